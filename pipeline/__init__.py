@@ -1,0 +1,1 @@
+"""The Beam pipeline: IRIS messages to typed, deduplicated BigQuery rows."""

@@ -1,0 +1,1 @@
+"""The registry's data: one YAML file a dataset, no code."""

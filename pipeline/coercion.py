@@ -1,0 +1,235 @@
+"""Records of one dataset to typed rows, by code compiled for their shape.
+
+Nearly every record needs no change at all: its values already have their columns'
+types and its times are canonical. For each order of keys that a dataset shows, a
+predicate is compiled that proves this in one pass over the values; such a record is its
+own row. Every other record takes the second way: column by column, with the exact
+reason where a value is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+from pipeline.identity import canonical_json, hash_of, plain_json
+from pipeline.reasons import Reason
+from pipeline.registry import Column, Dataset
+from pipeline.values import (
+    CONVERTERS,
+    DATES,
+    INT64_MAX,
+    INT64_MIN,
+    TIMESTAMPS,
+    ValueRefused,
+    shown,
+)
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+Shape = tuple[str, ...]
+Predicate = Callable[[Record], bool]
+
+# A dataset with optional fields (REMIT) shows dozens of shapes; the bound is for junk.
+MAX_SHAPES = 256
+
+# What proves, in generated code, that a value is already what its column holds. A whole
+# float is left to the second way, because its identity is written without a fraction.
+_PROOFS = {
+    "STRING": "type({v}) is str",
+    "INT64": f"type({{v}}) is int and {INT64_MIN} <= {{v}} <= {INT64_MAX}",
+    "FLOAT64": "type({v}) is float and not {v}.is_integer()",
+    "BOOL": "type({v}) is bool",
+    "DATE": "type({v}) is str and {v} in dates",
+    "TIMESTAMP": "type({v}) is str and {v} in timestamps",
+}
+
+
+class TypedRecord(NamedTuple):
+    """One record on its way to its table.
+
+    Attributes:
+        record_id: Its identity.
+        row: Its typed values; a column that is absent is NULL.
+        position: Its index in the message.
+        record: The record as it came; the same object as `row` where nothing changed.
+    """
+
+    record_id: str
+    row: Row
+    position: int
+    record: Record
+
+
+class RecordRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+    """A record that cannot become a row; the message names column and value."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Coercer:
+    """Makes rows of one dataset's records."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self._columns = {column.name: column for column in dataset.columns}
+        self._predicates: dict[Shape, Predicate] = {}
+
+    def predicate(self, shape: Shape) -> Predicate:
+        """The compiled test whether a record of this shape is its own row."""
+        predicate = self._predicates.get(shape)
+        if predicate is None:
+            if len(self._predicates) >= MAX_SHAPES:
+                self._predicates.clear()
+            predicate = self._predicates[shape] = self._compile(shape)
+        return predicate
+
+    def _compile(self, shape: Shape) -> Predicate:
+        types = [
+            column.type if (column := self._columns.get(name)) else None
+            for name in shape
+        ]
+        if not shape or not all(kind in _PROOFS for kind in types):
+            return _never
+        names = [f"v{index}" for index in range(len(shape))]
+        proofs = [
+            _PROOFS[str(kind)].format(v=name)
+            for kind, name in zip(types, names, strict=True)
+        ]
+        # Only types of the registry enter the source; names of fields never do.
+        source = (
+            "def is_its_own_row(record):\n"
+            f"    {', '.join(names)}, = record.values()\n"
+            f"    return {' and '.join(proofs)}\n"
+        )
+        scope = {"dates": DATES.known, "timestamps": TIMESTAMPS.known}
+        exec(source, scope)  # noqa: S102
+        return scope["is_its_own_row"]  # type: ignore[return-value] # made by exec
+
+    def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
+        """Makes the id and the row of one record, column by column.
+
+        Args:
+            record: A parsed JSON object; it is not changed.
+            exact: The parser kept every integer as it stood.
+
+        Raises:
+            RecordRefused: A value does not fit its column.
+            InexactNumberError: Parse the message exactly and try again.
+            RecursionError: The record is nested too deeply.
+        """
+        extra: dict[str, Any] = {}
+        try:
+            canonical = canonical_json(record, exact=exact)
+            row = _convert_record(self._columns, record, "", extra)
+        except ValueRefused as refused:
+            raise RecordRefused(refused.reason, str(refused)) from None
+        if extra:
+            row["extra"] = _json_text(extra)
+        return hash_of(self.dataset.name, canonical), row
+
+    def rows(
+        self, records: list[Any], *, exact: bool
+    ) -> tuple[list[TypedRecord], list[tuple[int, RecordRefused]]]:
+        """Makes rows of a whole message.
+
+        Args:
+            records: The parsed elements of a message.
+            exact: The parser kept every integer as it stood.
+
+        Returns:
+            The typed records, and the refused elements with their index.
+
+        Raises:
+            InexactNumberError: Parse the message exactly and try again.
+        """
+        typed: list[TypedRecord] = []
+        refused: list[tuple[int, RecordRefused]] = []
+        shape: Shape = ()
+        is_its_own_row: Predicate = _never
+        dataset = self.dataset.name
+        for index, record in enumerate(records):
+            try:
+                if type(record) is not dict:
+                    raise RecordRefused(
+                        Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
+                    )
+                if (keys := tuple(record)) != shape:
+                    shape, is_its_own_row = keys, self.predicate(keys)
+                if not exact and is_its_own_row(record):
+                    identity = hash_of(dataset, plain_json(record))
+                    typed.append(TypedRecord(identity, record, index, record))
+                    continue
+                identity, row = self.coerce(record, exact=exact)
+            except RecordRefused as refusal:
+                refused.append((index, refusal))
+            except RecursionError:
+                too_deep = RecordRefused(Reason.INVALID_JSON, "nested too deeply")
+                refused.append((index, too_deep))
+            else:
+                typed.append(TypedRecord(identity, row, index, record))
+        return typed, refused
+
+
+def _never(_record: Record) -> bool:
+    return False
+
+
+def _convert_record(
+    columns: dict[str, Column], record: Record, path: str, extra: dict[str, Any]
+) -> Row:
+    """Converts the known fields and collects the unknown ones under their path."""
+    row: Row = {}
+    for name, value in record.items():
+        column = columns.get(name)
+        if column is None:
+            if value is not None:
+                extra[_join(path, name)] = value
+        elif value is not None:
+            row[name] = _convert(column, value, _join(path, name), extra)
+    return row
+
+
+def _convert(column: Column, value: Any, path: str, extra: dict[str, Any]) -> Any:
+    if column.mode != "REPEATED":
+        return _convert_one(column, value, path, extra)
+    if type(value) is not list:
+        raise ValueRefused(Reason.WRONG_TYPE, f"{path}: {shown(value)} is no array")
+    return [
+        _convert_one(column, item, f"{path}[{index}]", extra)
+        for index, item in enumerate(value)
+    ]
+
+
+def _convert_one(column: Column, value: Any, path: str, extra: dict[str, Any]) -> Any:
+    if column.type == "RECORD":
+        if type(value) is not dict:
+            raise ValueRefused(
+                Reason.WRONG_TYPE, f"{path}: {shown(value)} is no object"
+            )
+        fields = {field.name: field for field in column.fields}
+        return _convert_record(fields, value, path, extra)
+    try:
+        return CONVERTERS[column.type](value)
+    except ValueRefused as refused:
+        raise ValueRefused(refused.reason, f"{path}: {refused}") from None
+
+
+def _join(path: str, name: str) -> str:
+    """`outageProfile[0].note`; a name that could be mistaken for a path is quoted."""
+    if not name or any(character in name for character in ".[]"):
+        name = f"[{orjson.dumps(name).decode()}]"
+        return f"{path}{name}"
+    return f"{path}.{name}" if path else name
+
+
+def _json_text(value: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,86 @@
+"""The identity of a record: equal ids mean identical records.
+
+The id is a 128-bit hash (XXH3) of the dataset's name and the record's canonical JSON:
+keys sorted, nulls dropped, and a whole number written without a fraction, as RFC 8785
+writes it, because IRIS writes 350 and 350.0 for the same value. It does not depend on
+the registry, so a replay after a correction of a column gives the same id.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+import xxhash
+
+from pipeline.reasons import Reason
+from pipeline.values import ValueRefused
+
+_SORTED = orjson.OPT_SORT_KEYS
+# From here on a parsed float may be an integer that the fast parser rounded.
+_ROUNDED_FROM = 2.0**63
+
+
+class InexactNumberError(ValueError):
+    """A number that the fast parser may have rounded: parse the text exactly."""
+
+
+def record_id(dataset: str, record: dict[str, Any]) -> str:
+    """Returns the id of a record: 32 hexadecimal digits.
+
+    Raises:
+        ValueRefused: The record holds NaN, Infinity or text that is not UTF-8.
+        RecursionError: It is nested too deeply.
+    """
+    return hash_of(dataset, canonical_json(record))
+
+
+def hash_of(dataset: str, canonical: bytes) -> str:
+    """Returns the id of a record whose canonical JSON is at hand."""
+    return xxhash.xxh3_128_hexdigest(dataset.encode() + b"\n" + canonical)
+
+
+def plain_json(record: dict[str, Any]) -> bytes:
+    """The canonical JSON of a record without nulls, whole floats or NaN."""
+    return orjson.dumps(record, option=_SORTED)
+
+
+def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
+    """The canonical JSON of any record.
+
+    Args:
+        record: A parsed JSON object.
+        exact: The parser kept every integer; without it a very large float raises.
+
+    Raises:
+        InexactNumberError: `exact` is false and a number may have been rounded.
+        ValueRefused: The record holds NaN, Infinity or text that is not UTF-8.
+    """
+    canonical = _canonical(record, exact)
+    try:
+        return orjson.dumps(canonical, option=_SORTED)
+    except TypeError:
+        # Integers beyond 64 bits, half a surrogate pair, or nesting beyond 254 levels:
+        # the standard library writes them all.
+        return json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _canonical(value: Any, exact: bool) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {
+            key: _canonical(inner, exact)
+            for key, inner in value.items()
+            if inner is not None
+        }
+    if kind is list:
+        return [_canonical(inner, exact) for inner in value]
+    if kind is float:
+        if not math.isfinite(value):
+            raise ValueRefused(Reason.NOT_FINITE, f"{value} is not a number")
+        if not exact and abs(value) >= _ROUNDED_FROM:
+            raise InexactNumberError
+        return int(value) if value.is_integer() else value
+    return value

@@ -1,0 +1,42 @@
+"""Why a message or record is a dead letter, and at which step it became one."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The step of the pipeline at which a dead letter was made."""
+
+    DECODE = "decode"
+    COERCE = "coerce"
+    WRITE = "write"
+
+
+class Reason(StrEnum):
+    """The reason codes of `iris_dead_letters.reason`."""
+
+    INVALID_GZIP = "INVALID_GZIP"
+    """The body says that it is gzip and cannot be unpacked (or unpacks without end)."""
+
+    INVALID_JSON = "INVALID_JSON"
+    """The body is not JSON: broken, cut off, not UTF-8, or nested too deeply."""
+
+    NOT_RECORDS = "NOT_RECORDS"
+    """The body is JSON, but neither an array nor an object."""
+
+    NOT_AN_OBJECT = "NOT_AN_OBJECT"
+    """An element of the array is not an object."""
+
+    WRONG_TYPE = "WRONG_TYPE"
+    """A value does not have its column's type, and no lossless conversion exists."""
+
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    """A number or time that its BigQuery type cannot hold without loss."""
+
+    NOT_FINITE = "NOT_FINITE"
+    """NaN or Infinity."""
+
+    INSERT_REJECTED = "INSERT_REJECTED"
+    """BigQuery refused the row; `error` holds its answer."""
+
+    INTERNAL = "INTERNAL"
+    """A fault of the pipeline itself; the message is whole and can be replayed."""

@@ -1,0 +1,189 @@
+"""What holds for every input, however mangled."""
+
+import gzip
+import json
+import math
+import random
+
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from pipeline.coercion import Coercer
+from pipeline.decoding import Message, decode
+from pipeline.identity import record_id
+from pipeline.registry import load_registry, parse_dataset
+from pipeline.values import CONVERTERS, ValueRefused
+
+NOW = "2026-05-06T03:00:00Z"
+REGISTRY = load_registry()
+NAMES = sorted(REGISTRY)
+FIELDS = sorted({c.name for d in REGISTRY.values() for c in d.columns})
+
+TIMES = st.one_of(
+    st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
+    st.datetimes().map(lambda moment: moment.isoformat(sep=" ")),
+    st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?"),
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(2**53 - 2, 2**64 + 2),
+    st.floats(),
+    st.text(),
+    st.characters(categories=["Cs"]),
+    TIMES,
+    st.sampled_from(["12", "12.0", "abc", "NaN", "true", "2026-05-06", "350.0"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+NAME = st.one_of(st.sampled_from(FIELDS), st.text(max_size=5))
+RECORDS = st.dictionaries(NAME, VALUES, max_size=8)
+
+
+def dumps(value):
+    return json.dumps(value).encode()
+
+
+def message(body, dataset="REMIT", **attributes):
+    return Message(body, {"dataset": dataset, **attributes})
+
+
+def accounted(decoded):
+    return len(decoded.records) + len(decoded.dead_letters) + int(decoded.unmapped)
+
+
+@given(st.binary(), st.sampled_from([*NAMES, "NEW", ""]), st.booleans())
+@example(b"\x1f\x8b", "FREQ", False)
+def test_no_bytes_raise_or_vanish(body, dataset, says_gzip):
+    encoding = {"content_encoding": "gzip"} if says_gzip else {}
+    decoded = decode(message(body, dataset, **encoding), NOW)
+    assert accounted(decoded) == decoded.count
+    for letter in decoded.dead_letters:
+        assert letter.record_index is not None or letter.payload == body
+
+
+@given(st.lists(st.one_of(RECORDS, VALUES), max_size=6), st.sampled_from(NAMES))
+def test_no_records_raise_or_vanish(records, dataset):
+    decoded = decode(message(dumps(records), dataset), NOW)
+    assert decoded.count == len(records)
+    places = [typed.position for typed in decoded.records]
+    places += [letter.record_index for letter in decoded.dead_letters]
+    assert sorted(places) == list(range(len(records)))
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=4), st.sampled_from(NAMES), st.data())
+def test_a_mangled_message_loses_nothing(records, dataset, data):
+    body = bytearray(json.dumps(json.dumps(records)).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body) - 1))
+        match data.draw(st.sampled_from(["flip", "cut", "drop", "gzip"])):
+            case "flip":
+                body[at] = data.draw(st.integers(0, 255))
+            case "cut":
+                del body[at + 1 :]
+            case "drop" if len(body) > 1:
+                del body[at]
+            case "gzip":
+                body = bytearray(gzip.compress(bytes(body)))
+    decoded = decode(message(bytes(body), dataset), NOW)
+    assert accounted(decoded) == decoded.count
+
+
+@given(RECORDS, st.sampled_from(NAMES))
+def test_a_dead_letter_holds_the_whole_record(record, dataset):
+    for letter in decode(message(dumps([record]), dataset), NOW).dead_letters:
+        kept = json.loads(letter.payload)
+        assert dumps(kept) == dumps(record)
+
+
+@given(RECORDS, st.sampled_from(NAMES))
+def test_every_value_of_a_row_is_the_value_that_came(record, dataset):
+    columns = {column.name: column for column in REGISTRY[dataset].columns}
+    for typed in decode(message(dumps([record]), dataset), NOW).records:
+        for name, value in typed.row.items():
+            if name == "extra":
+                assert record.keys() - columns.keys()
+            elif isinstance(value, bool):
+                assert str(record[name]).lower() == str(value).lower()
+            elif isinstance(value, int | float):
+                assert float(record[name]) == value
+            elif columns[name].type == "STRING":
+                assert str(record[name]) == value or float(record[name]) == float(value)
+
+
+@given(RECORDS, st.randoms(use_true_random=False))
+def test_the_id_ignores_key_order_and_nulls(record, rng: random.Random):
+    assume(all(_sound(value) for value in record.values()))
+    items = list(record.items())
+    rng.shuffle(items)
+    shuffled = dict(items)
+    padded = {**shuffled, "one more": None}
+    assert record_id("PN", record) == record_id("PN", shuffled)
+    assert record_id("PN", record) == record_id("PN", padded)
+
+
+@given(RECORDS, st.randoms(use_true_random=False))
+def test_the_id_is_the_same_through_the_pipeline(record, rng: random.Random):
+    items = list(record.items())
+    rng.shuffle(items)
+    typed = decode(message(dumps([record, dict(items)]), "REMIT"), NOW).records
+    assert len({one.record_id for one in typed}) <= 1
+
+
+@given(RECORDS, NAME, VALUES)
+def test_a_changed_value_gives_another_id(record, name, value):
+    changed = {**record, name: value}
+    assume(_sound(value) and all(_sound(inner) for inner in record.values()))
+    assume(_plain(changed) != _plain(record))
+    assert record_id("PN", record) != record_id("PN", changed)
+
+
+@given(RECORDS)
+def test_the_id_does_not_depend_on_the_registry(record):
+    # The same dataset before anyone knew its columns: everything goes to `extra`.
+    unknown = parse_dataset(
+        "PN.yaml",
+        "{dataset: PN, title: t, group: g, event_time: then, natural_key: [then], "
+        "latest_key: [then], columns: [{name: then, type: TIMESTAMP}]}",
+    )
+    typed, _ = Coercer(REGISTRY["PN"]).rows([record], exact=True)
+    untyped, _ = Coercer(unknown).rows([record], exact=True)
+    # A record that its columns refuse still has an id where nothing refuses it.
+    assert len(untyped) >= len(typed)
+    assert [one.record_id for one in untyped][: len(typed)] == [
+        one.record_id for one in typed
+    ]
+
+
+@given(VALUES, st.sampled_from(sorted(CONVERTERS)))
+def test_a_conversion_is_stable_or_refused(value, kind):
+    assume(value is not None)
+    try:
+        once = CONVERTERS[kind](value)
+    except ValueRefused:
+        return
+    assert CONVERTERS[kind](once) == once
+
+
+def _sound(value):
+    """Whether a value has an id at all: finite, and text that is UTF-8."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(_sound(inner) for inner in value.values())
+    return not isinstance(value, list) or all(map(_sound, value))
+
+
+def _plain(value):
+    """The value that identity is about: no nulls, and numbers by value."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return (isinstance(value, bool), value)

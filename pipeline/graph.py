@@ -1,0 +1,51 @@
+"""The graph: every way in, every step, every table, on one screen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from pipeline.decode_messages import DecodeMessages
+from pipeline.dedup import DeduplicateRecords, Memory
+from pipeline.write_rows import Inserter, WriteRows, WriteTable
+
+
+class Plan(NamedTuple):
+    """What a graph is made of.
+
+    Attributes:
+        source: Gives `Message`.
+        memory: How dedup remembers what it has seen.
+        dedup_horizon_hours: For how long.
+        inserter: What writes rows to tables.
+    """
+
+    source: beam.PTransform
+    memory: Memory
+    dedup_horizon_hours: float
+    inserter: Inserter
+
+
+def build(pipeline: beam.Pipeline, plan: Plan) -> None:
+    """Adds the steps to a pipeline.
+
+    Rows stay in the global window from end to end: no step groups by time, so nothing
+    can be too late to reach its table.
+    """
+    messages = pipeline | "Read" >> plan.source
+    decoded = messages | "Decode" >> DecodeMessages()
+    unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
+        plan.memory, plan.dedup_horizon_hours
+    )
+    written = unique.rows | "Write rows" >> WriteRows(plan.inserter)
+
+    dead_letters = (decoded.dead_letters, written.dead_letters)
+    ledger = (decoded.ledger, unique.ledger, written.ledger)
+    tables = {
+        "iris_dead_letters": dead_letters | "Dead letters" >> beam.Flatten(),
+        "iris_unmapped": decoded.unmapped,
+        "iris_ledger": ledger | "Ledger" >> beam.Flatten(),
+    }
+    for table, rows in tables.items():
+        _ = rows | f"Write {table}" >> WriteTable(table, plan.inserter)

@@ -1,0 +1,62 @@
+"""The ledger: what became of every record, by minute and dataset.
+
+Entries are additive: each step writes what it has counted since its bundle began, and
+the sum over a minute, a day or a run is the truth. For any run,
+`records = rows + duplicates + dead_letters + unmapped`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from apache_beam.transforms.window import GlobalWindows
+
+from pipeline.batches import TableRow
+
+COUNTS = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
+
+
+class Tally:
+    """Counts of one bundle."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def add(self, dataset: str, **counts: int) -> None:
+        """Adds to the counts of a dataset; the names are those of `COUNTS`."""
+        self._counts.setdefault(dataset, Counter()).update(counts)
+
+    def entries(self) -> Iterator[Any]:
+        """The ledger rows of the bundle, as a DoFn gives them when a bundle ends."""
+        for row in ledger_rows(self._counts, dt.datetime.now(dt.UTC)):
+            yield GlobalWindows.windowed_value(row)
+
+
+def ledger_rows(
+    counts: dict[str, Counter[str]], now: dt.datetime
+) -> Iterator[TableRow]:
+    """Makes one `iris_ledger` row a dataset, leaving out those that count nothing."""
+    minute = now.strftime("%Y-%m-%dT%H:%M:00Z")
+    for dataset, counted in counts.items():
+        if any(counted.values()):
+            entry_id = uuid.uuid4().hex
+            values: dict[str, Any] = {name: counted[name] for name in COUNTS}
+            values |= {"entry_id": entry_id, "minute_utc": minute, "dataset": dataset}
+            yield TableRow(dataset, entry_id, values)
+
+
+def merged(rows: list[TableRow]) -> list[TableRow]:
+    """Adds up ledger rows of the same minute and dataset, to write fewer of them."""
+    sums: dict[tuple[str, str], TableRow] = {}
+    for row in rows:
+        key = (row.values["minute_utc"], row.dataset)
+        if (known := sums.get(key)) is None:
+            sums[key] = row
+        else:
+            added = {name: known.values[name] + row.values[name] for name in COUNTS}
+            sums[key] = known._replace(values=known.values | added)
+    return list(sums.values())

@@ -1,0 +1,90 @@
+"""The command line of the pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+_SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
+WRITE_METHODS = ("STREAMING_INSERTS",)
+
+
+class UsageError(ValueError):
+    """A mistake on the command line; the text is one line for the user."""
+
+
+class IrisOptions(PipelineOptions):
+    """The options that are ours; Beam's own stand beside them."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        group = parser.add_argument_group("gb-iris")
+        group.add_argument(
+            "--subscription",
+            help="Pub/Sub subscription to read: projects/P/subscriptions/S",
+        )
+        group.add_argument(
+            "--files",
+            metavar="GLOB",
+            help="files to read once, each DATASET/MESSAGE_ID; or a folder of them",
+        )
+        group.add_argument(
+            "--dataset",
+            default="uk_energy_prod",
+            help="BigQuery dataset that holds the tables (default: %(default)s)",
+        )
+        group.add_argument(
+            "--write_method",
+            default=WRITE_METHODS[0],
+            help="how rows reach BigQuery (default: %(default)s)",
+        )
+        group.add_argument(
+            "--dedup_horizon_hours",
+            default="24",
+            help="an identical record passes once in this time (default: %(default)s)",
+        )
+
+
+def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> None:
+    """Checks what argparse cannot.
+
+    Raises:
+        UsageError: Options are missing, contradict each other or have no form.
+    """
+    if bool(options.subscription) == bool(options.files):
+        raise UsageError("give one of --subscription and --files")
+    if options.subscription:
+        if not _SUBSCRIPTION.match(options.subscription):
+            raise UsageError(
+                "--subscription must be projects/PROJECT/subscriptions/NAME, "
+                f"not {options.subscription!r}"
+            )
+        if not streaming:
+            raise UsageError("--subscription needs --streaming")
+    elif streaming:
+        raise UsageError("--files is a bounded run: leave out --streaming")
+    if not project:
+        raise UsageError("--project is missing: the project of the BigQuery tables")
+    if not re.fullmatch(r"\w{1,1024}", options.dataset, re.ASCII):
+        raise UsageError(f"--dataset is no BigQuery dataset name: {options.dataset!r}")
+    if options.write_method not in WRITE_METHODS:
+        raise UsageError(
+            f"--write_method must be one of {', '.join(WRITE_METHODS)}, "
+            f"not {options.write_method!r}"
+        )
+    horizon_hours(options)
+
+
+def horizon_hours(options: IrisOptions) -> float:
+    """The dedup horizon.
+
+    Raises:
+        UsageError: It is no number above 0.
+    """
+    # Beam's parser would answer a wrong number with the usage of all its options.
+    text = options.dedup_horizon_hours
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or not float(text) > 0:
+        raise UsageError(f"--dedup_horizon_hours must be a number above 0: {text!r}")
+    return float(text)

@@ -1,0 +1,166 @@
+"""Writing: rows to their tables, and what BigQuery refuses to the dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+
+from pipeline.batches import RowBatch, TableRow, dead_letter_row
+from pipeline.coercion import TypedRecord
+from pipeline.decoding import DeadLetter, record_json, utc_now
+from pipeline.inserts import MAX_ROWS, Insert, Rejected, connect, insert, table_threads
+from pipeline.ledger import Tally, merged
+from pipeline.reasons import Reason, Stage
+from pipeline.registry import load_registry
+
+# Rows held before a flush, over all tables: some 20 MB of Python objects.
+MAX_HELD_ROWS = 10_000
+
+# One flush of some tables: table name and rows in, refused rows by table out.
+Inserter = Callable[[dict[str, list[Insert]]], dict[str, list[Rejected]]]
+
+
+class Warehouse(NamedTuple):
+    """The BigQuery dataset that holds the tables."""
+
+    project: str
+    dataset: str
+
+    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+        """Inserts rows into several tables at a time; returns the refused ones."""
+        client = connect(self.project)
+        answers = {
+            table: table_threads().submit(
+                insert, client, f"{self.project}.{self.dataset}.{table}", rows
+            )
+            for table, rows in tables.items()
+        }
+        return {table: answer.result() for table, answer in answers.items()}
+
+
+class WriteRows(beam.PTransform):
+    """Takes `RowBatch`; gives `dead_letters` and `ledger` (`TableRow`)."""
+
+    def __init__(self, inserter: Inserter) -> None:
+        super().__init__()
+        self.inserter = inserter
+
+    def expand(self, batches: beam.PCollection) -> Any:
+        """Builds the step."""
+        return batches | "Insert rows" >> beam.ParDo(
+            _InsertRows(self.inserter)
+        ).with_outputs("dead_letters", main="ledger")
+
+
+class _InsertRows(beam.DoFn):
+    """Takes `RowBatch`; holds rows until a request is full or the bundle ends."""
+
+    def __init__(self, inserter: Inserter) -> None:
+        self.inserter = inserter
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+        self.held: dict[str, list[tuple[RowBatch, TypedRecord]]] = {}
+        self.held_rows = 0
+
+    def process(self, batch: RowBatch) -> Iterator[Any]:
+        rows = self.held.setdefault(batch.dataset, [])
+        rows += [(batch, record) for record in batch.records]
+        self.held_rows += len(batch.records)
+        if len(rows) >= MAX_ROWS or self.held_rows >= MAX_HELD_ROWS:
+            yield from self._flush()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for output in self._flush():
+            yield beam.pvalue.TaggedOutput(
+                output.tag, GlobalWindows.windowed_value(output.value)
+            )
+        yield from self.tally.entries()
+
+    def _flush(self) -> Iterator[beam.pvalue.TaggedOutput]:
+        held, self.held, self.held_rows = self.held, {}, 0
+        registry, now = load_registry(), utc_now()
+        answers = self.inserter(
+            {
+                registry[dataset].table: [_insert_of(*row) for row in rows]
+                for dataset, rows in held.items()
+            }
+        )
+        for dataset, rows in held.items():
+            refused = answers[registry[dataset].table]
+            self.tally.add(
+                dataset, rows=len(rows) - len(refused), dead_letters=len(refused)
+            )
+            for index, error in refused:
+                batch, record = rows[index]
+                yield beam.pvalue.TaggedOutput(
+                    "dead_letters", _refused_row(batch, record, error, now)
+                )
+
+
+def _insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
+    identity = record.record_id
+    return Insert(identity, {**record.row, **batch.metadata, "record_id": identity})
+
+
+def _refused_row(
+    batch: RowBatch, record: TypedRecord, error: str, now: str
+) -> TableRow:
+    letter = DeadLetter(
+        Stage.WRITE,
+        Reason.INSERT_REJECTED,
+        error,
+        record.position,
+        record_json(record.record),
+    )
+    return dead_letter_row(batch.dataset, batch.attributes, letter, now)
+
+
+class WriteTable(beam.PTransform):
+    """Takes `TableRow`; writes them to one of the pipeline's own tables."""
+
+    def __init__(self, table: str, inserter: Inserter) -> None:
+        super().__init__()
+        self.table = table
+        self.inserter = inserter
+
+    def expand(self, rows: beam.PCollection) -> Any:
+        """Builds the step."""
+        return rows | f"Insert into {self.table}" >> beam.ParDo(
+            _InsertTable(self.table, self.inserter)
+        )
+
+
+class _InsertTable(beam.DoFn):
+    """Takes `TableRow`; a refusal here has no other place to go, so it raises."""
+
+    def __init__(self, table: str, inserter: Inserter) -> None:
+        self.table = table
+        self.inserter = inserter
+
+    def start_bundle(self) -> None:
+        self.held: list[TableRow] = []
+
+    def process(self, row: TableRow) -> None:
+        self.held.append(row)
+        if len(self.held) >= MAX_ROWS:
+            self._flush()
+
+    def finish_bundle(self) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        held, self.held = self.held, []
+        if self.table == "iris_ledger":
+            held = merged(held)
+        if not held:
+            return
+        rows = [Insert(row.insert_id, row.values) for row in held]
+        if refused := self.inserter({self.table: rows})[self.table]:
+            raise RuntimeError(
+                f"BigQuery refuses rows of {self.table} ({refused[0].error}): "
+                "`python -m sql apply` makes the table as the pipeline needs it"
+            )

@@ -1,0 +1,237 @@
+"""The graph on Beam's own runner, with rows collected instead of inserted."""
+
+import json
+import time
+from collections import Counter, defaultdict
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing import test_pipeline, test_stream
+from apache_beam.transforms.window import TimestampedValue
+
+from pipeline import dedup
+from pipeline.decoding import Message
+from pipeline.graph import Plan, build
+from pipeline.inserts import Rejected
+from pipeline.ledger import COUNTS
+from pipeline.seen import SeenIds
+
+DAY = 24 * 3600
+WRITTEN = defaultdict(list)
+REFUSE = set()
+
+
+def collect(tables):
+    """An inserter that keeps the rows, and refuses those of `REFUSE`."""
+    answers = {}
+    for table, rows in tables.items():
+        answers[table] = []
+        for position, row in enumerate(rows):
+            if row.values.get("message_id") in REFUSE and table.startswith("bmrs_"):
+                answers[table].append(Rejected(position, "invalid at x: no such field"))
+            else:
+                WRITTEN[table].append(row)
+    return answers
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    WRITTEN.clear()
+    REFUSE.clear()
+    dedup._seen_ids.cache_clear()
+
+
+def message(message_id, *records, dataset="FREQ"):
+    body = json.dumps(json.dumps(records)).encode()
+    return Message(body, {"dataset": dataset, "message_id": message_id})
+
+
+def freq(second, frequency=50.5):
+    return {
+        "dataset": "FREQ",
+        "measurementTime": f"2026-05-08T00:00:{second:02}Z",
+        "frequency": frequency,
+    }
+
+
+def run(source, memory, horizon_hours=24.0, streaming=True):
+    options = PipelineOptions(
+        ["--runner=BundleBasedDirectRunner"] if streaming else [],
+        streaming=streaming,
+    )
+    runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
+    with test_pipeline.TestPipeline(runner=runner, options=options) as pipeline:
+        build(pipeline, Plan(source, memory, horizon_hours, collect))
+
+
+def stream(*batches):
+    """A TestStream of messages, one bundle a batch."""
+    events = test_stream.TestStream()
+    for batch in batches:
+        events = events.add_elements(list(batch))
+    return events.advance_watermark_to_infinity()
+
+
+def totals():
+    counted = Counter()
+    for row in WRITTEN["iris_ledger"]:
+        counted.update({name: row.values[name] for name in COUNTS})
+    return {name: counted[name] for name in COUNTS}
+
+
+def balanced(counted):
+    return counted["records"] == sum(
+        counted[name] for name in ("rows", "duplicates", "dead_letters", "unmapped")
+    )
+
+
+EVERY_MEMORY = pytest.mark.parametrize("memory", ["in_process", "in_state"])
+
+
+@EVERY_MEMORY
+def test_a_record_three_days_behind_the_watermark_finds_its_row(memory):
+    now = 10 * DAY
+    source = (
+        test_stream.TestStream()
+        .add_elements([TimestampedValue(message("on time", freq(1)), now)])
+        .advance_watermark_to(now + 60)
+        .advance_processing_time(60)
+        .add_elements([TimestampedValue(message("late", freq(2)), now - 3 * DAY)])
+        .advance_watermark_to_infinity()
+    )
+    run(source, memory)
+    found = [row.values["message_id"] for row in WRITTEN["bmrs_freq_iris"]]
+    assert sorted(found) == ["late", "on time"]
+    assert totals()["rows"] == 2
+
+
+@EVERY_MEMORY
+def test_an_identical_record_is_dropped_and_counted(memory):
+    again = dict(reversed(freq(1).items()))
+    run(
+        stream(
+            [message("a", freq(1), freq(2), freq(1))],
+            [message("a", freq(1), freq(2), freq(1))],
+            [message("b", again)],
+        ),
+        memory,
+    )
+    assert len(WRITTEN["bmrs_freq_iris"]) == 2
+    counted = totals()
+    assert counted == {
+        "messages": 3, "records": 7, "rows": 2, "duplicates": 5, "dead_letters": 0,
+        "unmapped": 0,
+    }  # fmt: skip
+
+
+@EVERY_MEMORY
+def test_a_version_is_never_dropped(memory):
+    run(stream([message("a", freq(1, 50.1))], [message("b", freq(1, 50.2))]), memory)
+    assert len(WRITTEN["bmrs_freq_iris"]) == 2
+
+
+@EVERY_MEMORY
+def test_the_same_record_of_two_datasets_is_two_records(memory):
+    record = {"publishTime": "2026-05-06T02:47:00Z", "demand": 7}
+    run(
+        stream(
+            [message("a", record, dataset="NDF"), message("b", record, dataset="TSDF")]
+        ),
+        memory,
+    )
+    assert totals()["rows"] == 2
+
+
+def test_beyond_the_horizon_a_record_passes_again_from_state():
+    source = (
+        test_stream.TestStream()
+        .add_elements([message("a", freq(1))])
+        # The test clock begins at 0, the timer at the time of day.
+        .advance_processing_time(int(time.time()) + 3 * 3600)
+        .add_elements([message("b", freq(1))])
+        .advance_watermark_to_infinity()
+    )
+    run(source, "in_state", horizon_hours=2)
+    assert totals()["rows"] == 2
+
+
+def test_beyond_the_horizon_a_record_passes_again_in_process(monkeypatch):
+    clock = iter(range(0, 1000 * 3600, 3 * 3600))
+    seen = SeenIds(2 * 3600, lambda: next(clock))
+    monkeypatch.setattr(dedup, "_seen_ids", lambda _horizon: seen)
+    monkeypatch.setattr(dedup._seen_ids, "cache_clear", lambda: None, raising=False)
+    run(stream([message("a", freq(1))], [message("b", freq(1))]), "in_process")
+    assert totals()["rows"] == 2
+
+
+@pytest.mark.parametrize("memory", ["in_process", "in_state", "by_grouping"])
+def test_everything_is_accounted_for(memory):
+    messages = [
+        message("good", freq(1), freq(2)),
+        message("again", freq(1)),
+        message("half", freq(3), {"frequency": "x"}, 7),
+        message("unknown", {"a": 1}, {"a": 2}, dataset="NEW"),
+        Message(b"broken", {"dataset": "FREQ", "message_id": "broken"}),
+        message("empty"),
+        message("refused", freq(4)),
+    ]
+    REFUSE.add("refused")
+    if memory == "by_grouping":
+        run(beam.Create(messages), memory, streaming=False)
+    else:
+        run(stream(messages), memory)
+    counted = totals()
+    assert counted == {
+        "messages": 7, "records": 9, "rows": 3, "duplicates": 1, "dead_letters": 4,
+        "unmapped": 1,
+    }  # fmt: skip
+    assert balanced(counted)
+    letters = [row.values for row in WRITTEN["iris_dead_letters"]]
+    assert sorted(letter["reason"] for letter in letters) == [
+        "INSERT_REJECTED", "INVALID_JSON", "NOT_AN_OBJECT", "WRONG_TYPE",
+    ]  # fmt: skip
+    (unmapped,) = WRITTEN["iris_unmapped"]
+    assert unmapped.values["dataset"] == "NEW"
+
+
+def test_a_refused_row_keeps_its_record_and_costs_no_other():
+    REFUSE.add("bad")
+    record = {**freq(1), "measurementTime": "2026-05-08T00:00:01.000Z"}
+    run(stream([message("bad", record), message("good", freq(2))]), "in_process")
+    (row,) = WRITTEN["bmrs_freq_iris"]
+    assert row.values["message_id"] == "good"
+    (letter,) = WRITTEN["iris_dead_letters"]
+    assert letter.values["stage"] == "write"
+    assert letter.values["record_index"] == 0
+    assert letter.values["error"] == "invalid at x: no such field"
+
+
+def test_the_same_dead_letter_has_the_same_id():
+    broken = Message(b"broken", {"dataset": "FREQ", "message_id": "broken"})
+    run(stream([broken], [broken]), "in_process")
+    first, second = WRITTEN["iris_dead_letters"]
+    assert first.insert_id == second.insert_id == first.values["dead_letter_id"]
+
+
+def test_rows_carry_record_and_message():
+    run(stream([message("F_1.json", freq(1))]), "in_process")
+    (row,) = WRITTEN["bmrs_freq_iris"]
+    assert row.insert_id == row.values["record_id"]
+    assert row.values["message_id"] == "F_1.json"
+    assert row.values["frequency"] == 50.5
+
+
+def test_the_ledger_goes_missing_with_a_clear_word():
+    def refuse_ledger(tables):
+        return {
+            table: [Rejected(0, "not found")] if table == "iris_ledger" else []
+            for table in tables
+        }
+
+    with (
+        pytest.raises(RuntimeError, match="sql apply"),
+        test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline,
+    ):
+        source = beam.Create([message("a", freq(1))])
+        build(pipeline, Plan(source, "by_grouping", 24, refuse_ledger))

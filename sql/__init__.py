@@ -1,0 +1,1 @@
+"""SQL rendered from the registry, and the program that applies it."""

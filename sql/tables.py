@@ -1,0 +1,161 @@
+"""The tables: one for each dataset of the registry, and the pipeline's own three."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table is to be.
+
+    Attributes:
+        name: Its name, without project and dataset.
+        columns: Its columns, in order.
+        partition_column: The DATE or TIMESTAMP column whose day it is partitioned by.
+        cluster_columns: The columns it is clustered by.
+        primary_key: The columns that name a row; BigQuery does not enforce it.
+        description: What a row is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    partition_column: str
+    cluster_columns: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    description: str
+
+    @property
+    def partition(self) -> str:
+        """The PARTITION BY expression."""
+        kinds = {column.name: column.type for column in self.columns}
+        if kinds[self.partition_column] == "DATE":
+            return f"`{self.partition_column}`"
+        return f"TIMESTAMP_TRUNC(`{self.partition_column}`, DAY)"
+
+
+def _text(name: str, description: str, kind: str = "STRING") -> Column:
+    return Column(name, kind, description=description)
+
+
+_MESSAGE_COLUMNS = (
+    _text("dataset", "The IRIS dataset, as its subject says."),
+    _text("message_id", "The IRIS message."),
+    _text("payload", "The body unchanged, or the one record's JSON.", "BYTES"),
+    _text("attributes", "JSON text of the Pub/Sub attributes."),
+)
+
+DEAD_LETTERS = Table(
+    "iris_dead_letters",
+    (
+        _text("dead_letter_id", "The same letter has the same id."),
+        _text("failed_utc", "When it failed.", "TIMESTAMP"),
+        _text("stage", "The step that failed: decode, coerce or write."),
+        _text("reason", "The reason code."),
+        _text("error", "What was wrong: the column and the value."),
+        *_MESSAGE_COLUMNS[:2],
+        _text("record_index", "Which record; null for the whole message.", "INT64"),
+        *_MESSAGE_COLUMNS[2:],
+        _text("attempt", "1, and one more for each replay.", "INT64"),
+        _text("replayed_utc", "When it was last replayed.", "TIMESTAMP"),
+    ),
+    "failed_utc",
+    ("reason", "dataset"),
+    (),
+    "Messages and records that could not become rows, with why, and unchanged bytes.",
+)
+
+UNMAPPED = Table(
+    "iris_unmapped",
+    (
+        _text("unmapped_id", "The same message has the same id."),
+        _text("ingested_utc", "When the pipeline took it in.", "TIMESTAMP"),
+        *_MESSAGE_COLUMNS,
+    ),
+    "ingested_utc",
+    ("dataset",),
+    (),
+    "Messages of datasets that the registry does not know.",
+)
+
+LEDGER = Table(
+    "iris_ledger",
+    (
+        _text("minute_utc", "The minute in which it was counted.", "TIMESTAMP"),
+        _text("dataset", "The IRIS dataset."),
+        _text("messages", "Messages taken in.", "INT64"),
+        _text("records", "Records in them; an unreadable message counts one.", "INT64"),
+        _text("rows", "Records that became rows.", "INT64"),
+        _text("duplicates", "Identical records dropped.", "INT64"),
+        _text("dead_letters", "Records in iris_dead_letters.", "INT64"),
+        _text("unmapped", "Messages in iris_unmapped.", "INT64"),
+        _text("entry_id", "The entry.", "STRING"),
+    ),
+    "minute_utc",
+    ("dataset",),
+    (),
+    "What became of every record. Entries are additive: sum them. "
+    "records = rows + duplicates + dead_letters + unmapped.",
+)
+
+
+def dataset_table(dataset: Dataset) -> Table:
+    """The `bmrs_<dataset>_iris` table of a dataset."""
+    return Table(
+        dataset.table,
+        dataset.columns + METADATA_COLUMNS,
+        dataset.partition_column,
+        dataset.cluster_columns,
+        dataset.natural_key,
+        f"{dataset.title}: IRIS dataset {dataset.name}, one row a record.",
+    )
+
+
+def all_tables(registry: Registry) -> Iterator[Table]:
+    """Every table of the product."""
+    for dataset in registry.values():
+        yield dataset_table(dataset)
+    yield from (DEAD_LETTERS, UNMAPPED, LEDGER)
+
+
+def create_statement(table: Table, place: str) -> str:
+    """The DDL that makes a table where it does not exist.
+
+    Args:
+        table: What it is to be.
+        place: `project.dataset`.
+    """
+    lines = [f"  {_column(column)}" for column in table.columns]
+    if table.primary_key:
+        keys = ", ".join(f"`{name}`" for name in table.primary_key)
+        lines.append(f"  PRIMARY KEY ({keys}) NOT ENFORCED")
+    statement = f"CREATE TABLE IF NOT EXISTS `{place}.{table.name}` (\n"
+    statement += ",\n".join(lines)
+    statement += f"\n)\nPARTITION BY {table.partition}\n"
+    if table.cluster_columns:
+        clusters = ", ".join(f"`{name}`" for name in table.cluster_columns)
+        statement += f"CLUSTER BY {clusters}\n"
+    return statement + f"OPTIONS (description = {_literal(table.description)});\n"
+
+
+def _column(column: Column) -> str:
+    text = f"`{column.name}` {_type(column)}"
+    if column.documentation:
+        text += f" OPTIONS (description = {_literal(column.documentation)})"
+    return text
+
+
+def _type(column: Column) -> str:
+    kind = column.type
+    if kind == "RECORD":
+        kind = f"STRUCT<{', '.join(_column(field) for field in column.fields)}>"
+    return f"ARRAY<{kind}>" if column.mode == "REPEATED" else kind
+
+
+def _literal(text: str) -> str:
+    """A string literal: JSON's escapes are GoogleSQL's, too."""
+    return json.dumps(text, ensure_ascii=False)

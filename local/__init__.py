@@ -1,0 +1,1 @@
+"""What exists only to run the whole system on one machine."""

@@ -1,0 +1,50 @@
+"""`python -m local COMMAND`: the parts that exist only on one machine."""
+
+import argparse
+import importlib
+import sys
+from typing import NoReturn
+
+COMMANDS = {
+    "simulator": "an IRIS queue on this machine (AMQP 1.0)",
+    "pubsub": "an embedded Pub/Sub server",
+    "bigquery": "a BigQuery server on this machine",
+    "pipeline": "the pipeline, with a DirectRunner tuned for one machine",
+    "stack": "the whole system: up, down, env, run",
+    "query": "one SQL statement on the local BigQuery",
+}
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that tells a user's mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit code 2."""
+        self.exit(2, f"{self.prog}: {message} (--help shows the options)\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the module named by the first argument; returns its exit code.
+
+    Each command is a module of this package with `configure(parser)`, which adds its
+    options, and `run(options) -> int`. What the parser does not know is refused, unless
+    the module says with `options.rest = []` that it passes options on.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = OneLineParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if arguments[:1] == [name]:
+            module = importlib.import_module(f"local.{name}")
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not hasattr(options, "rest"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return int(options.run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

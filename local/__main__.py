@@ -1,9 +1,9 @@
 """`python -m local COMMAND`: the parts that exist only on one machine."""
 
-import argparse
 import importlib
 import sys
-from typing import NoReturn
+
+from pipeline.usage import OneLineParser
 
 COMMANDS = {
     "simulator": "an IRIS queue on this machine (AMQP 1.0)",
@@ -13,14 +13,6 @@ COMMANDS = {
     "stack": "the whole system: up, down, env, run",
     "query": "one SQL statement on the local BigQuery",
 }
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser that tells a user's mistake in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with exit code 2."""
-        self.exit(2, f"{self.prog}: {message} (--help shows the options)\n")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,8 +22,9 @@ from requests.exceptions import RequestException
 from pipeline.dedup import Memory
 from pipeline.graph import Plan, build
 from pipeline.inserts import connect
-from pipeline.options import IrisOptions, UsageError, horizon_hours, validate
+from pipeline.options import IrisOptions, help_text, horizon_hours, validate
 from pipeline.sources import ReadFiles, ReadSubscription
+from pipeline.usage import UsageError
 from pipeline.write_rows import Warehouse
 
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
@@ -31,9 +32,13 @@ OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the pipeline until it ends; 2 for a user's mistake."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if {"-h", "--help"} & set(arguments):
+        sys.stdout.write(help_text())
+        return 0
     log_to_stderr()
     try:
-        options = parse(sys.argv[1:] if arguments is None else arguments)
+        options = parse(arguments)
         plan = plan_of(options)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")

@@ -7,12 +7,10 @@ import re
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.usage import UsageError
+
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 WRITE_METHODS = ("STREAMING_INSERTS",)
-
-
-class UsageError(ValueError):
-    """A mistake on the command line; the text is one line for the user."""
 
 
 class IrisOptions(PipelineOptions):
@@ -45,6 +43,21 @@ class IrisOptions(PipelineOptions):
             default="24",
             help="an identical record passes once in this time (default: %(default)s)",
         )
+
+
+def help_text() -> str:
+    """What `--help` prints: our options, and the few of Beam's that a run needs."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="IRIS messages to BigQuery rows: streaming from Pub/Sub, or files.",
+        epilog="All other options of Apache Beam and its runners are taken as well.",
+    )
+    beam = parser.add_argument_group("Apache Beam")
+    beam.add_argument("--project", help="the project of the BigQuery tables")
+    beam.add_argument("--streaming", action="store_true", help="run until stopped")
+    beam.add_argument("--runner", help="such as DataflowRunner (default: DirectRunner)")
+    IrisOptions._add_argparse_args(parser)
+    return parser.format_help()
 
 
 def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> None:

@@ -14,6 +14,7 @@ from requests.exceptions import RequestException
 
 from pipeline.inserts import connect
 from pipeline.registry import RegistryError, load_registry
+from pipeline.usage import OneLineParser
 from sql.apply import Outcome, apply_tables
 from sql.tables import all_tables, create_statement
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sql", description=__doc__)
+    parser = OneLineParser(prog="python -m sql", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, purpose in (
         ("render", render, "write the SQL to a folder; needs no connection"),

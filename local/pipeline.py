@@ -1,0 +1,190 @@
+"""`python -m local pipeline`: the pipeline on a DirectRunner tuned for one machine.
+
+Beam's own Pub/Sub source for the DirectRunner pulls ten messages at a time, waits 30 s
+when there are none, and has a channel that breaks at 4 MB: 2,000 messages a second at
+most, and none at all with ten messages of 1 MB. Here it pulls up to a thousand, waits a
+second, and takes a response of any size.
+
+That source acknowledges before anything is processed. So SIGTERM first stops the pull
+and waits until everything pulled is in its table; a kill can lose what was in hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import grpc
+from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
+from google.cloud import pubsub, pubsub_v1
+from google.pubsub_v1 import types
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from pipeline import __main__ as command_line
+from pipeline.inserts import Insert, Rejected
+from pipeline.ledger import COUNTS
+from pipeline.usage import UsageError
+from pipeline.write_rows import Inserter
+
+# Pulling 1,000 reaches 7,000 messages/s where 10 reach 2,000 (measured); Pub/Sub gives
+# no more than that in one response.
+MAX_MESSAGES = 1_000
+# The runner pulls again as soon as a pull ends; a second keeps an idle loop cheap.
+PULL_TIMEOUT_SECONDS = 1.0
+# After SIGTERM, for what is in hand: a thousand messages take a few seconds.
+FINISH_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Hand:
+    """What has been pulled, and how much of it is in its table."""
+
+    def __init__(self) -> None:
+        self.pulled = 0
+        self.counted: Counter[str] = Counter()
+        self.stopping = False
+        self._changed = threading.Condition()
+
+    def pull(self, messages: int) -> None:
+        """Counts messages taken from Pub/Sub."""
+        with self._changed:
+            self.pulled += messages
+
+    def written(self, tables: dict[str, list[Insert]]) -> None:
+        """Counts rows that BigQuery has taken."""
+        with self._changed:
+            for table, rows in tables.items():
+                if table == "iris_ledger":
+                    for row in rows:
+                        self.counted.update({n: row.values[n] for n in COUNTS})
+                elif table in ("iris_dead_letters", "iris_unmapped"):
+                    self.counted[f"{table} written"] += len(rows)
+            self._changed.notify_all()
+
+    def is_empty(self) -> bool:
+        """Whether everything pulled has been accounted for, and written."""
+        counted = self.counted
+        outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
+        return (
+            counted["messages"] == self.pulled
+            and counted["records"] == sum(counted[name] for name in outcomes)
+            and counted["dead_letters"] == counted["iris_dead_letters written"]
+            and counted["unmapped"] == counted["iris_unmapped written"]
+        )
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Waits for `is_empty`; tells whether it came about in time."""
+        with self._changed:
+            return self._changed.wait_for(self.is_empty, timeout=seconds)
+
+
+HAND = Hand()
+_insert: list[Inserter] = []
+
+
+def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    """The pipeline's own inserter, with what it wrote counted in `HAND`."""
+    answers = _insert[0](tables)
+    HAND.written(tables)
+    return answers
+
+
+class WideSubscriberClient(pubsub_v1.SubscriberClient):
+    """The subscriber client of Beam's DirectRunner source, with a wider pull."""
+
+    def __init__(self) -> None:
+        host = os.environ.get("PUBSUB_EMULATOR_HOST")
+        if host is None:
+            super().__init__()
+            return
+        options = [("grpc.max_receive_message_length", -1)]
+        channel = grpc.insecure_channel(host, options=options)
+        super().__init__(transport=SubscriberGrpcTransport(channel=channel))
+
+    def pull(self, *, subscription: str, **_narrow: Any) -> types.PullResponse:
+        """Pulls up to `MAX_MESSAGES`; nothing at all is an empty response."""
+        if HAND.stopping:
+            time.sleep(PULL_TIMEOUT_SECONDS)  # the runner would spin otherwise
+            return types.PullResponse()
+        try:
+            response = super().pull(
+                subscription=subscription,
+                max_messages=MAX_MESSAGES,
+                timeout=PULL_TIMEOUT_SECONDS,
+                retry=None,
+            )
+        except DeadlineExceeded:
+            return types.PullResponse()
+        except ServiceUnavailable as error:
+            _log.warning("Pub/Sub cannot be reached: %s", error)
+            time.sleep(PULL_TIMEOUT_SECONDS)
+            return types.PullResponse()
+        HAND.pull(len(response.received_messages))
+        return response
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Takes the options of `python -m pipeline` as they are."""
+    parser.epilog = "All options are those of `python -m pipeline`."
+    parser.set_defaults(rest=[])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the pipeline until SIGTERM; 2 for a user's mistake."""
+    command_line.log_to_stderr()
+    # The default runner would first try to download the Prism binary.
+    arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
+    try:
+        parsed = command_line.parse(arguments)
+        plan = command_line.plan_of(parsed)
+    except UsageError as error:
+        sys.stderr.write(f"python -m local pipeline: {error}\n")
+        return 2
+    _insert[:] = [plan.inserter]
+    pubsub.SubscriberClient = WideSubscriberClient
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    failed: list[BaseException] = []
+    pipeline = threading.Thread(
+        target=_run_pipeline,
+        args=(parsed, plan._replace(inserter=insert_counted), stop, failed),
+        daemon=True,
+    )
+    pipeline.start()
+    sys.stdout.write(json.dumps({"ready": True}) + "\n")
+    sys.stdout.flush()
+    stop.wait()
+    return _finish(failed)
+
+
+def _run_pipeline(
+    options: Any, plan: Any, stop: threading.Event, failed: list[BaseException]
+) -> None:
+    try:
+        command_line.run(options, plan)
+    except Exception as error:  # noqa: BLE001 - its log line and the exit code tell
+        _log.exception("the pipeline failed")
+        failed.append(error)
+    finally:
+        stop.set()
+
+
+def _finish(failed: list[BaseException]) -> int:
+    """Ends the process, since the runner has no way to end a streaming pipeline."""
+    HAND.stopping = True
+    emptied = not failed and HAND.wait_until_empty(FINISH_SECONDS)
+    if not failed and not emptied:
+        _log.error("stopped with messages in hand: %s", dict(HAND.counted))
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0 if emptied else 1)

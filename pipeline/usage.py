@@ -1,0 +1,16 @@
+"""A user's mistake: told in one line, with exit code 2."""
+
+import argparse
+from typing import NoReturn
+
+
+class UsageError(ValueError):
+    """A mistake on the command line; the text is one line for the user."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that leaves out its usage when an option is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with exit code 2."""
+        self.exit(2, f"{self.prog}: {message} (--help shows the options)\n")

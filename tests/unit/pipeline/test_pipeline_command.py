@@ -1,0 +1,52 @@
+"""The command line: what it takes, and what a mistake looks like."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.__main__ import main, parse
+from pipeline.usage import UsageError
+
+SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give one of --subscription and --files"),
+        ([SUBSCRIPTION, "--files=x", "--project=p"], "give one of"),
+        (["--subscription=s", "--streaming", "--project=p"], "projects/PROJECT"),
+        ([SUBSCRIPTION, "--project=p"], "needs --streaming"),
+        (["--files=x", "--streaming", "--project=p"], "leave out --streaming"),
+        (["--files=x"], "--project is missing"),
+        (["--files=x", "--project=p", "--dataset=a-b"], "no BigQuery dataset name"),
+        (["--files=x", "--project=p", "--write_method=X"], "STREAMING_INSERTS"),
+        (["--files=x", "--project=p", "--dedup_horizon_hours=0"], "above 0"),
+        (["--files=x", "--project=p", "--dedup_horizon_hours=day"], "above 0"),
+        (["--files=x", "--project=p", "--frobnicate=1"], "--frobnicate"),
+        (["--files=x", "--project=p", "stray"], "stray"),
+    ],
+)
+def test_a_mistake_is_refused(arguments, said):
+    with pytest.raises(UsageError, match=said):
+        parse(arguments)
+
+
+def test_options_of_beam_are_taken():
+    parse([SUBSCRIPTION, "--streaming", "--project=p", "--no_use_public_ips"])
+
+
+def test_files_that_are_not_there_are_one_line_and_code_2(tmp_path, capsys):
+    assert main([f"--files={tmp_path}", "--project=p"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert str(tmp_path) in line
+
+
+def test_help_shows_our_options_first():
+    told = subprocess.run(
+        [sys.executable, "-m", "pipeline", "--help"], capture_output=True, text=True
+    )
+    assert told.returncode == 0
+    assert "--dedup_horizon_hours" in told.stdout
+    assert len(told.stdout.splitlines()) < 50

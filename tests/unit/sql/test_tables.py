@@ -1,0 +1,118 @@
+"""The DDL of every table, and the command that renders it."""
+
+import pytest
+
+from pipeline.ledger import COUNTS
+from pipeline.registry import METADATA_COLUMNS, Column, load_registry
+from sql.__main__ import main
+from sql.apply import merged_schema, schema_field
+from sql.tables import LEDGER, Table, all_tables, create_statement, dataset_table
+
+REGISTRY = load_registry()
+
+
+def test_every_dataset_and_the_three_own_tables():
+    names = [table.name for table in all_tables(REGISTRY)]
+    assert len(names) == len(set(names)) == 89 + 3
+    assert {"iris_dead_letters", "iris_unmapped", "iris_ledger"} <= set(names)
+
+
+@pytest.mark.parametrize("dataset", REGISTRY.values(), ids=lambda d: d.name)
+def test_a_dataset_table_is_partitioned_keyed_and_described(dataset):
+    statement = create_statement(dataset_table(dataset), "p.d")
+    assert statement.startswith(f"CREATE TABLE IF NOT EXISTS `p.d.{dataset.table}` (\n")
+    assert "PARTITION BY" in statement
+    assert "PRIMARY KEY" in statement
+    assert statement.count("description = ") > len(dataset.columns)
+    for column in (*dataset.columns, *METADATA_COLUMNS):
+        assert f"`{column.name}` " in statement
+
+
+def test_the_statement_of_a_small_table():
+    table = Table(
+        "t",
+        (
+            Column("at", "TIMESTAMP", description='Say "when".'),
+            Column("mw", "FLOAT64", unit="MW", description="Power."),
+            Column("steps", "RECORD", "REPEATED", fields=(Column("n", "INT64"),)),
+        ),
+        "at",
+        ("mw",),
+        ("at",),
+        "A table.",
+    )
+    assert create_statement(table, "p.d") == (
+        "CREATE TABLE IF NOT EXISTS `p.d.t` (\n"
+        '  `at` TIMESTAMP OPTIONS (description = "Say \\"when\\"."),\n'
+        '  `mw` FLOAT64 OPTIONS (description = "Power. Unit: MW."),\n'
+        "  `steps` ARRAY<STRUCT<`n` INT64>>,\n"
+        "  PRIMARY KEY (`at`) NOT ENFORCED\n"
+        ")\n"
+        "PARTITION BY TIMESTAMP_TRUNC(`at`, DAY)\n"
+        "CLUSTER BY `mw`\n"
+        'OPTIONS (description = "A table.");\n'
+    )
+
+
+def test_the_ledger_table_has_the_counts_of_the_pipeline():
+    assert {column.name for column in LEDGER.columns} == {
+        *COUNTS,
+        "minute_utc",
+        "dataset",
+        "entry_id",
+    }
+
+
+def test_merging_adds_nested_fields_and_keeps_what_is_not_ours():
+    found = [
+        schema_field(Column("mine", "STRING")),
+        schema_field(
+            Column("profile", "RECORD", "REPEATED", fields=(Column("a", "INT64"),))
+        ),
+    ]
+    wanted = [
+        Column(
+            "profile",
+            "RECORD",
+            "REPEATED",
+            fields=(Column("a", "INT64"), Column("b", "FLOAT64")),
+        ),
+        Column("new", "DATE"),
+    ]
+    schema, added, conflicts = merged_schema(found, wanted)
+    assert [field.name for field in schema] == ["mine", "profile", "new"]
+    assert [field.name for field in schema[1].fields] == ["a", "b"]
+    assert added == ["profile.b", "new"]
+    assert conflicts == []
+
+
+def test_render_writes_one_file_a_table(tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "old.sql").touch()
+    assert main(["render", "--output", str(tmp_path)]) == 0
+    assert "92 tables" in capsys.readouterr().out
+    assert len(list((tmp_path / "tables").glob("*.sql"))) == 92
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["apply"],
+        ["apply", "--project", "p; DROP", "--dataset", "d"],
+        ["render", "--dataset", "a-b"],
+        ["rendr"],
+        [],
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    assert main(["apply", "--project", "some-project"]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

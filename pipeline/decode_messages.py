@@ -59,8 +59,7 @@ class _Decode(beam.DoFn):
             yield beam.pvalue.TaggedOutput("unmapped", row)
 
     def finish_bundle(self) -> Iterator[Any]:
-        for entry in self.tally.entries():
-            yield beam.pvalue.TaggedOutput("ledger", entry)
+        return self.tally.tagged_entries()
 
 
 def _report_unknown_fields(decoded: Decoded) -> None:

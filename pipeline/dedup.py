@@ -17,9 +17,11 @@ from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.transforms.deduplicate import DeduplicatePerKey
+from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.timestamp import Duration
 
 from pipeline.batches import RowBatch
+from pipeline.coercion import TypedRecord
 from pipeline.ledger import Tally
 from pipeline.seen import SeenIds
 
@@ -37,27 +39,28 @@ class DeduplicateRecords(beam.PTransform):
     def expand(self, batches: beam.PCollection) -> Any:
         """Builds the steps for the chosen memory."""
         if self.memory == "in_process":
-            unique = batches | "Drop seen ids" >> beam.ParDo(
-                _DropSeen(self.horizon_seconds)
-            )
-        else:
-            keyed = batches | "Key by record id" >> beam.FlatMap(
-                _by_record_id
-            ).with_output_types(tuple[str, Any])
-            unique = keyed | "Keep the first" >> self._keep_first() | beam.Values()
-        # What went in less what came out is what was dropped; sums do not mind the
-        # order, and no runner has to tell its duplicates apart.
+            drop = beam.ParDo(_DropSeen(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+        keyed = batches | "Key by record id" >> beam.FlatMap(
+            _by_record_id
+        ).with_output_types(tuple[str, Any])
+        if self.memory == "by_grouping":
+            keep = beam.ParDo(_KeepFirst()).with_outputs("ledger", main="rows")
+            return keyed | "Group" >> beam.GroupByKey() | "Keep the first" >> keep
+        return self._in_state(batches, keyed)
+
+    def _in_state(self, batches: beam.PCollection, keyed: beam.PCollection) -> Any:
+        horizon = Duration(seconds=self.horizon_seconds)
+        unique = (
+            keyed
+            | "Keep the first" >> DeduplicatePerKey(processing_time_duration=horizon)
+            | beam.Values()
+        )
+        # Beam does not tell what it drops: what went in less what came out is that.
+        # While records are between the two, the ledger shows them as duplicates.
         before = batches | "Count before" >> beam.ParDo(_CountDuplicates(+1))
         after = unique | "Count after" >> beam.ParDo(_CountDuplicates(-1))
-        ledger = (before, after) | "Duplicates" >> beam.Flatten()
-        return _Deduplicated(unique, ledger)
-
-    def _keep_first(self) -> beam.PTransform:
-        if self.memory == "in_state":
-            return DeduplicatePerKey(
-                processing_time_duration=Duration(seconds=self.horizon_seconds)
-            )
-        return _KeepFirstOfGroup()
+        return _Deduplicated(unique, (before, after) | "Duplicates" >> beam.Flatten())
 
 
 class _Deduplicated:
@@ -66,31 +69,36 @@ class _Deduplicated:
         self.ledger = ledger
 
 
-class _KeepFirstOfGroup(beam.PTransform):
-    """Takes and gives `(record id, RowBatch of one)`; one of each id."""
-
-    def expand(self, keyed: beam.PCollection) -> beam.PCollection:
-        return keyed | "First by message" >> beam.CombinePerKey(_first)
-
-
-def _first(batches: Iterable[RowBatch]) -> RowBatch:
-    """The one that IRIS sent first, so that a second run chooses the same."""
-    return min(
-        batches,
-        key=lambda batch: (
-            batch.metadata["enqueued_utc"] or "",
-            batch.metadata["message_id"] or "",
-            batch.records[0].position,
-        ),
-    )
-
-
 def _by_record_id(batch: RowBatch) -> Iterator[Any]:
     for record in batch.records:
-        yield (
-            record.record_id,
-            RowBatch(batch.dataset, batch.metadata, batch.attributes, [record]),
+        yield record.record_id, _only(batch, [record])
+
+
+def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
+    return RowBatch(batch.dataset, batch.metadata, batch.attributes, records)
+
+
+class _KeepFirst(beam.DoFn):
+    """Takes `(record id, RowBatches)`; gives the one that IRIS sent first."""
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+
+    def process(self, group: tuple[str, Iterable[RowBatch]]) -> Iterator[Any]:
+        batches = list(group[1])
+        self.tally.add(batches[0].dataset, duplicates=len(batches) - 1)
+        # Any order would do; this one is the same in a second run.
+        yield min(
+            batches,
+            key=lambda batch: (
+                batch.metadata["enqueued_utc"] or "",
+                batch.metadata["message_id"] or "",
+                batch.records[0].position,
+            ),
         )
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
 
 
 @functools.cache
@@ -100,19 +108,32 @@ def _seen_ids(horizon_seconds: float) -> SeenIds:
 
 
 class _DropSeen(beam.DoFn):
-    """Takes and gives `RowBatch`, less the records that this process has seen."""
+    """Takes and gives `RowBatch`, less the records that this process has seen.
+
+    Ids are remembered only when the bundle ends: the runner tries a bundle that failed
+    again, and would find its records to be duplicates of themselves.
+    """
 
     def __init__(self, horizon_seconds: float) -> None:
         self.horizon_seconds = horizon_seconds
 
-    def process(self, batch: RowBatch) -> Iterator[Any]:
-        seen = _seen_ids(self.horizon_seconds)
-        fresh = seen.add([record.record_id for record in batch.records])
-        records = [
-            record for record, new in zip(batch.records, fresh, strict=True) if new
-        ]
-        if records:
-            yield RowBatch(batch.dataset, batch.metadata, batch.attributes, records)
+    def start_bundle(self) -> None:
+        self.batches: list[RowBatch] = []
+
+    def process(self, batch: RowBatch) -> None:
+        self.batches.append(batch)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        seen, tally = _seen_ids(self.horizon_seconds), Tally()
+        for batch in self.batches:
+            fresh = seen.add([record.record_id for record in batch.records])
+            records = [
+                record for record, new in zip(batch.records, fresh, strict=True) if new
+            ]
+            tally.add(batch.dataset, duplicates=len(fresh) - len(records))
+            if records:
+                yield GlobalWindows.windowed_value(_only(batch, records))
+        yield from tally.tagged_entries()
 
 
 class _CountDuplicates(beam.DoFn):

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.batches import TableRow
@@ -34,6 +35,11 @@ class Tally:
         """The ledger rows of the bundle, as a DoFn gives them when a bundle ends."""
         for row in ledger_rows(self._counts, dt.datetime.now(dt.UTC)):
             yield GlobalWindows.windowed_value(row)
+
+    def tagged_entries(self) -> Iterator[Any]:
+        """The same, as the output `ledger` of a DoFn that has others."""
+        for entry in self.entries():
+            yield TaggedOutput("ledger", entry)
 
 
 def ledger_rows(

@@ -1,0 +1,129 @@
+"""`python -m bridge`: relays IRIS to Pub/Sub until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from bridge import check, health, logs, notices, settings
+from bridge.metrics import Metrics
+from bridge.relay import Relay
+
+log = logging.getLogger("bridge")
+
+# Long enough for one batch and one new session; closing one may take 5 s more, and
+# orchestrators kill after 30 s or so.
+STOP_SECONDS = 15.0
+USER_ERROR = 2
+
+# A batch of 500 is some ten thousand objects alive together. With Python's threshold of
+# 700 the collector walks them at every step and takes a tenth of the speed.
+GC_THRESHOLD = 100_000
+
+DESCRIPTION = """\
+Takes every message of an IRIS queue to a Pub/Sub topic. A message is completed on the
+queue only when Pub/Sub has it.
+"""
+
+SETTINGS_HELP = """\
+settings, from the environment, else from .env, else from IRIS_SETTINGS_FILE:
+  IRIS_CLIENT_ID         these three come from https://bmrs.elexon.co.uk/iris
+  IRIS_CLIENT_SECRET
+  IRIS_QUEUE_NAME
+  IRIS_SECRET_EXPIRES    last day of the secret, YYYY-MM-DD: warns from 30 days before
+  IRIS_TENANT_ID         default: Elexon's
+  IRIS_NAMESPACE         default: elexon-insights-iris
+  IRIS_CONNECTION_STRING a simulator in place of the above; its queue is "iris" if
+                         IRIS_QUEUE_NAME does not say otherwise
+  IRIS_SETTINGS_FILE     the settings.json of Elexon's own client, as it is
+  PUBSUB_TOPIC           projects/PROJECT/topics/TOPIC
+  PUBSUB_EMULATOR_HOST   host:port of a local Pub/Sub
+  HEALTH_PORT            of /healthz and /metrics; default 8080, 0 for any free one
+
+exit codes: 0 stopped as asked, 1 failed, 2 a setting must be corrected
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bridge",
+        description=DESCRIPTION,
+        epilog=SETTINGS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="try credentials, queue and topic, say what works, and end",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        chosen = settings.from_process()
+        return asyncio.run(check.run(chosen) if options.check else _relay(chosen))
+    except settings.SettingsError as error:
+        print(f"bridge: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+async def _relay(chosen: settings.Settings) -> int:
+    redact = logs.Redactor(chosen.secrets)
+    logs.configure(redact)
+    metrics = Metrics()
+    state = health.Health(redact, chosen.secret_expires)
+    async with health.serve(state, metrics, chosen.health_port) as port:
+        relay = Relay(chosen, metrics, state)
+        fields = {**chosen.masked(), "HEALTH_PORT": port}
+        log.info("bridge started", extra={"fields": fields})
+        await _until_stopped(relay, chosen, metrics)
+    log.info("bridge stopped", extra={"fields": dict(metrics.totals)})
+    return 0
+
+
+async def _until_stopped(
+    relay: Relay, chosen: settings.Settings, metrics: Metrics
+) -> None:
+    """Relays until a signal; then gives what is in hand `STOP_SECONDS` to finish."""
+    stopped = asyncio.Event()
+    _on_signals(stopped)
+    chores: list[Coroutine[Any, Any, None]] = [notices.summarize(metrics)]
+    if chosen.secret_expires:
+        metrics.set_secret_expiry(chosen.secret_expires)
+        chores.append(notices.warn_of_expiry(chosen.secret_expires))
+    tasks = [asyncio.create_task(chore) for chore in chores]
+    running = asyncio.create_task(relay.run())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    relay.stop()
+    done, _ = await asyncio.wait([running], timeout=STOP_SECONDS)
+    if not done:
+        log.warning("stopped with messages in hand; the queue delivers them again")
+    for task in (*tasks, running, stopping):
+        task.cancel()
+    await asyncio.gather(*tasks, running, stopping, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _on_signals(stopped: asyncio.Event) -> None:
+    """The first signal sets the event, a second one ends the process at once."""
+
+    def stop(number: int) -> None:
+        if stopped.is_set():
+            os._exit(128 + number)
+        log.info("stopping", extra={"fields": {"signal": signal.Signals(number).name}})
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+
+
+if __name__ == "__main__":
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Envelope: what becomes of a Service Bus message on Pub/Sub. Pure functions."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+# Pub/Sub takes 10,000,000 bytes a request, attributes included, and its Python client
+# refuses bodies of that size (https://cloud.google.com/pubsub/quotas#resource_limits).
+MAX_DATA_BYTES = 9_500_000
+# Attribute values of more bytes are refused by Pub/Sub, though by no emulator (same).
+MAX_ATTRIBUTE_BYTES = 1_024
+# JSON shrinks to a tenth at any level; a higher one would hold up the loop.
+GZIP_LEVEL = 1
+
+UNKNOWN_DATASET = "unknown"  # as in all of Elexon's clients
+SOURCE = "IRIS"
+
+BINARY = bytes | bytearray | memoryview
+
+
+class UnpublishableError(ValueError):
+    """A message that Pub/Sub can never take; the text says why."""
+
+
+class QueueMessage(Protocol):
+    """What is read of a received Service Bus message."""
+
+    @property
+    def body(self) -> object:  # any AMQP value
+        """Data sections, a value, or sequences."""
+
+    @property
+    def subject(self) -> object:  # text, or bytes that are not UTF-8
+        """The dataset."""
+
+    @property
+    def message_id(self) -> object:  # text, bytes, number or UUID
+        """The file name that Elexon gave."""
+
+    @property
+    def sequence_number(self) -> int | None:
+        """The queue's own number, never given twice."""
+
+    @property
+    def enqueued_time_utc(self) -> datetime | None:
+        """When the queue took the message."""
+
+    @property
+    def delivery_count(self) -> int | None:
+        """Failed deliveries before this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One Pub/Sub message: `data` bytes and `attributes`."""
+
+    data: bytes
+    attributes: dict[str, str]
+
+    @property
+    def size_bytes(self) -> int:
+        """What the message weighs in a publish request, give or take framing."""
+        return len(self.data) + sum(map(len, self.attributes.values())) + 100
+
+
+def seal(message: QueueMessage, body: bytes) -> Envelope:
+    """Makes the Pub/Sub message of a Service Bus message and its `body_bytes`.
+
+    The data are the body, byte for byte; above `MAX_DATA_BYTES` they are gzipped and
+    `content_encoding` says so. The same message gives the same envelope at every
+    delivery, but for `delivery_count`. `enqueued_time` is left out if the queue did
+    not say.
+
+    Raises:
+        UnpublishableError: The body is empty, or too large even gzipped.
+    """
+    if not body:
+        raise UnpublishableError("empty body")
+    dataset = _text(message.subject) or UNKNOWN_DATASET
+    message_id = _fitting(
+        _text(message.message_id) or _derived_id(message, dataset, body)
+    )
+    attributes = {
+        "dataset": _fitting(dataset),
+        "message_id": message_id,
+        "publish_id": message_id,
+        "delivery_count": str(message.delivery_count or 0),
+        "source": SOURCE,
+    }
+    if message.enqueued_time_utc:
+        attributes["enqueued_time"] = rfc3339(message.enqueued_time_utc)
+    if len(body) > MAX_DATA_BYTES:
+        attributes["content_encoding"] = "gzip"
+        return Envelope(_compressed(body), attributes)
+    return Envelope(body, attributes)
+
+
+def body_bytes(body: object) -> bytes:
+    """The bytes of an AMQP body: data sections, a value or sequences.
+
+    Texts are taken as UTF-8 and pieces are joined. Anything else (a number, a map, a
+    list of these) has no bytes of its own and becomes its JSON.
+    """
+    if body is None:
+        return b""
+    if isinstance(body, BINARY):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode(errors="replace")
+    if isinstance(body, Iterable) and not isinstance(body, dict):
+        pieces = [item for part in body for item in _items(part)]
+        if all(isinstance(piece, BINARY | str) for piece in pieces):
+            return b"".join(body_bytes(piece) for piece in pieces)
+        body = pieces
+    return json.dumps(_plain(body)).encode()
+
+
+def rfc3339(moment: datetime) -> str:
+    """The time in UTC as `2026-05-06T02:31:00.123Z`; Service Bus counts in ms."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def _derived_id(message: QueueMessage, dataset: str, body: bytes) -> str:
+    """An id for a message without one, the same at every delivery.
+
+    `<dataset>_<enqueued time>_<sequence number>`: the sequence number names a message
+    within its queue for ever, the time tells apart queues that were made anew. Without
+    a sequence number (no real Service Bus leaves it out) a hash of the body stands in.
+    """
+    enqueued = message.enqueued_time_utc
+    time_part = f"{enqueued.astimezone(UTC):%Y%m%d%H%M%S%f}" if enqueued else "undated"
+    serial = message.sequence_number
+    if serial is None:
+        return f"{dataset}_{time_part}_{_digest(body)}"
+    return f"{dataset}_{time_part}_{serial}"
+
+
+def _compressed(body: bytes) -> bytes:
+    packed = gzip.compress(body, GZIP_LEVEL, mtime=0)  # the same bytes at every try
+    if len(packed) > MAX_DATA_BYTES:
+        raise UnpublishableError(
+            f"{len(body)} bytes, and {len(packed)} gzipped, are more than Pub/Sub takes"
+        )
+    return packed
+
+
+def _fitting(text: str) -> str:
+    """The text within an attribute's limit; a longer one ends in a hash of itself."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_ATTRIBUTE_BYTES:
+        return text
+    suffix = f"~{_digest(encoded)}"
+    head = encoded[: MAX_ATTRIBUTE_BYTES - len(suffix)]
+    return head.decode(errors="ignore") + suffix
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, BINARY):
+        return bytes(value).decode(errors="replace")
+    # A lone surrogate is text to Python, not to Pub/Sub.
+    return "" if value is None else str(value).encode(errors="replace").decode()
+
+
+def _items(part: object) -> list[object]:
+    """The items of one sequence section; any other part is an item itself."""
+    return part if isinstance(part, list) else [part]
+
+
+def _plain(value: object) -> object:
+    """The value in types that JSON knows."""
+    if isinstance(value, dict):
+        return {_text(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _text(value)

@@ -1,0 +1,122 @@
+"""Logs: JSON objects on standard error, one a line, without secrets."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+# A shorter secret is part of ordinary words; real ones have 30 characters and more.
+MIN_SECRET_CHARACTERS = 6
+MASK = "***"
+
+# An outage repeats one error at every try: it is told once in this time.
+REPEAT_SECONDS = 30.0
+
+
+class Redactor:
+    """Takes known secrets out of a text, as they are and as JSON writes them."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        plain = [text for text in secrets if len(text) >= MIN_SECRET_CHARACTERS]
+        escaped = [json.dumps(text)[1:-1] for text in plain]
+        self._secrets = sorted({*plain, *escaped}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """The text with *** for every secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+
+class JsonFormatter(logging.Formatter):
+    """Gives `{"time", "level", "logger", "message", ...}`; `extra["fields"]` join in.
+
+    An exception goes into `error` as one line, for the line must stay readable; its
+    traceback follows in `traceback` where the code asked for one.
+    """
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for one record."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return self._redact(json.dumps(line, default=str))
+
+
+class RepeatFilter(logging.Filter):
+    """Lets one of many equal warnings pass in `window_seconds`, and counts the rest.
+
+    Equal are those of one message and one `error`.
+
+    The next one that passes carries their number as `suppressed`. Other levels always
+    pass: each of their lines is an event of its own.
+    """
+
+    def __init__(
+        self,
+        window_seconds: float = REPEAT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._window_seconds = window_seconds
+        self._clock = clock
+        self._seen: dict[tuple[str, str, str | None], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this record is to be written."""
+        if record.levelno != logging.WARNING:
+            return True
+        now = self._clock()
+        error = getattr(record, "fields", {}).get("error")
+        key = (record.name, record.getMessage(), error)
+        since, suppressed = self._seen.get(key, (-self._window_seconds, 0))
+        if now - since < self._window_seconds:
+            self._seen[key] = (since, suppressed + 1)
+            return False
+        self._forget(now)
+        self._seen[key] = (now, 0)
+        if suppressed:
+            record.fields = getattr(record, "fields", {}) | {"suppressed": suppressed}
+        return True
+
+    def _forget(self, now: float) -> None:
+        """Drops what ended long ago, so that memory stays bounded."""
+        horizon = now - 10 * self._window_seconds
+        self._seen = {k: v for k, v in self._seen.items() if v[0] > horizon}
+
+
+def configure(redact: Redactor) -> None:
+    """Sends all logs of this process to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(redact))
+    handler.addFilter(RepeatFilter())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in ("azure", "google", "grpc", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # The AMQP client logs every lost link with a traceback; the bridge says it in one
+    # line when it opens the next session.
+    logging.getLogger("azure.servicebus").setLevel(logging.CRITICAL)
+    # And asyncio each write to such a link.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+def one_line(error: BaseException, max_characters: int = 300) -> str:
+    """An exception as `Type: text` on one line."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"{name}: {text}"[:max_characters] if text else name

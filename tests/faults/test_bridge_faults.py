@@ -1,0 +1,149 @@
+"""What fails around the bridge, or the bridge itself: nothing is ever lost."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.bridge_fixture import (
+    PubSub,
+    Simulator,
+    bridge_of,
+    running,
+    wait_until,
+    write_samples,
+)
+
+from bridge.hand import MAX_MESSAGES
+
+pytestmark = pytest.mark.faults
+
+COUNT = 3_000
+
+
+@pytest.fixture
+def pubsub(tmp_path: Path) -> Iterator[PubSub]:
+    with running(PubSub(tmp_path / "pubsub")) as server:
+        server.create_topic()
+        yield server
+
+
+@pytest.fixture
+def ids(tmp_path: Path) -> set[str]:
+    return write_samples(tmp_path / "samples", COUNT)
+
+
+def simulator_of(folder: Path, *options: str) -> Any:
+    return running(Simulator("--samples", str(folder / "samples"), *options))
+
+
+def ids_of(messages: list[Any]) -> set[str]:
+    return {message.attributes["message_id"] for message in messages}
+
+
+def test_killed_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) -> None:
+    with simulator_of(tmp_path, "--lock-seconds", "3") as simulator:
+        with bridge_of(simulator, pubsub, tmp_path) as bridge:
+            wait_until(lambda: completed(simulator) > 500)
+            bridge.end(signal.SIGKILL)
+        with bridge_of(simulator, pubsub, tmp_path) as bridge:
+            messages = pubsub.pull(COUNT)
+            wait_until(lambda: completed(simulator) == COUNT)
+    assert ids_of(messages) == ids
+    # At most what was in hand when it was killed.
+    assert len(messages) - COUNT <= MAX_MESSAGES
+
+
+def test_pubsub_stopped_in_mid_run(
+    pubsub: PubSub, ids: set[str], tmp_path: Path
+) -> None:
+    with (
+        simulator_of(tmp_path) as simulator,
+        bridge_of(simulator, pubsub, tmp_path) as bridge,
+    ):
+        wait_until(lambda: completed(simulator) > 500)
+        pubsub.stop()
+        wait_until(lambda: bridge.logged("publish failed; trying again"))
+        held = bridge.metric("in_hand")
+        time.sleep(2)  # the outage itself
+        assert bridge.metric("in_hand") == held
+        assert bridge.get("/healthz")[0] == 200
+        pubsub.start()
+        messages = pubsub.pull(COUNT)
+        wait_until(lambda: completed(simulator) == COUNT)
+        assert simulator.stats()["queue"]["abandoned"] == 0
+    assert ids_of(messages) == ids
+
+
+def test_a_slow_pubsub_is_outlasted_by_renewing_locks(
+    pubsub: PubSub, ids: set[str], tmp_path: Path
+) -> None:
+    with (
+        simulator_of(tmp_path, "--lock-seconds", "5") as simulator,
+        bridge_of(simulator, pubsub, tmp_path) as bridge,
+    ):
+        wait_until(lambda: completed(simulator) > 500)
+        pubsub.process.send_signal(signal.SIGSTOP)
+        time.sleep(6)  # more than a lock
+        pubsub.process.send_signal(signal.SIGCONT)
+        messages = pubsub.pull(COUNT)
+        wait_until(lambda: completed(simulator) == COUNT)
+        assert bridge.metric("renewed_total") > 0
+        assert bridge.metric("lock_lost_total") == 0
+        assert simulator.stats()["queue"]["lock_expired"] == 0
+    assert ids_of(messages) == ids
+    assert len(messages) == COUNT
+
+
+def test_links_lost_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) -> None:
+    with (
+        simulator_of(tmp_path) as simulator,
+        bridge_of(simulator, pubsub, tmp_path) as bridge,
+    ):
+        for fault in ("/drop", "/detach", "/close"):
+            floor = completed(simulator) + 300
+            wait_until(lambda n=floor: completed(simulator) > n)
+            simulator.control(fault)
+            # Hundreds of completes were in flight: none may open a link of its own.
+            wait_until(lambda n=floor: completed(simulator) > n + 300)
+            assert simulator.stats()["connections"] == 1
+        messages = pubsub.pull(COUNT)
+        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: bridge.metric("in_hand") == 0)
+        assert bridge.metric("sessions_total") == 4
+        assert simulator.stats()["queue"]["lock_expired"] == 0
+    assert ids_of(messages) == ids
+    assert len(messages) == COUNT
+
+
+def test_a_mute_queue_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) -> None:
+    with (
+        simulator_of(tmp_path) as simulator,
+        bridge_of(simulator, pubsub, tmp_path),
+    ):
+        wait_until(lambda: completed(simulator) > 500)
+        simulator.control("/set?mute=true")
+        time.sleep(4)  # longer than completes may take
+        simulator.control("/set?mute=false")
+        messages = pubsub.pull(COUNT)
+        wait_until(lambda: completed(simulator) == COUNT)
+    assert ids_of(messages) == ids
+
+
+def test_sigterm_in_mid_run_leaves_nothing_locked(
+    pubsub: PubSub, ids: set[str], tmp_path: Path
+) -> None:
+    with simulator_of(tmp_path) as simulator:
+        with bridge_of(simulator, pubsub, tmp_path) as bridge:
+            wait_until(lambda: completed(simulator) > 500)
+            assert bridge.end() == 0
+        queue = simulator.stats()["queue"]
+        assert queue["locked"] == 0
+        assert 500 < queue["completed"] < COUNT
+        assert len(pubsub.pull(queue["completed"])) == queue["completed"]
+
+
+def completed(simulator: Simulator) -> int:
+    return int(simulator.stats()["queue"]["completed"])

@@ -1,0 +1,111 @@
+"""Publishing: what Pub/Sub refuses is held and costs its neighbours nothing."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
+
+from bridge import notices
+from bridge.envelope import Envelope
+from bridge.hand import Held
+from bridge.health import Health
+from bridge.logs import Redactor
+from bridge.metrics import Metrics
+from bridge.relay import Relay
+from bridge.settings import Settings
+
+SETTINGS = Settings("iris", "projects/p/topics/iris", emulator_host="localhost:1")
+WAIT_SECONDS = 10
+
+
+class Topic:
+    """A topic that fails as it is told: no emulator refuses a well-formed message."""
+
+    def __init__(self) -> None:
+        self.refused: set[bytes] = set()
+        self.is_down = False
+        self.taken: list[bytes] = []
+
+    async def publish(self, envelopes: Iterable[Envelope]) -> None:
+        bodies = [envelope.data for envelope in envelopes]
+        if self.is_down:
+            raise ServiceUnavailable("down")
+        if self.refused.intersection(bodies):
+            raise InvalidArgument("refused")
+        self.taken += bodies
+
+
+def held(body: bytes) -> Held:
+    message = cast(Any, SimpleNamespace(locked_until_utc=None))
+    return Held(message, Envelope(body, {}), len(body), 60.0)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def relay_to(topic: Topic) -> tuple[Relay, Metrics]:
+    metrics = Metrics()
+    relay = Relay(SETTINGS, metrics, Health(Redactor()))
+    relay._publisher = cast(Any, topic)
+    return relay, metrics
+
+
+def test_a_refused_message_is_held_while_its_neighbours_are_published() -> None:
+    async def scenario() -> None:
+        topic = Topic()
+        topic.refused = {b"bad"}
+        relay, metrics = relay_to(topic)
+        first, bad, last = chunk = [held(b"first"), held(b"bad"), held(b"last")]
+        delivery = asyncio.create_task(relay._deliver(chunk))
+        await until(lambda: first.is_published and last.is_published)
+        assert not bad.is_published
+        topic.refused = set()
+        await asyncio.wait_for(delivery, WAIT_SECONDS)
+        assert bad.is_published
+        assert sorted(topic.taken) == [b"bad", b"first", b"last"]
+        assert metrics.totals["published"] == 3
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_is_published_again_until_it_is_taken() -> None:
+    async def scenario() -> None:
+        topic = Topic()
+        topic.is_down = True
+        relay, metrics = relay_to(topic)
+        one = held(b"one")
+        delivery = asyncio.create_task(relay._deliver([one]))
+        await until(lambda: metrics.totals["publish_failures"] >= 2)
+        assert not one.is_published
+        topic.is_down = False
+        await asyncio.wait_for(delivery, WAIT_SECONDS)
+        assert topic.taken == [b"one"]
+
+    asyncio.run(scenario())
+
+
+def test_the_summary_counts_since_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notices, "SUMMARY_SECONDS", 0.01)
+    caplog.set_level(logging.INFO, "bridge")
+
+    async def scenario() -> None:
+        metrics = Metrics()
+        metrics.add("published", 5)
+        summary = asyncio.create_task(notices.summarize(metrics))
+        await asyncio.sleep(0)
+        metrics.add("published", 2)
+        await until(lambda: len(caplog.records) >= 2)
+        summary.cancel()
+
+    asyncio.run(scenario())
+    counts = [cast(Any, record).fields["published"] for record in caplog.records]
+    assert counts[:2] == [2, 0]

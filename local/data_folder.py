@@ -1,0 +1,135 @@
+"""The DATA folder: one stack's logs, tables and messages, and who is using it.
+
+- `stack.lock` is held while something runs here. The kernel lets go of it when its
+  owner ends, however that happens.
+- `stack.json` says what runs: the owner's pid, and the addresses of its parts.
+- `logs/<part>.log`, `bigquery/` (the tables), `pubsub.sqlite` (the messages of the
+  embedded Pub/Sub), `run-summary.json` (what the last run has done).
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from local.failure import UserError
+from local.process import ROOT
+
+DEFAULT_DATA = ".local"
+# A statement for which BigQuery was started has the folder for a few seconds, and
+# leaves no state: whoever comes next waits for it.
+QUERY_SECONDS = 15.0
+# Whoever asks for the state holds the lock for a moment.
+GLANCE_SECONDS = 1.0
+RETRY_SECONDS = 0.1
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data`; left out, the environment's DATA counts, as in the Makefile."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("DATA") or DEFAULT_DATA),
+        metavar="DIR",
+        help=f"where tables, messages and logs are (default: {DEFAULT_DATA})",
+    )
+
+
+class DataFolder:
+    """The folder, and the lock by which one owner at a time uses it."""
+
+    def __init__(self, path: Path) -> None:
+        """Relative paths start at the checkout.
+
+        Raises:
+            UserError: The folder cannot be made.
+        """
+        self.path = ROOT / path.expanduser()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot use DATA {path}: {error.strerror}") from None
+
+    @property
+    def bigquery(self) -> Path:
+        """Where the tables are."""
+        return self.path / "bigquery"
+
+    def log(self, part: str) -> Path:
+        """The log of a part."""
+        return self.path / "logs" / f"{part}.log"
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[None]:
+        """Keeps everybody else off the folder.
+
+        Raises:
+            UserError: Something runs here.
+        """
+        with self._lock_file() as lock:
+            started = time.monotonic()
+            while not _take(lock):
+                owner = self._read_state()
+                patience_seconds = GLANCE_SECONDS if owner else QUERY_SECONDS
+                if time.monotonic() - started > patience_seconds:
+                    raise UserError(self._taken(owner))
+                time.sleep(RETRY_SECONDS)  # the lock is the condition waited for
+            self._state_file.unlink(missing_ok=True)  # of an owner that was killed
+            try:
+                yield
+            finally:
+                self._state_file.unlink(missing_ok=True)
+
+    def write_state(self, owner: str, addresses: dict[str, str]) -> None:
+        """Tells others what runs here; for the owner only.
+
+        Args:
+            owner: The command that started it.
+            addresses: Where its parts are, by the name of their variable.
+        """
+        state = {"owner": owner, "pid": os.getpid(), "addresses": addresses}
+        write_json(self._state_file, state)
+
+    def state(self) -> dict[str, Any] | None:
+        """What runs here, as its owner wrote it; None when nothing does."""
+        with self._lock_file() as lock:
+            return None if _take(lock) else self._read_state()
+
+    def _read_state(self) -> dict[str, Any] | None:
+        try:
+            state: dict[str, Any] = json.loads(self._state_file.read_text())
+        except FileNotFoundError:
+            return None
+        return state
+
+    @property
+    def _state_file(self) -> Path:
+        return self.path / "stack.json"
+
+    def _lock_file(self) -> IO[bytes]:
+        return (self.path / "stack.lock").open("ab")
+
+    def _taken(self, owner: dict[str, Any] | None) -> str:
+        what = f"`{owner['owner']}` (process {owner['pid']})" if owner else "a stack"
+        return f"{what} is using {self.path}: stop it with `make down`, or set DATA"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON file so that a reader sees all of it or the one before."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(json.dumps(content, indent=2) + "\n")
+    draft.replace(path)
+
+
+def _take(lock: IO[bytes]) -> bool:
+    """Takes the lock if it is free; it is given back when the file is closed."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

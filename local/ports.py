@@ -1,0 +1,44 @@
+"""TCP ports: the one a user asked for, or one that is free."""
+
+import argparse
+import os
+import socket
+
+from local.failure import UserError
+
+LOOPBACK = "127.0.0.1"
+MAX_PORT = 65_535
+
+
+def port_number(text: str) -> int:
+    """Parses a port; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is none.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {MAX_PORT})")
+    return int(text)
+
+
+def choose_port(
+    wanted: int | None, usual: int, purpose: str, host: str = LOOPBACK
+) -> int:
+    """Returns a port that is free now.
+
+    Args:
+        wanted: The port that the user gave, if any.
+        usual: The port taken when the user gave none and it is free.
+        purpose: What the port is for, for the error.
+        host: The address that will be listened on.
+
+    Raises:
+        UserError: The port that the user gave cannot be had.
+    """
+    for port in [usual, 0] if wanted is None else [wanted]:
+        try:
+            with socket.create_server((host, port)) as probe:
+                return int(probe.getsockname()[1])
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+    raise UserError(f"port {wanted} ({purpose}) cannot be used: {reason}")

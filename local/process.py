@@ -1,0 +1,147 @@
+"""A child process of the stack: started, waited for, stopped, its log at hand."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local.failure import PartFailedError
+
+ROOT = Path(__file__).parents[1]
+"""The checkout: commands run here."""
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+POLL_SECONDS = 0.05
+TAIL_LINES = 15
+# A child that was killed is gone at once unless the kernel is busy writing for it.
+KILL_SECONDS = 5.0
+
+Seen = TypeVar("Seen")
+
+
+class Child:
+    """A process in a session of its own, so that a terminal's Ctrl-C passes it by.
+
+    It dies with this process (Linux), and writes stdout and stderr into its log.
+    Start it from the main thread: the kernel takes the end of the starting *thread*
+    for the end of the parent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path = ROOT,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*launcher, *command],
+                cwd=folder,
+                env=dict(os.environ if environment is None else environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code (negative: the signal that ended it); None while it runs."""
+        return self._process.poll()
+
+    def tail(self) -> list[str]:
+        """The last lines of its log."""
+        with self.log.open(encoding="utf-8", errors="replace") as lines:
+            return [line.rstrip() for line in deque(lines, TAIL_LINES)]
+
+    def ready_line(self) -> dict[str, Any] | None:
+        """The JSON line by which a part says that it is ready, once it is there."""
+        with self.log.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith('{"ready"') and line.endswith("\n"):
+                    content: dict[str, Any] = json.loads(line)
+                    return content
+        return None
+
+    def failed(self, what: str) -> PartFailedError:
+        """The error that says what became of this part."""
+        return PartFailedError(self.name, what, self.tail())
+
+    def check(self) -> None:
+        """Makes sure that it runs.
+
+        Raises:
+            PartFailedError: It has ended.
+        """
+        if self.exit_code is not None:
+            raise self.failed(f"ended with exit code {self.exit_code}")
+
+    def kill(self) -> None:
+        """Ends it, and whatever it started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def wait_for(
+        self, look: Callable[[], Seen | None], deadline_seconds: float
+    ) -> Seen:
+        """Returns what `look` sees, once it sees something; it may block briefly.
+
+        Raises:
+            PartFailedError: The process ended, or nothing was seen in time.
+        """
+        deadline = time.monotonic() + deadline_seconds
+        while (seen := await asyncio.to_thread(look)) is None:
+            self.check()
+            if time.monotonic() > deadline:
+                raise self.failed(f"was not ready within {deadline_seconds:g} s")
+            await asyncio.sleep(POLL_SECONDS)
+        return seen
+
+    async def ended(self, deadline_seconds: float) -> int | None:
+        """Waits for its end; returns its exit code, or None if it still runs."""
+        deadline = time.monotonic() + deadline_seconds
+        while self.exit_code is None and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+        return self.exit_code
+
+    async def stop(self, deadline_seconds: float) -> int | None:
+        """Asks it to end, kills it after the deadline; returns its exit code."""
+        if self.exit_code is None:
+            self._process.terminate()
+            await self.ended(deadline_seconds)
+        self.kill()
+        return await self.ended(KILL_SECONDS)
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Does several things at once; the first failure ends the others and is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    """Waits for an event, but not longer than that."""
+    try:
+        await asyncio.wait_for(event.wait(), timeout=seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,141 @@
+"""The local BigQuery, through its own commands."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from google.api_core.exceptions import NotFound
+
+from local import bigquery
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A DATA folder whose path has a space and a quote in it."""
+    return tmp_path_factory.mktemp("it's data")
+
+
+@pytest.fixture(scope="module")
+def server(data):
+    """The ready line of a running server, and its pid."""
+    command = [sys.executable, "-m", "local", "bigquery", "--data", str(data)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    assert readable, "the local BigQuery did not start"
+    yield {**json.loads(process.stdout.readline()), "pid": process.pid}
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    client = bigquery.connect(server["host"])
+    client.create_dataset(bigquery.DATASET, exists_ok=True)
+    return client
+
+
+def query(data: Path, sql: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "local", "query", "--data", str(data)]
+    return subprocess.run(
+        [*command, sql] if sql else command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+
+
+def test_rows_come_as_json_lines_of_the_running_server(data, client):
+    sql = """
+        SELECT n, TIMESTAMP '2026-05-06 03:31:00+01:00' AS at, DATE '2026-05-06' AS day,
+          b'ab' AS bytes, STRUCT('it''s "x"' AS text, [1, 2] AS list) AS nested
+        FROM UNNEST([1, 2]) AS n ORDER BY n
+    """.replace("''", "\\'")
+    done = query(data, sql)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert second["n"] == 2
+    assert first == {
+        "n": 1,
+        "at": "2026-05-06T02:31:00Z",
+        "day": "2026-05-06",
+        "bytes": "YWI=",
+        "nested": {"text": 'it\'s "x"', "list": [1, 2]},
+    }
+
+
+def test_the_statement_may_come_from_the_environment(data, client):
+    assert json.loads(query(data, "", SQL="SELECT '$HOME' AS x").stdout) == {
+        "x": "$HOME"
+    }
+
+
+def test_an_sql_error_is_one_line_with_the_services_message(data, client):
+    done = query(data, "SELECT * FROM no_such_table")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "no_such_table" in done.stderr
+
+
+def test_no_statement_is_a_users_mistake(data):
+    done = query(data, "", SQL="  ")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_second_server_on_the_same_data_is_refused(data, server):
+    command = [sys.executable, "-m", "local", "bigquery", "--data", str(data)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "python -m local bigquery" in done.stderr
+
+
+def test_tables_and_views_are_found_by_name_and_counted(client):
+    """What `bigquery_server.objects` answers: it stands in for a slow lookup."""
+    place = f"{bigquery.PROJECT}.{bigquery.DATASET}"
+    client.query_and_wait("CREATE TABLE found (n INT64 OPTIONS (description = 'N'))")
+    client.query_and_wait("CREATE VIEW seen AS SELECT n + 1 AS m FROM found")
+    client.insert_rows_json(f"{place}.found", [{"n": 1}, {"n": 2}])
+    table = client.get_table(f"{place}.found")
+    assert (table.num_rows, table.table_type) == (2, "TABLE")
+    assert table.schema[0].description == "N"
+    assert client.get_table(f"{place}.seen").table_type == "VIEW"
+    names = [(item.table_id, item.table_type) for item in client.list_tables(place)]
+    assert names == [("found", "TABLE"), ("seen", "VIEW")]
+    assert [row.m for row in client.query_and_wait("SELECT m FROM seen")] == [2, 3]
+    client.query_and_wait("DROP TABLE found")
+    with pytest.raises(NotFound):
+        client.get_table(f"{place}.found")
+
+
+def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
+    """What `bigquery_server._deduplicate` does: four inserts at a time, each twice."""
+    table = f"{bigquery.PROJECT}.{bigquery.DATASET}.numbers"
+    client.query_and_wait("CREATE TABLE numbers (n INT64)")
+
+    def insert(n: int) -> list:
+        return client.insert_rows_json(table, [{"n": n}], row_ids=[str(n)], retry=None)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert not any(threads.map(insert, [*range(15), *range(15)]))
+    rows = client.query_and_wait("SELECT n FROM numbers ORDER BY n")
+    assert [row.n for row in rows] == list(range(15))
+
+
+def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
+    """The last test: it ends the server of the others."""
+    client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")
+    os.kill(server["pid"], signal.SIGKILL)
+    done = query(data, "SELECT n FROM kept")
+    assert done.stdout == '{"n": 1}\n', done.stderr

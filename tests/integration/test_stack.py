@@ -1,0 +1,243 @@
+"""The whole system on this machine, as a user starts it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.__main__ import main
+from local.sample_folder import SampleFolder
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "local" / "samples"
+STACK = [sys.executable, "-m", "local", "stack"]
+# 10 to 25 s alone on two cores.
+RUN_SECONDS = 120
+# AMQP, Pub/Sub, BigQuery and its gRPC, the bridge's health.
+USUAL_PORTS = (5672, 8085, 9050, 9060, 8080)
+# What a developer's shell may hold, and a test must not see.
+VARIABLES = ("SAMPLES", "UNTIL", "DATA", "PUBSUB", "SQL", "HEALTH_PORT")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("stack data")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    for name in (*VARIABLES, *(name for name in os.environ if name[:5] == "IRIS_")):
+        monkeypatch.delenv(name, raising=False)
+
+
+def stack(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*STACK, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+    )
+
+
+def query(data: Path, sql: str) -> list[dict]:
+    command = [sys.executable, "-m", "local", "query", "--data", str(data), sql]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def summary_of(data: Path) -> dict:
+    return json.loads((data / "run-summary.json").read_text())
+
+
+def wait_until_gone(data: Path) -> None:
+    """Whatever ran on the folder may take a moment to end."""
+    deadline = time.monotonic() + 10
+    while left := processes_of(data):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def processes_of(data: Path) -> dict[int, str]:
+    """Command lines, by pid, of processes that name the folder or work in it."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            folder = str((process / "cwd").readlink())
+        except OSError:  # it has ended
+            continue
+        if str(data) in line + folder:
+            found[int(process.name)] = line
+    return found
+
+
+def pids_of(data: Path, command: str) -> list[int]:
+    lines = processes_of(data)
+    return [
+        pid
+        for pid, line in lines.items()
+        if command in line and "launcher.py" not in line
+    ]
+
+
+@pytest.fixture(scope="module")
+def services(data):
+    done = stack("up", "--data", str(data), "--pubsub", "embedded")
+    assert done.returncode == 0, done.stderr
+    yield
+    stack("down", "--data", str(data))
+
+
+@pytest.fixture(scope="module")
+def stopped(data, services):
+    done = stack("down", "--data", str(data))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stopped" in done.stdout
+    wait_until_gone(data)
+
+
+def test_up_gives_the_addresses_of_services_that_work(data, services):
+    done = stack("env", "--data", str(data))
+    assert (done.returncode, done.stderr) == (0, "")
+    addresses = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert addresses["PUBSUB_TOPIC"] == "projects/gb-iris/topics/iris-messages"
+    assert addresses["IRIS_QUEUE_NAME"] == "iris"
+    assert addresses["IRIS_CONNECTION_STRING"].startswith("Endpoint=sb://")
+    for name in ("PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
+        host, port = addresses[name].removeprefix("http://").split(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
+    assert query(data, "SELECT COUNT(*) AS n FROM bmrs_freq_iris") == [{"n": 0}]
+
+
+def test_up_again_changes_nothing(data, services):
+    done = stack("up", "--data", str(data))
+    assert done.returncode == 0
+    assert "already up" in done.stdout
+
+
+def test_a_run_on_the_data_of_services_that_are_up_is_refused(data, services):
+    done = stack("run", "--data", str(data))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "make down" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def drained(data, stopped):
+    """A run over the shipped samples, where the usual ports are taken."""
+    with contextlib.ExitStack() as taken:
+        for port in USUAL_PORTS:
+            with contextlib.suppress(OSError):  # somebody else has it
+                taken.enter_context(socket.create_server(("0.0.0.0", port)))
+        samples = ["--samples", str(SAMPLES), "--until", "drained"]
+        return stack("run", *samples, "--data", str(data))
+
+
+def test_every_sample_is_accounted_for(data, drained):
+    assert drained.returncode == 0, drained.stdout + drained.stderr
+    summary = summary_of(data)
+    sent = {name: len(ids) for name, ids in SampleFolder(SAMPLES).messages.items()}
+    assert summary["balanced"] is True
+    assert summary["messages"] == sum(sent.values())
+    assert {n: c["messages"] for n, c in summary["datasets"].items()} == sent
+    assert summary["rows"] == summary["records"] > 0
+    assert "balanced" in drained.stdout
+    wait_until_gone(data)
+
+
+def test_its_rows_are_found_by_a_query(data, drained):
+    [file] = (SAMPLES / "FREQ").iterdir()
+    expected = sorted(record["frequency"] for record in json.loads(file.read_text()))
+    rows = query(data, "SELECT frequency FROM bmrs_freq_iris ORDER BY 1")
+    assert [row["frequency"] for row in rows] == expected
+
+
+def test_ctrl_c_ends_a_run_with_its_summary(data, drained):
+    """The same folder again: only this run is counted, and all of it is stopped."""
+    command = [*STACK, "run", "--samples", str(SAMPLES), "--data", str(data)]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    for line in run.stdout:
+        if line.startswith("ready"):
+            break
+    messages = len(list(SAMPLES.glob("*/*.json")))
+    wait_for_messages(data, 2 * messages)
+    run.send_signal(signal.SIGINT)
+    rest = run.communicate(timeout=RUN_SECONDS)[0]
+    assert run.returncode == 0, rest
+    summary = summary_of(data)
+    assert (summary["balanced"], summary["messages"]) == (True, messages)
+    wait_until_gone(data)
+
+
+def test_a_part_that_dies_ends_the_run(tmp_path):
+    command = [*STACK, "run", "--data", str(tmp_path), "--pubsub", "embedded"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+    deadline = time.monotonic() + RUN_SECONDS
+    while not (pids := pids_of(tmp_path, "local pubsub")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    shown, complaint = run.communicate(timeout=RUN_SECONDS)
+    assert run.returncode == 1
+    assert "failed" in shown
+    assert "Pub/Sub ended with exit code -9" in complaint
+    assert "Pub/Sub" in summary_of(tmp_path)["failure"]
+    wait_until_gone(tmp_path)
+
+
+def wait_for_messages(data: Path, expected: int) -> None:
+    deadline = time.monotonic() + RUN_SECONDS
+    sql = "SELECT SUM(messages) AS n FROM iris_ledger"
+    while (query(data, sql)[0]["n"] or 0) < expected:
+        assert time.monotonic() < deadline, "the messages did not arrive"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["--samples", "no such folder"], {}, "no such folder"),
+        (["--samples", "EMPTY"], {}, "holds no messages"),
+        (["--until", "drained"], {}, "needs SAMPLES"),
+        (["--until", "done"], {}, "UNTIL is 'done'"),
+        (["--pubsub", "kafka"], {}, "PUBSUB is 'kafka'"),
+        ([], {"IRIS_CLIENT_ID": "id"}, "IRIS_CLIENT_SECRET"),
+        ([], {"BIGQUERY_PORT": "TAKEN"}, "BIGQUERY_PORT"),
+        ([], {"HEALTH_PORT": "TAKEN"}, "HEALTH_PORT"),
+        ([], {"PUBSUB_PORT": "none"}, "PUBSUB_PORT"),
+    ],
+)
+def test_a_users_mistake_is_one_line(
+    arguments, environment, named, tmp_path, monkeypatch, capsys
+):
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        for name, text in environment.items():
+            port = str(taken.getsockname()[1])
+            monkeypatch.setenv(name, text.replace("TAKEN", port))
+        (tmp_path / "EMPTY").mkdir()
+        options = [text.replace("EMPTY", str(tmp_path / "EMPTY")) for text in arguments]
+        code = main(["stack", "run", "--data", str(tmp_path / "data"), *options])
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (2, "")
+    assert printed.err.count("\n") == 1
+    assert named in printed.err
+    assert not (tmp_path / "data" / "logs").exists(), "something was started"
+
+
+def test_nothing_up_has_no_addresses_and_nothing_to_stop(tmp_path, capsys):
+    assert main(["stack", "env", "--data", str(tmp_path)]) == 2
+    assert main(["stack", "down", "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("nothing is up")
+    assert printed.err.count("\n") == 1

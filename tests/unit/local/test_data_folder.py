@@ -1,0 +1,51 @@
+"""A DATA folder has one user at a time, and says which."""
+
+import json
+
+import pytest
+
+from local import data_folder
+from local.data_folder import DataFolder, write_json
+from local.failure import UserError
+
+
+def test_the_state_is_there_while_the_owner_is(tmp_path):
+    data = DataFolder(tmp_path)
+    with data.owned():
+        data.write_state("make up", {"A": "b"})
+        assert DataFolder(tmp_path).state()["addresses"] == {"A": "b"}
+    assert data.state() is None
+
+
+def test_a_second_owner_is_told_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_folder, "GLANCE_SECONDS", 0.0)
+    data = DataFolder(tmp_path)
+    with data.owned():
+        data.write_state("make up", {})
+        with (
+            pytest.raises(UserError, match=r"`make up`.*make down"),
+            DataFolder(tmp_path).owned(),
+        ):
+            pass
+
+
+def test_the_state_of_an_owner_that_was_killed_does_not_count(tmp_path):
+    (tmp_path / "stack.json").write_text(json.dumps({"owner": "make up", "pid": 1}))
+    data = DataFolder(tmp_path)
+    assert data.state() is None
+    with data.owned():
+        assert data.state() is None
+
+
+def test_a_file_in_place_of_the_folder_is_a_users_mistake(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot use DATA"):
+        DataFolder(tmp_path / "file")
+
+
+def test_a_json_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "summary.json"
+    write_json(path, {"a": 1})
+    write_json(path, {"b": 2})
+    assert json.loads(path.read_text()) == {"b": 2}
+    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]

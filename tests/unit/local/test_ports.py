@@ -1,0 +1,31 @@
+"""Ports: the one asked for, or a free one."""
+
+import argparse
+import socket
+
+import pytest
+
+from local.failure import UserError
+from local.ports import choose_port, port_number
+
+
+@pytest.fixture
+def taken_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_another_port_is_found_where_the_usual_one_is_taken(taken_port):
+    port = choose_port(None, taken_port, "BigQuery")
+    assert port not in (0, taken_port)
+
+
+def test_a_port_that_the_user_gave_is_not_exchanged(taken_port):
+    with pytest.raises(UserError, match=f"port {taken_port} .BigQuery.*in use"):
+        choose_port(taken_port, 9050, "BigQuery")
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "٣"])
+def test_what_is_no_port_is_refused(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        port_number(text)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from bridge import check, health, logs, notices, settings
 from bridge.metrics import Metrics
@@ -49,9 +49,16 @@ exit codes: 0 stopped as asked, 1 failed, 2 a setting must be corrected
 """
 
 
+class _OneLineParser(argparse.ArgumentParser):
+    """A parser that leaves out its usage when an option is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"bridge: {message} (--help shows the options)\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _OneLineParser(
         prog="python -m bridge",
         description=DESCRIPTION,
         epilog=SETTINGS_HELP,

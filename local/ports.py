@@ -1,13 +1,20 @@
 """TCP ports: the one a user asked for, or one that is free."""
 
 import argparse
+import errno
+import fcntl
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 from local.failure import UserError
 
 LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
+
+# Open files by port: the lock on each lasts as long as this process.
+_claimed: dict[int, int] = {}
 
 
 def port_number(text: str) -> int:
@@ -19,6 +26,27 @@ def port_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {MAX_PORT})")
     return int(text)
+
+
+def _claim(port: int) -> None:
+    """Takes a port for this process before anything listens on it.
+
+    Without this two runs that start together both find the usual port free, and one of
+    them ends up with the other's server.
+
+    Raises:
+        OSError: Another process has claimed it.
+    """
+    if port in _claimed:
+        return
+    path = Path(tempfile.gettempdir()) / f"gb-iris-port-{port}.lock"
+    claim = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(claim)
+        raise OSError(errno.EADDRINUSE, "claimed") from error
+    _claimed[port] = claim
 
 
 def choose_port(
@@ -37,6 +65,8 @@ def choose_port(
     """
     for port in [usual, 0] if wanted is None else [wanted]:
         try:
+            if port == usual:
+                _claim(port)
             with socket.create_server((host, port)) as probe:
                 return int(probe.getsockname()[1])
         except OSError as error:

@@ -2,6 +2,8 @@
 
 import argparse
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,27 @@ def test_a_port_that_the_user_gave_is_not_exchanged(taken_port):
 def test_what_is_no_port_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         port_number(text)
+
+
+def test_two_processes_never_choose_the_same_usual_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        usual = probe.getsockname()[1]
+    program = (
+        "from local.ports import choose_port\n"
+        f"print(choose_port(None, {usual}, 'BigQuery'), flush=True)\n"
+        "input()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout is not None
+        assert int(other.stdout.readline()) == usual
+        # Nothing listens yet, and still the port is taken.
+        assert choose_port(None, usual, "BigQuery") != usual
+    finally:
+        other.communicate("\n", timeout=10)
+    assert choose_port(None, usual, "BigQuery") == usual

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from pipeline.identity import canonical_json, hash_of, plain_json
+from pipeline.identity import canonical_json, hash_of, plain_json, salt_of
 from pipeline.reasons import Reason
 from pipeline.registry import Column, Dataset
 from pipeline.values import (
@@ -77,6 +77,7 @@ class Coercer:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
         self._predicates: dict[Shape, Predicate] = {}
 
@@ -131,7 +132,7 @@ class Coercer:
             raise RecordRefused(refused.reason, str(refused)) from None
         if extra:
             row["extra"] = _json_text(extra)
-        return hash_of(self.dataset.name, canonical), row
+        return hash_of(self._salt, canonical), row
 
     def rows(
         self, records: list[Any], *, exact: bool
@@ -152,7 +153,7 @@ class Coercer:
         refused: list[tuple[int, RecordRefused]] = []
         shape: Shape = ()
         is_its_own_row: Predicate = _never
-        dataset = self.dataset.name
+        salt = self._salt
         for index, record in enumerate(records):
             try:
                 if type(record) is not dict:
@@ -162,7 +163,7 @@ class Coercer:
                 if (keys := tuple(record)) != shape:
                     shape, is_its_own_row = keys, self.predicate(keys)
                 if not exact and is_its_own_row(record):
-                    identity = hash_of(dataset, plain_json(record))
+                    identity = hash_of(salt, plain_json(record))
                     typed.append(TypedRecord(identity, record, index, record))
                     continue
                 identity, row = self.coerce(record, exact=exact)
@@ -185,39 +186,53 @@ def _convert_record(
 ) -> Row:
     """Converts the known fields and collects the unknown ones under their path."""
     row: Row = {}
-    for name, value in record.items():
-        column = columns.get(name)
-        if column is None:
-            if value is not None:
+    name = ""
+    try:
+        for name, value in record.items():
+            if value is None:
+                continue
+            column = columns.get(name)
+            if column is None:
                 extra[_join(path, name)] = value
-        elif value is not None:
-            row[name] = _convert(column, value, _join(path, name), extra)
+            elif column.type == "RECORD":
+                row[name] = _convert_nested(column, value, _join(path, name), extra)
+            elif column.mode == "REPEATED":
+                convert = CONVERTERS[column.type]
+                row[name] = [convert(item) for item in _array(value)]
+            else:
+                row[name] = CONVERTERS[column.type](value)
+    except ValueRefused as refused:
+        if refused.is_placed:
+            raise
+        raise refused.placed(_join(path, name)) from None
     return row
 
 
-def _convert(column: Column, value: Any, path: str, extra: dict[str, Any]) -> Any:
+def _convert_nested(
+    column: Column, value: Any, path: str, extra: dict[str, Any]
+) -> Row | list[Row]:
+    fields = {field.name: field for field in column.fields}
     if column.mode != "REPEATED":
-        return _convert_one(column, value, path, extra)
-    if type(value) is not list:
-        raise ValueRefused(Reason.WRONG_TYPE, f"{path}: {shown(value)} is no array")
+        return _convert_record(fields, _object(value, path), path, extra)
     return [
-        _convert_one(column, item, f"{path}[{index}]", extra)
-        for index, item in enumerate(value)
+        _convert_record(
+            fields, _object(item, f"{path}[{index}]"), f"{path}[{index}]", extra
+        )
+        for index, item in enumerate(_array(value))
     ]
 
 
-def _convert_one(column: Column, value: Any, path: str, extra: dict[str, Any]) -> Any:
-    if column.type == "RECORD":
-        if type(value) is not dict:
-            raise ValueRefused(
-                Reason.WRONG_TYPE, f"{path}: {shown(value)} is no object"
-            )
-        fields = {field.name: field for field in column.fields}
-        return _convert_record(fields, value, path, extra)
-    try:
-        return CONVERTERS[column.type](value)
-    except ValueRefused as refused:
-        raise ValueRefused(refused.reason, f"{path}: {refused}") from None
+def _array(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is no array")
+    return value
+
+
+def _object(value: Any, path: str) -> Record:
+    if type(value) is not dict:
+        refused = ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is no object")
+        raise refused.placed(path)
+    return value
 
 
 def _join(path: str, name: str) -> str:

@@ -23,7 +23,13 @@ from collections import Counter
 from typing import Any
 
 import grpc
-from google.api_core.exceptions import DeadlineExceeded, ServiceUnavailable
+from google.api_core.exceptions import (
+    DeadlineExceeded,
+    GoogleAPICallError,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
 from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -55,6 +61,7 @@ class Hand:
         self.pulled = 0
         self.counted: Counter[str] = Counter()
         self.stopping = False
+        self.ended = False
         self._changed = threading.Condition()
 
     def pull(self, messages: int) -> None:
@@ -75,6 +82,8 @@ class Hand:
 
     def is_empty(self) -> bool:
         """Whether everything pulled has been accounted for, and written."""
+        if self.ended:
+            return True
         counted = self.counted
         outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
         return (
@@ -127,8 +136,19 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
             if not more.received_messages:
                 break
             pulled.MergeFrom(more)
-        HAND.pull(len(pulled.received_messages))
         return types.PullResponse.wrap(pulled)
+
+    def acknowledge(self, *, subscription: str, ack_ids: list[str]) -> None:
+        """Acknowledges, in requests that Pub/Sub takes; they are in hand from here."""
+        for start in range(0, len(ack_ids), MAX_RESPONSE_MESSAGES):
+            part = ack_ids[start : start + MAX_RESPONSE_MESSAGES]
+            # Counted first: what is acknowledged and not counted could be left behind.
+            HAND.pull(len(part))
+            try:
+                super().acknowledge(subscription=subscription, ack_ids=part)
+            except GoogleAPICallError:
+                HAND.pull(-len(part))
+                raise
 
     def _pull_once(self, subscription: str, *, wait: bool) -> Any:
         """One response of Pub/Sub, as the protocol buffer that it is."""
@@ -142,7 +162,9 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
             return types.PullResponse.pb(response)
         except DeadlineExceeded:
             return types.PullResponse.pb()()
-        except ServiceUnavailable as error:
+        except (NotFound, PermissionDenied, InvalidArgument):
+            raise
+        except GoogleAPICallError as error:
             _log.warning("Pub/Sub cannot be reached: %s", error)
             time.sleep(PULL_TIMEOUT_SECONDS)
             return types.PullResponse.pb()()
@@ -188,6 +210,7 @@ def _run_pipeline(
 ) -> None:
     try:
         command_line.run(options, plan)
+        HAND.ended = True
     except Exception as error:  # noqa: BLE001 - its log line and the exit code tell
         _log.exception("the pipeline failed")
         failed.append(error)

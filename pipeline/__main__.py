@@ -108,7 +108,8 @@ def _pattern(files: str) -> str:
     """The glob of a `--files` value, which may name a folder."""
     if "://" in files:
         return files
-    pattern = str(Path(files) / "*" / "*") if Path(files).is_dir() else files
+    folder = Path(files)
+    pattern = f"{glob.escape(files)}/*/*" if folder.is_dir() else files
     # A user's glob may be absolute, which Path.glob does not take.
     if not any(Path(match).is_file() for match in glob.iglob(pattern)):  # noqa: PTH207
         raise UsageError(f"--files: no file matches {pattern}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from pipeline.coercion import TypedRecord
-from pipeline.decoding import DeadLetter, Decoded, Message
+from pipeline.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
 
 # insertAll takes 10 MB a request, and base64 makes three bytes four.
 MAX_PAYLOAD_BYTES = 6_500_000
@@ -63,6 +63,7 @@ def dead_letter_row(
     identity = xxhash.xxh3_128_hexdigest(
         "\n".join(
             (
+                dataset,
                 attributes.get("publish_id") or attributes.get("message_id") or "",
                 str(letter.record_index),
                 letter.stage,
@@ -125,7 +126,7 @@ def _fitted(
     The attribute `content_encoding` tells, as it does on Pub/Sub. What does not fit
     even so is left out here, and `payload_bytes` says how large it was.
     """
-    if len(payload) > MAX_PAYLOAD_BYTES:
+    if len(payload) > MAX_PAYLOAD_BYTES and not payload.startswith(GZIP_MAGIC):
         payload = gzip.compress(payload, mtime=0)
         attributes = {**attributes, "content_encoding": "gzip"}
     if len(payload) > MAX_PAYLOAD_BYTES:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
-import orjson
 from apache_beam.metrics import Metrics
 
 from pipeline.batches import dead_letter_row, row_batch, unmapped_row
@@ -68,7 +68,8 @@ def _report_unknown_fields(decoded: Decoded) -> None:
         extra = record.row.get("extra")
         if extra is None:
             continue
-        for path, value in orjson.loads(extra).items():
+        # Not orjson: `extra` may hold integers and texts that it cannot read.
+        for path, value in json.loads(extra).items():
             Metrics.counter("drift", "unknown_fields").inc()
             field = (decoded.dataset, path)
             if field in _reported or len(_reported) >= MAX_REPORTED_FIELDS:

@@ -25,8 +25,8 @@ from pipeline.values import ValueRefused, shown, to_timestamp
 
 # The largest message seen was 11 MB (UOU2T3YW); anything that unpacks to more than
 # this is an attack or an accident, and would fill a worker.
-MAX_UNPACKED_BYTES = 256 * 2**20
-_GZIP_MAGIC = b"\x1f\x8b"
+MAX_UNPACKED_BYTES = 64 * 2**20
+GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def unpack(data: bytes, content_encoding: str | None) -> bytes:
     Raises:
         MessageRefused: The bytes are no gzip, are cut off, or unpack without end.
     """
-    if content_encoding != "gzip" and not data.startswith(_GZIP_MAGIC):
+    if content_encoding != "gzip" and not data.startswith(GZIP_MAGIC):
         return data
     unpacked = bytearray()
     while data:  # gzip allows several members one after another

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import apache_beam as beam
+import xxhash
 from apache_beam.transforms.deduplicate import DeduplicatePerKey
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.timestamp import Duration
@@ -69,9 +70,21 @@ class _Deduplicated:
         self.ledger = ledger
 
 
+def _dedup_ids(batch: RowBatch) -> list[str]:
+    """What names each record for dedup: its id, and the replay that brought it.
+
+    A replayed record was seen before and is no row: BigQuery had refused it.
+    """
+    ids = [record.record_id for record in batch.records]
+    replay = batch.attributes.get("publish_id")
+    if not replay or replay == batch.attributes.get("message_id"):
+        return ids
+    return [xxhash.xxh3_128_hexdigest(f"{name}\n{replay}".encode()) for name in ids]
+
+
 def _by_record_id(batch: RowBatch) -> Iterator[Any]:
-    for record in batch.records:
-        yield record.record_id, _only(batch, [record])
+    for name, record in zip(_dedup_ids(batch), batch.records, strict=True):
+        yield name, _only(batch, [record])
 
 
 def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
@@ -126,7 +139,7 @@ class _DropSeen(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         seen, tally = _seen_ids(self.horizon_seconds), Tally()
         for batch in self.batches:
-            fresh = seen.add([record.record_id for record in batch.records])
+            fresh = seen.add(_dedup_ids(batch))
             records = [
                 record for record, new in zip(batch.records, fresh, strict=True) if new
             ]

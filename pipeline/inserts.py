@@ -17,11 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import TransportError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
-from requests.exceptions import RequestException
 
 # BigQuery recommends 500 rows a request and takes 10 MB; half of that leaves room for
 # the JSON around the values.
@@ -35,6 +34,12 @@ NOT_FOUND_ATTEMPTS = 4
 # keep the local BigQuery busy (measured: 8.7 s against 15.7 s one after another).
 PARALLEL_TABLES = 4
 
+# Reasons for a row that say nothing of the row (BigQuery's error table), and how often
+# such a row is tried before its reason stands.
+_PASSING = frozenset(
+    {"stopped", "backendError", "internalError", "timeout", "rateLimitExceeded"}
+)
+ROW_ATTEMPTS = 4
 # The service's answers that speak of the rows, and will not change.
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
@@ -111,7 +116,7 @@ def size_of(row: Insert) -> int:
 
 
 def _insert_part(
-    client: bigquery.Client, table: str, rows: Sequence[Insert]
+    client: bigquery.Client, table: str, rows: Sequence[Insert], attempt: int = 1
 ) -> list[Rejected]:
     try:
         answers = _ask(client, table, rows)
@@ -125,15 +130,17 @@ def _insert_part(
             Rejected(middle + index, text) for index, text in second
         ]
     refused = {answer["index"]: answer["errors"] for answer in answers}
-    # "stopped" is said of good rows that stood beside a bad one: they go again alone.
-    stopped = [i for i, errors in refused.items() if _is_stopped(errors)]
+    # Not their fault: good rows beside a bad one, or a hiccup of the service.
+    stopped = [i for i, errors in refused.items() if _is_passing(errors)]
     rejected = [
         Rejected(index, _text(errors))
         for index, errors in refused.items()
         if index not in stopped
     ]
-    if stopped and len(stopped) < len(rows):
-        again = _insert_part(client, table, [rows[index] for index in stopped])
+    if stopped and attempt < ROW_ATTEMPTS:
+        time.sleep(FIRST_PAUSE_SECONDS if len(stopped) == len(rows) else 0)
+        left = [rows[index] for index in stopped]
+        again = _insert_part(client, table, left, attempt + 1)
         rejected += [Rejected(stopped[index], text) for index, text in again]
     elif stopped:
         rejected += [Rejected(index, _text(refused[index])) for index in stopped]
@@ -162,14 +169,14 @@ def _ask(
             if error.code in _REFUSALS or not_found >= NOT_FOUND_ATTEMPTS:
                 raise
             _log.warning("%s: %d rows wait: %s", table, len(rows), error)
-        except (TransportError, RequestException) as error:
+        except (GoogleAPIError, GoogleAuthError, OSError) as error:
             _log.warning("%s: %d rows wait: %s", table, len(rows), error)
         time.sleep(pause)
         pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
 
-def _is_stopped(errors: list[dict[str, Any]]) -> bool:
-    return bool(errors) and all(error.get("reason") == "stopped" for error in errors)
+def _is_passing(errors: list[dict[str, Any]]) -> bool:
+    return bool(errors) and all(error.get("reason") in _PASSING for error in errors)
 
 
 def _text(errors: list[dict[str, Any]]) -> str:

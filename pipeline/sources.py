@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.io import fileio
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
 
 from pipeline.decoding import Message
@@ -67,7 +69,7 @@ class ReadFiles(beam.PTransform):
 
 
 def _from_file(file: fileio.ReadableFile) -> Iterator[Any]:
-    path = PurePosixPath(file.metadata.path)
+    path = PurePosixPath(_printable(file.metadata.path))
     name = path.name
     if name.startswith("."):
         return
@@ -77,4 +79,12 @@ def _from_file(file: fileio.ReadableFile) -> Iterator[Any]:
         "publish_id": name,
         "source": "IRIS",
     }
-    yield Message(file.read(), attributes)
+    # Beam would unpack by the ending of the name, and fail where that is wrong; the
+    # decode core looks at the bytes.
+    with file.open(compression_type=CompressionTypes.UNCOMPRESSED) as opened:
+        yield Message(opened.read(), attributes)
+
+
+def _printable(path: str) -> str:
+    """A path as UTF-8 text, with an escape for every byte that is none."""
+    return os.fsencode(path).decode(errors="backslashreplace")

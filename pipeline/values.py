@@ -24,6 +24,10 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 EXACT_FLOAT = 2**53
 # Distinct times of about a day of the busiest datasets; then the cache starts anew.
 MAX_CACHED_TIMES = 100_000
+# The longest form is 33 characters; a text of megabytes must not stay in memory.
+MAX_CACHED_LENGTH = 40
+# Kiribati (IANA time zone database); a larger one is no zone.
+MAX_OFFSET_HOURS = 14
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,4})?\Z", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z", re.ASCII)
@@ -91,7 +95,8 @@ def _whole(value: float) -> int:
         raise ValueRefused(Reason.NOT_FINITE, f"{value} is not a number")
     if not value.is_integer():
         raise _wrong_type(value, "a whole number")
-    if abs(value) > EXACT_FLOAT:
+    # 2**53 itself may be 2**53 + 1 rounded by the parser.
+    if abs(value) >= EXACT_FLOAT:
         raise ValueRefused(
             Reason.OUT_OF_RANGE, f"{value} is beyond what a double holds exactly"
         )
@@ -194,6 +199,8 @@ def _moment(text: str) -> dt.datetime:
             int(second or 0), int((fraction or "0")[:6].ljust(6, "0")),
         )  # fmt: skip
         if sign:
+            if int(off_h) > MAX_OFFSET_HOURS or int(off_m) > 59:
+                raise ValueRefused(Reason.OUT_OF_RANGE, f"{shown(text)}: no such zone")
             offset = dt.timedelta(hours=int(off_h), minutes=int(off_m))
             moment = moment - offset if sign == "+" else moment + offset
     except (ValueError, OverflowError):
@@ -224,7 +231,9 @@ class TextCache(dict[str, str]):
 
     def look_up(self, value: Any) -> str:
         """Converts through the cache; a value that is no text is refused."""
-        return self[value] if type(value) is str else self.convert(value)
+        if type(value) is str and len(value) <= MAX_CACHED_LENGTH:
+            return self[value]
+        return self.convert(value)
 
 
 TIMESTAMPS = TextCache(to_timestamp)

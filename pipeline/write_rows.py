@@ -11,7 +11,16 @@ from apache_beam.transforms.window import GlobalWindows
 from pipeline.batches import RowBatch, TableRow, dead_letter_row
 from pipeline.coercion import TypedRecord
 from pipeline.decoding import DeadLetter, record_json, utc_now
-from pipeline.inserts import MAX_ROWS, Insert, Rejected, connect, insert, table_threads
+from pipeline.inserts import (
+    MAX_BYTES,
+    MAX_ROWS,
+    Insert,
+    Rejected,
+    connect,
+    insert,
+    size_of,
+    table_threads,
+)
 from pipeline.ledger import Tally, merged
 from pipeline.reasons import Reason, Stage
 from pipeline.registry import load_registry
@@ -143,17 +152,19 @@ class _InsertTable(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.held: list[TableRow] = []
+        self.held_bytes = 0
 
     def process(self, row: TableRow) -> None:
         self.held.append(row)
-        if len(self.held) >= MAX_ROWS:
+        self.held_bytes += size_of(Insert(row.insert_id, row.values))
+        if len(self.held) >= MAX_ROWS or self.held_bytes >= MAX_BYTES:
             self._flush()
 
     def finish_bundle(self) -> None:
         self._flush()
 
     def _flush(self) -> None:
-        held, self.held = self.held, []
+        held, self.held, self.held_bytes = self.held, [], 0
         if self.table == "iris_ledger":
             held = merged(held)
         if not held:

@@ -146,6 +146,7 @@ def test_a_changed_value_gives_another_id(record, name, value):
 
 @given(RECORDS)
 def test_the_id_does_not_depend_on_the_registry(record):
+    assume("then" not in record)
     # The same dataset before anyone knew its columns: everything goes to `extra`.
     unknown = parse_dataset(
         "PN.yaml",

@@ -1,8 +1,12 @@
 """The graph on Beam's own runner, with rows collected instead of inserted."""
 
+import base64
+import gzip
 import json
+import os
 import time
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -16,6 +20,7 @@ from pipeline.graph import Plan, build
 from pipeline.inserts import Rejected
 from pipeline.ledger import COUNTS
 from pipeline.seen import SeenIds
+from pipeline.sources import ReadFiles
 
 DAY = 24 * 3600
 WRITTEN = defaultdict(list)
@@ -220,6 +225,58 @@ def test_rows_carry_record_and_message():
     assert row.insert_id == row.values["record_id"]
     assert row.values["message_id"] == "F_1.json"
     assert row.values["frequency"] == 50.5
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "9" * 400, "[" * 300 + "]" * 300])
+def test_an_unknown_field_of_any_kind_is_kept_and_stops_nothing(value):
+    body = f'[{{"frequency": 50.5, "zz": {value}}}, {{"frequency": 50.25}}]'
+    odd = Message(body.encode(), {"dataset": "FREQ", "message_id": "odd"})
+    run(stream([odd, message("good", freq(1))]), "in_process")
+    assert totals()["rows"] == 3
+    extras = [row.values.get("extra") for row in WRITTEN["bmrs_freq_iris"]]
+    assert json.loads(next(filter(None, extras)))["zz"] == json.loads(value)
+
+
+@EVERY_MEMORY
+def test_a_replay_of_a_refused_row_is_no_duplicate(memory):
+    REFUSE.add("m")
+    first, replay = message("m", freq(1)), message("m", freq(1))
+    again = Message(replay.data, {**replay.attributes, "publish_id": "m-replay-1"})
+    run(stream([first]), memory)
+    REFUSE.clear()
+    run(stream([again]), memory)
+    assert totals()["rows"] == 1
+    assert totals()["duplicates"] == 0
+
+
+def test_files_are_read_as_they_are_whatever_their_name(tmp_path):
+    folder = tmp_path / "FREQ"
+    folder.mkdir()
+    body = json.dumps([freq(1)]).encode()
+    (folder / "packed.json.gz").write_bytes(gzip.compress(body))
+    (folder / "not packed.json.gz").write_bytes(json.dumps([freq(2)]).encode())
+    (folder / "broken.json.gz").write_bytes(b"\x1f\x8bbroken")
+    Path(os.fsdecode(bytes(folder) + b"/\xff.json")).write_bytes(b"broken")
+    (folder / ".hidden").write_bytes(b"no message")
+    run(ReadFiles(str(tmp_path / "*" / "*")), "by_grouping", streaming=False)
+    counted = totals()
+    assert (counted["messages"], counted["rows"], counted["dead_letters"]) == (4, 2, 2)
+    letters = {
+        row.values["message_id"]: row.values for row in WRITTEN["iris_dead_letters"]
+    }
+    assert letters["\\xff.json"]["reason"] == "INVALID_JSON"
+    packed = letters["broken.json.gz"]["payload"]
+    assert base64.b64decode(packed) == b"\x1f\x8bbroken"
+
+
+def test_the_same_broken_body_of_two_datasets_is_two_letters():
+    broken = [
+        Message(b"broken", {"dataset": dataset, "message_id": "1"})
+        for dataset in ("FREQ", "BOD")
+    ]
+    run(stream(broken), "in_process")
+    first, second = WRITTEN["iris_dead_letters"]
+    assert first.insert_id != second.insert_id
 
 
 def test_the_ledger_goes_missing_with_a_clear_word():

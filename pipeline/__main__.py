@@ -22,6 +22,7 @@ from requests.exceptions import RequestException
 from pipeline.dedup import Memory
 from pipeline.graph import Plan, build
 from pipeline.inserts import connect
+from pipeline.ledger import counted
 from pipeline.options import IrisOptions, help_text, horizon_hours, validate
 from pipeline.sources import ReadFiles, ReadSubscription
 from pipeline.usage import UsageError
@@ -68,6 +69,10 @@ def parse(arguments: list[str]) -> PipelineOptions:
     project = options.view_as(GoogleCloudOptions).project
     streaming = options.view_as(StandardOptions).streaming
     validate(ours, project, streaming=bool(streaming))
+    standard = options.view_as(StandardOptions)
+    if standard.runner in (None, "DirectRunner"):
+        # By itself Beam would first try to download another runner, Prism.
+        standard.runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     return options
 
 
@@ -133,10 +138,18 @@ def _require_tables(warehouse: Warehouse) -> None:
 
 
 def run(options: PipelineOptions, plan: Plan) -> None:
-    """Builds the graph and runs it to its end."""
+    """Builds the graph and runs it to its end; a bounded run tells its counts."""
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan)
-    pipeline.run().wait_until_finish()
+    result = pipeline.run()
+    result.wait_until_finish()
+    if options.view_as(IrisOptions).files:
+        sums = counted(result)
+        sys.stdout.write(
+            "{messages:,} messages: {records:,} records = {rows:,} rows + "
+            "{duplicates:,} duplicates + {dead_letters:,} dead letters + "
+            "{unmapped:,} unmapped\n".format(**sums)
+        )
 
 
 if __name__ == "__main__":

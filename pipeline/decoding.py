@@ -124,8 +124,9 @@ def decode(message: Message, ingested_utc: str) -> Decoded:
 
 
 def utc_now() -> str:
-    """The time as `ingested_utc` holds it, to the second."""
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The time as `ingested_utc` holds it, to the millisecond."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    return now.removesuffix("+00:00") + "Z"
 
 
 def _decode(message: Message, ingested_utc: str) -> Decoded:

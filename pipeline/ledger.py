@@ -13,11 +13,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.batches import TableRow
 
+# The namespace of the same counts among Beam's metrics.
+METRICS = "ledger"
 COUNTS = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
 
 
@@ -34,6 +37,8 @@ class Tally:
     def entries(self) -> Iterator[Any]:
         """The ledger rows of the bundle, as a DoFn gives them when a bundle ends."""
         for row in ledger_rows(self._counts, dt.datetime.now(dt.UTC)):
+            for name in COUNTS:
+                Metrics.counter(METRICS, name).inc(row.values[name])
             yield GlobalWindows.windowed_value(row)
 
     def tagged_entries(self) -> Iterator[Any]:
@@ -66,3 +71,12 @@ def merged(rows: list[TableRow]) -> list[TableRow]:
             added = {name: known.values[name] + row.values[name] for name in COUNTS}
             sums[key] = known._replace(values=known.values | added)
     return list(sums.values())
+
+
+def counted(result: Any) -> dict[str, int]:
+    """The counts of a pipeline that has ended, from Beam's metrics."""
+    found = result.metrics().query(MetricsFilter().with_namespace(METRICS))
+    sums = dict.fromkeys(COUNTS, 0)
+    for counter in found["counters"]:
+        sums[counter.key.metric.name] += counter.committed
+    return sums

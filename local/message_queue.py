@@ -84,10 +84,6 @@ class MessageQueue:
         self._locked: dict[uuid.UUID, Entry] = {}
         self._deferred: dict[int, Entry] = {}
 
-    def has_ready(self) -> bool:
-        """Whether a message waits for a consumer."""
-        return bool(self._ready)
-
     def has_room(self) -> bool:
         """Whether a feeder may put more without growing memory beyond the backlog."""
         return (

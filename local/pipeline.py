@@ -166,7 +166,7 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
             raise
         except GoogleAPICallError as error:
             _log.warning("Pub/Sub cannot be reached: %s", error)
-            time.sleep(PULL_TIMEOUT_SECONDS)
+            time.sleep(PULL_TIMEOUT_SECONDS)  # the next pull is the retry
             return types.PullResponse.pb()()
 
 

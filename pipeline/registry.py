@@ -6,11 +6,13 @@ coercion, record identity, DDL, views and documentation all come from what it re
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import yaml
@@ -21,13 +23,26 @@ CLUSTERABLE = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
 # BigQuery's own limit on clustering columns.
 MAX_CLUSTER_COLUMNS = 4
 
+FOLDER = resources.files("pipeline.datasets")
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+# Names that BigQuery keeps for itself, whatever their case (its page on schemas).
+_RESERVED = re.compile(
+    r"_table_|_file_|_partition|_row_timestamp|__root__|_colidentifier"
+    r"|_change_(sequence_number|type|timestamp)",
+    re.IGNORECASE,
+)
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
-    | {"natural_key", "latest_key", "version_order", "columns"}
+    | {"natural_key", "latest_key", "version_order", "columns", "historic"}
+    | {"published", "series"}
     | {"schema_source", "schema_confidence"}
 )
-_COLUMN_KEYS = frozenset({"name", "type", "mode", "unit", "description", "fields"})
+_COLUMN_KEYS = frozenset(
+    {"name", "type", "mode", "unit", "since", "description", "fields"}
+)
+_HISTORIC_KEYS = frozenset({"table", "absent", "types", "formerly"})
+_PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
 
 
 class RegistryError(ValueError):
@@ -45,6 +60,8 @@ class Column:
         unit: The unit of its values, or None where there is none.
         description: What it holds.
         fields: The columns inside a RECORD.
+        since: The day on which the column was added; rows from before may hold its
+            value in `extra`. None where every row has it in its place.
     """
 
     name: str
@@ -53,6 +70,12 @@ class Column:
     unit: str | None = None
     description: str = ""
     fields: tuple[Column, ...] = ()
+    since: dt.date | None = None
+
+    @property
+    def kind(self) -> str:
+        """Type and mode in one: `INT64`, `REPEATED RECORD`."""
+        return f"REPEATED {self.type}" if self.mode == "REPEATED" else self.type
 
     @property
     def documentation(self) -> str:
@@ -61,6 +84,9 @@ class Column:
             f"{self.description} Unit: {self.unit}." if self.unit else self.description
         )
 
+
+# Tables filled by pandas have their times without a zone; Elexon's are UTC.
+USUAL_HISTORIC_TYPES = {"DATE": "DATETIME", "TIMESTAMP": "DATETIME"}
 
 # The columns that every `_iris` table has behind its own.
 METADATA_COLUMNS = (
@@ -87,6 +113,45 @@ METADATA_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class HistoricTable:
+    """A table that holds a dataset from before IRIS, loaded by another program.
+
+    What such a table really looks like is read from BigQuery; this is what it looks
+    like as far as is known.
+
+    Attributes:
+        table: Its name.
+        absent: The columns of the dataset that it lacks.
+        types: Column types that are not the usual ones (`USUAL_HISTORIC_TYPES`).
+        formerly: Names that columns had in older tables, by today's name.
+    """
+
+    table: str
+    absent: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict, hash=False)
+    formerly: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def type_of(self, column: Column) -> str:
+        """The type that a column has in this table."""
+        usual = USUAL_HISTORIC_TYPES.get(column.type, column.type)
+        return self.types.get(column.name, usual)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """When the values of a dataset come out.
+
+    Attributes:
+        lag_seconds: How long after the end of its half-hour or day a value may come.
+        working_days_only: Nothing is due on weekends and bank holidays: the lag stops,
+            and a daily dataset has a value for each working day.
+    """
+
+    lag_seconds: int = 0
+    working_days_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """One IRIS dataset.
 
@@ -100,7 +165,10 @@ class Dataset:
         latest_key: The columns that name one thing.
         version_order: The columns that order its versions, first one first.
         cadence_seconds: Seconds between values of one series; None where unknown.
+        published: When its values come out.
+        own_series: The columns of `series`, where the latest key does not give them.
         aliases: Other subjects under which it has been seen.
+        historic: Tables that hold it from before IRIS.
         notes: What a reader should know of it.
         schema_source: Where the columns were read.
         schema_confidence: `verified` (real payloads), `swagger` or `inferred`.
@@ -115,15 +183,23 @@ class Dataset:
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
     cadence_seconds: int | None = None
+    published: Publication = Publication()
+    own_series: tuple[str, ...] | None = None
     aliases: tuple[str, ...] = ()
+    historic: tuple[HistoricTable, ...] = ()
     notes: tuple[str, ...] = ()
     schema_source: str = ""
     schema_confidence: str = ""
 
     @property
+    def stem(self) -> str:
+        """What the names of its table and views begin with."""
+        return f"bmrs_{self.name.lower()}"
+
+    @property
     def table(self) -> str:
         """The name of its table, without project and BigQuery dataset."""
-        return f"bmrs_{self.name.lower()}_iris"
+        return f"{self.stem}_iris"
 
     def column(self, name: str) -> Column:
         """Returns the column of that name; raises KeyError without one."""
@@ -131,6 +207,18 @@ class Dataset:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The columns that tell its series apart; each has a value every cadence."""
+        if self.own_series is not None:
+            return self.own_series
+        return tuple(
+            name
+            for name in self.latest_key
+            if name != "settlementPeriod"
+            and self.column(name).type not in ("DATE", "TIMESTAMP")
+        )
 
     @property
     def partition_column(self) -> str:
@@ -142,7 +230,7 @@ class Dataset:
     def cluster_columns(self) -> tuple[str, ...]:
         """The first columns of the latest key that BigQuery can cluster by."""
         names = (name for name in self.latest_key if name != self.partition_column)
-        fit = [name for name in names if self.column(name).type in CLUSTERABLE]
+        fit = [name for name in names if self.column(name).kind in CLUSTERABLE]
         return tuple(fit[:MAX_CLUSTER_COLUMNS])
 
 
@@ -171,17 +259,22 @@ class Registry(Mapping[str, Dataset]):
 
 @functools.cache
 def load_registry() -> Registry:
-    """Loads and validates every dataset file; one load a process.
+    """The registry of this installation; one load a process.
+
+    Raises:
+        RegistryError: A file is not a dataset; the message names file and fault.
+    """
+    return read_registry(FOLDER)
+
+
+def read_registry(folder: Traversable) -> Registry:
+    """Loads and validates every dataset file of a folder, as it is now.
 
     Raises:
         RegistryError: A file is not a dataset; the message names file and fault.
     """
     files = sorted(
-        (
-            entry
-            for entry in resources.files("pipeline.datasets").iterdir()
-            if entry.name.endswith(".yaml")
-        ),
+        (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")),
         key=lambda entry: entry.name,
     )
     return Registry([parse_dataset(entry.name, entry.read_text()) for entry in files])
@@ -224,11 +317,24 @@ def _dataset(loaded: dict[str, Any]) -> Dataset:
         latest_key=tuple(loaded["latest_key"]),
         version_order=tuple(loaded.get("version_order", ())),
         cadence_seconds=loaded.get("cadence_seconds"),
+        published=_publication(loaded.get("published", {})),
+        own_series=tuple(loaded["series"]) if "series" in loaded else None,
         aliases=tuple(loaded.get("aliases", ())),
+        historic=tuple(_historic(table) for table in loaded.get("historic", ())),
         notes=tuple(loaded.get("notes", ())),
         schema_source=str(loaded.get("schema_source", "")),
         schema_confidence=str(loaded.get("schema_confidence", "")),
     )
+
+
+def _publication(loaded: dict[str, Any]) -> Publication:
+    _refuse_unknown(loaded, _PUBLICATION_KEYS)
+    lag_seconds, days = loaded.get("lag_seconds", 0), loaded.get("days", "all")
+    if type(lag_seconds) is not int or lag_seconds < 0:
+        raise ValueError(f"published: lag_seconds is {lag_seconds!r}")
+    if days not in ("all", "working"):
+        raise ValueError(f"published: days is {days!r}, neither all nor working")
+    return Publication(lag_seconds, working_days_only=days == "working")
 
 
 def _column(loaded: dict[str, Any]) -> Column:
@@ -239,13 +345,39 @@ def _column(loaded: dict[str, Any]) -> Column:
         mode=str(loaded.get("mode", "NULLABLE")),
         unit=loaded.get("unit"),
         description=str(loaded.get("description", "")),
-        fields=tuple(_column(field) for field in loaded.get("fields", ())),
+        fields=tuple(_column(inner) for inner in loaded.get("fields", ())),
+        since=_day(loaded["since"]) if "since" in loaded else None,
     )
+
+
+def _historic(loaded: dict[str, Any]) -> HistoricTable:
+    _refuse_unknown(loaded, _HISTORIC_KEYS)
+    return HistoricTable(
+        table=str(loaded["table"]),
+        absent=tuple(loaded.get("absent", ())),
+        types=dict(loaded.get("types", {})),
+        formerly=dict(loaded.get("formerly", {})),
+    )
+
+
+def _day(loaded: Any) -> dt.date:
+    # YAML gives a date where the text is one, and a time is a date to Python, too.
+    if type(loaded) is dt.date:
+        return loaded
+    day = dt.date.fromisoformat(str(loaded))
+    if str(day) != loaded:
+        raise ValueError(f"since: {loaded!r} is no date such as 2026-05-06")
+    return day
 
 
 def _refuse_unknown(loaded: dict[str, Any], known: frozenset[str]) -> None:
     if unknown := loaded.keys() - known:
         raise ValueError(f"unknown keys {sorted(unknown)}")
+
+
+def is_column_name(name: str) -> bool:
+    """Whether BigQuery takes it as the name of a column."""
+    return bool(_NAME.match(name)) and not _RESERVED.match(name)
 
 
 def _validate(dataset: Dataset) -> None:
@@ -256,13 +388,26 @@ def _validate(dataset: Dataset) -> None:
     if reserved := names & {column.name for column in METADATA_COLUMNS}:
         raise ValueError(f"columns {sorted(reserved)} are metadata columns")
     keys = (*dataset.natural_key, *dataset.latest_key, *dataset.version_order)
+    keys += dataset.own_series or ()
     if unknown := {dataset.event_time, *keys} - names:
         raise ValueError(f"keys name columns that do not exist: {sorted(unknown)}")
+    for historic in dataset.historic:
+        _validate_historic(historic, names)
     if not dataset.natural_key or not dataset.latest_key:
         raise ValueError("natural_key and latest_key must name columns")
-    partition_type = dataset.column(dataset.partition_column).type
-    if partition_type not in ("DATE", "TIMESTAMP"):
-        raise ValueError(f"cannot partition by a {partition_type}")
+    partition_kind = dataset.column(dataset.partition_column).kind
+    if partition_kind not in ("DATE", "TIMESTAMP"):
+        raise ValueError(f"cannot partition by a {partition_kind}")
+
+
+def _validate_historic(historic: HistoricTable, names: set[str]) -> None:
+    if not _NAME.match(historic.table):
+        raise ValueError(f"historic: {historic.table!r} is not a table name")
+    told = {*historic.absent, *historic.types, *historic.formerly}
+    if unknown := told - names:
+        raise ValueError(f"historic names columns that do not exist: {sorted(unknown)}")
+    if odd := [name for name in historic.formerly.values() if not _NAME.match(name)]:
+        raise ValueError(f"historic: {odd} are not column names")
 
 
 def _validate_columns(columns: tuple[Column, ...]) -> None:
@@ -270,7 +415,7 @@ def _validate_columns(columns: tuple[Column, ...]) -> None:
     if len(set(folded)) != len(folded):
         raise ValueError("column names repeat (BigQuery ignores case)")
     for column in columns:
-        if not _NAME.match(column.name):
+        if not is_column_name(column.name):
             raise ValueError(f"{column.name!r} is not a column name")
         if column.type not in TYPES or column.mode not in MODES:
             raise ValueError(f"{column.name}: {column.type} {column.mode} is unknown")

@@ -12,9 +12,11 @@ from pipeline.decoding import Message, decode, utc_now
 from pipeline.registry import (
     CLUSTERABLE,
     METADATA_COLUMNS,
+    Publication,
     RegistryError,
     load_registry,
     parse_dataset,
+    read_registry,
 )
 
 NOW = dt.datetime(2026, 5, 6, 12, 0, tzinfo=dt.UTC)
@@ -118,12 +120,60 @@ def test_the_minimal_dataset_loads():
             "metadata",
         ),
         (("dataset: X", "dataset: ../X"), "table name"),
+        (("name: publishTime", "name: _PARTITIONTIME"), "column name"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, mode: REPEATED"), "REPEATED TIMESTAMP"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, since: soon"), "X.yaml"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, since: 2026-13-01"), "X.yaml"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, since: 20260506"), "since"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, since: 2026-05-06 01:00:00"), "X.yaml"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, since: "), "X.yaml"),
+        (("group: g", "group: g\nseries: [nothing]"), "nothing"),
+        (("group: g", "group: g\npublished: {lag: 1}"), "unknown keys"),
+        (("group: g", "group: g\npublished: {lag_seconds: -1}"), "lag_seconds is -1"),
+        (("group: g", "group: g\npublished: {days: some}"), "days is 'some'"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(change, said):
     with pytest.raises(RegistryError, match=re.escape(said)) as caught:
         parse_dataset("X.yaml", MINIMAL.replace(*change))
     assert "X.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["2026-05-06", "'2026-05-06'"])
+def test_a_column_may_say_since_when_it_is_there(written):
+    text = MINIMAL.replace("TIMESTAMP", f"TIMESTAMP, since: {written}")
+    (column,) = parse_dataset("X.yaml", text).columns
+    assert column.since == dt.date(2026, 5, 6)
+
+
+def test_an_array_is_no_cluster_column():
+    text = MINIMAL.replace("latest_key: [", "latest_key: [tags, unit, ")
+    text += "  - {name: tags, type: STRING, mode: REPEATED}\n"
+    text += "  - {name: unit, type: STRING}\n"
+    assert parse_dataset("X.yaml", text).cluster_columns == ("unit",)
+
+
+def test_a_folder_is_read_as_it_is_now(tmp_path):
+    (tmp_path / "X.yaml").write_text(MINIMAL)
+    assert list(read_registry(tmp_path)) == ["X"]
+    (tmp_path / "Y.yaml").write_text(MINIMAL.replace("dataset: X", "dataset: Y"))
+    (tmp_path / "Z.yaml.new").write_text("half a file")
+    assert list(read_registry(tmp_path)) == ["X", "Y"]
+
+
+def test_series_are_the_latest_key_without_its_times_or_what_the_file_says():
+    registry = load_registry()
+    assert registry["MID"].series == ("dataProvider",)
+    assert registry["AGPT"].series == ("businessType", "psrType")
+    assert registry["INDO"].series == ()
+    assert "id" in registry["DISBSAD"].latest_key
+    assert registry["DISBSAD"].series == ()
+
+
+def test_publication_is_at_once_and_every_day_unless_the_file_says_else():
+    registry = load_registry()
+    assert registry["FREQ"].published == Publication(0, working_days_only=False)
+    assert registry["DISEBSP"].published == Publication(90_000, working_days_only=True)
 
 
 def test_metadata_columns_are_those_of_the_design():

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.identity import canonical_json, hash_of, plain_json, salt_of
+from pipeline.paths import join
 from pipeline.reasons import Reason
 from pipeline.registry import Column, Dataset
 from pipeline.values import (
@@ -193,9 +194,9 @@ def _convert_record(
                 continue
             column = columns.get(name)
             if column is None:
-                extra[_join(path, name)] = value
+                extra[join(path, name)] = value
             elif column.type == "RECORD":
-                row[name] = _convert_nested(column, value, _join(path, name), extra)
+                row[name] = _convert_nested(column, value, join(path, name), extra)
             elif column.mode == "REPEATED":
                 convert = CONVERTERS[column.type]
                 row[name] = [convert(item) for item in _array(value)]
@@ -204,7 +205,7 @@ def _convert_record(
     except ValueRefused as refused:
         if refused.is_placed:
             raise
-        raise refused.placed(_join(path, name)) from None
+        raise refused.placed(join(path, name)) from None
     return row
 
 
@@ -233,14 +234,6 @@ def _object(value: Any, path: str) -> Record:
         refused = ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is no object")
         raise refused.placed(path)
     return value
-
-
-def _join(path: str, name: str) -> str:
-    """`outageProfile[0].note`; a name that could be mistaken for a path is quoted."""
-    if not name or any(character in name for character in ".[]"):
-        name = f"[{orjson.dumps(name).decode()}]"
-        return f"{path}{name}"
-    return f"{path}.{name}" if path else name
 
 
 def _json_text(value: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from apache_beam.metrics import Metrics
 
 from pipeline.batches import dead_letter_row, row_batch, unmapped_row
 from pipeline.decoding import Decoded, Message, decode, utc_now
+from pipeline.inference import Samples
 from pipeline.ledger import Tally
 
 # Enough to report every field of a large change once; the rest is in `extra` anyway.
@@ -77,19 +78,12 @@ def _report_unknown_fields(decoded: Decoded) -> None:
             _reported.add(field)
             _log.warning(
                 "%s has an unknown field %s, for example %.200r: kept in `extra`; "
-                "suggested column: {name: %s, type: %s}",
-                decoded.dataset, path, value, path, suggested_type(value),
+                "%s. `python -m sql drift` shows how to make it a column",
+                decoded.dataset, path, value, _suggestion(value),
             )  # fmt: skip
 
 
-def suggested_type(value: Any) -> str:
-    """The BigQuery type that one sample of an unknown field suggests."""
-    if isinstance(value, bool):
-        return "BOOL"
-    if isinstance(value, int):
-        return "INT64"
-    if isinstance(value, float):
-        return "FLOAT64"
-    if isinstance(value, dict | list):
-        return "RECORD"
-    return "STRING"
+def _suggestion(value: Any) -> str:
+    samples = Samples()
+    samples.add(value)
+    return samples.problem or f"this value fits {samples.column('').kind}"

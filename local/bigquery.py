@@ -9,9 +9,11 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 import requests
 from google.api_core.exceptions import GoogleAPICallError
@@ -22,7 +24,7 @@ from local.bigquery_env import bigquery_python, server_environment
 from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
 from local.ports import LOOPBACK, choose_port, port_number
-from local.process import Child, wait_for_event
+from local.process import POLL_SECONDS, Child, wait_for_event
 
 PROJECT = "gb-iris"
 DATASET = "uk_energy_prod"
@@ -123,6 +125,40 @@ def addresses(server: Server) -> dict[str, str]:
         "BIGQUERY_GRPC_PORT": str(server.grpc_port),
         "BIGQUERY_PROJECT": server.project,
     }
+
+
+@contextmanager
+def serving(data: DataFolder) -> Iterator[str]:
+    """The address of a DATA folder's BigQuery: the one that runs, else one for a while.
+
+    Raises:
+        UserError: It cannot be started.
+        PartFailedError: It does not come up.
+    """
+    if host := _running_host(data):
+        yield host
+        return
+    if not data.has_tables:
+        raise UserError(
+            f"no tables in {data.path}: `make run-local` or `make up` first"
+        )
+    with data.owned():
+        server = start(data)
+        try:
+            asyncio.run(server.ready())
+            yield server.host
+        finally:
+            asyncio.run(server.child.stop(STOP_SECONDS))
+
+
+def _running_host(data: DataFolder) -> str | None:
+    """The address of the BigQuery that runs on the folder; waits while it starts."""
+    deadline = monotonic() + START_SECONDS
+    while (state := data.state()) and monotonic() < deadline:
+        if host := state["addresses"].get("BIGQUERY_EMULATOR_HOST"):
+            return str(host)
+        sleep(POLL_SECONDS)  # the state is the condition waited for
+    return None
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -43,17 +43,28 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 class DataFolder:
     """The folder, and the lock by which one owner at a time uses it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, made: bool = True) -> None:
         """Relative paths start at the checkout.
+
+        Args:
+            path: The folder.
+            made: Whether it is made where it is not there.
 
         Raises:
             UserError: The folder cannot be made.
         """
         self.path = ROOT / path.expanduser()
+        if not made and not self.path.exists():
+            raise UserError(f"there is no folder {self.path} (DATA)")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot use DATA {path}: {error.strerror}") from None
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether a BigQuery has run here before."""
+        return self.bigquery.exists()
 
     @property
     def bigquery(self) -> Path:

@@ -5,16 +5,13 @@ ISO form, bytes in base64, exact decimals as text, nested records as JSON.
 """
 
 import argparse
-import asyncio
 import base64
 import json
 import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time
-from time import monotonic, sleep
 from typing import Any
 
 import requests
@@ -24,7 +21,6 @@ from google.cloud.bigquery import Client
 from local import bigquery
 from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
-from local.process import POLL_SECONDS
 
 FLOAT_NAMES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
@@ -47,9 +43,13 @@ def run(options: argparse.Namespace) -> int:
     try:
         if not sql.strip():
             raise UserError('no statement: make query SQL="SELECT …"')
-        with _service(DataFolder(options.data)) as client:
-            for row in rows(client, sql):
+        with bigquery.serving(DataFolder(options.data, made=False)) as host:
+            count = 0
+            for row in rows(bigquery.connect(host), sql):
                 print(row)
+                count += 1
+        if not count:
+            print("0 rows", file=sys.stderr)
     except UserError as error:
         print(f"query: {error}", file=sys.stderr)
         return 2
@@ -101,33 +101,3 @@ def plain(value: Any) -> Any:
             return value
         case _:
             return str(value)
-
-
-@contextmanager
-def _service(data: DataFolder) -> Iterator[Client]:
-    """The BigQuery of a DATA folder: the one that runs, else one for this statement.
-
-    Raises:
-        UserError: It cannot be started.
-        PartFailedError: It does not come up.
-    """
-    if host := _running_host(data):
-        yield bigquery.connect(host)
-        return
-    with data.owned():
-        server = bigquery.start(data)
-        try:
-            asyncio.run(server.ready())
-            yield bigquery.connect(server.host)
-        finally:
-            asyncio.run(server.child.stop(bigquery.STOP_SECONDS))
-
-
-def _running_host(data: DataFolder) -> str | None:
-    """The address of the BigQuery that runs on the folder; waits while it starts."""
-    deadline = monotonic() + bigquery.START_SECONDS
-    while (state := data.state()) and monotonic() < deadline:
-        if host := state["addresses"].get("BIGQUERY_EMULATOR_HOST"):
-            return str(host)
-        sleep(POLL_SECONDS)  # the state is the condition waited for
-    return None

@@ -18,7 +18,7 @@ from local.monitor import HTTP_SECONDS, Monitor
 from local.ports import LOOPBACK, choose_port
 from local.process import Child, together, wait_for_event
 from local.progress import Progress
-from local.services import Plan, Services
+from local.services import Plan, Services, starting_text
 from local.snapshot import Snapshot
 from local.summary import Counts, summarize, total
 from local.topics import SUBSCRIPTION
@@ -117,7 +117,7 @@ class Run:
 
     async def _start(self) -> Monitor:
         services = self.services
-        self._progress.say("starting " + ", ".join(self._service_names()))
+        self._progress.say(starting_text(self._service_names(), self._plan.data))
         await services.start()
         self._progress.say(
             f"Pub/Sub: {services.pubsub_kind}; starting bridge, pipeline"

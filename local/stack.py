@@ -30,7 +30,7 @@ from local.process import POLL_SECONDS, ROOT, wait_for_event
 from local.progress import final_table, make_progress
 from local.run import HEALTH_HOST, Run
 from local.sample_folder import SampleFolder, SamplesError
-from local.services import Plan, Services
+from local.services import Plan, Services, starting_text
 from local.summary import Counts
 
 # What the user typed, by action; `serve` is the process behind `up`.
@@ -43,7 +43,7 @@ COMMANDS = {
 }
 DRAINED = "drained"
 # All parts at once, each with its own deadline.
-UP_SECONDS = 240.0
+UP_SECONDS = 330.0
 DOWN_SECONDS = 90.0
 LOOK_SECONDS = 0.5
 EXAMPLE_SQL = "SELECT * FROM bmrs_freq_iris LIMIT 5"
@@ -110,6 +110,7 @@ def _up(data: DataFolder, options: argparse.Namespace) -> int:
         return 0
     with data.owned():  # or says who else is there
         bigquery_python()
+    print(starting_text(["Pub/Sub", "BigQuery", "IRIS simulator"], data), flush=True)
     process = _start_background(data, options)
     try:
         addresses = _await_addresses(data, process)

@@ -1,28 +1,38 @@
-"""Brings the tables of a BigQuery dataset to what they are to be.
+"""`python -m sql apply`: brings a BigQuery dataset to what it is to be.
 
-Tables are made, and columns added; nothing is ever dropped or changed in type.
+Tables are made, and columns added; nothing is ever dropped or changed in type. Views
+are made from what the user's historic tables really have, and made anew when that, or
+what they are to be, has changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
+from google.cloud.bigquery.table import TableListItem
 
-from pipeline.registry import Column
-from sql.tables import Table, create_statement
+from pipeline.registry import Registry, load_registry
+from sql import tables
+from sql.place import add_place_options, client_of
+from sql.schemas import Merged, merged_schema
+from sql.tables import Table
+from sql.views import definitions, historic
+from sql.views.definitions import View
 
 # Reading the schema of a table is one short request each.
 PARALLEL_REQUESTS = 8
-# BigQuery's names in a schema that it returns, by ours.
-_SCHEMA_TYPES = {
-    "INTEGER": "INT64",
-    "FLOAT": "FLOAT64",
-    "BOOLEAN": "BOOL",
-    "STRUCT": "RECORD",
-}
+# A view takes a second or so. A script spares the way there and back; one that is too
+# long is slow in the local BigQuery, which keeps its text with each statement.
+VIEWS_PER_SCRIPT = 10
+# Whether a view is up to date is told by its label, since BigQuery gives the text of a
+# query back in a form of its own.
+LABEL = "definition"
 
 
 @dataclass(slots=True)
@@ -30,27 +40,77 @@ class Outcome:
     """What was done.
 
     Attributes:
-        created: Tables made.
+        created: Tables and views made.
         extended: Tables with the columns added to them.
-        unchanged: Tables that were as they are to be.
+        replaced: Views made anew.
+        unchanged: Tables and views that were as they are to be.
         conflicts: What stands in the way, one line each; it was left alone.
+        histories: Historic tables that the views read.
+        notes: What else the user should know, one line each.
     """
 
     created: list[str] = field(default_factory=list)
     extended: dict[str, list[str]] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
+    histories: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add_place_options(parser)
+    parser.add_argument(
+        "--location",
+        default="EU",
+        help="where a new dataset lives (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Brings tables and views about, and says what was done; 1 on a conflict."""
+    client, registry = client_of(options), load_registry()
+    wanted = list(tables.all_tables(registry))
+    made = apply_tables(client, options.dataset, wanted, options.location)
+    _report("tables", made)
+    seen = apply_views(client, options.dataset, registry)
+    _report("views", seen)
+    return 1 if made.conflicts or seen.conflicts else 0
+
+
+def _report(what: str, outcome: Outcome) -> None:
+    for name, columns in outcome.extended.items():
+        sys.stdout.write(f"{name}: added {', '.join(columns)}\n")
+    if outcome.histories:
+        sys.stdout.write(f"history: {', '.join(outcome.histories)}\n")
+    for note in outcome.notes:
+        sys.stdout.write(f"note: {note}\n")
+    counts = (
+        f"{len(names)} {verb}"
+        for verb, names in (
+            ("created", outcome.created),
+            ("extended", outcome.extended),
+            ("replaced", outcome.replaced),
+            ("unchanged", outcome.unchanged),
+        )
+        if names
+    )
+    sys.stdout.write(f"{what}: {', '.join(counts) or 'none'}\n")
+    sys.stdout.flush()
+    for conflict in outcome.conflicts:
+        sys.stderr.write(f"left as it is: {conflict}\n")
 
 
 def apply_tables(
-    client: bigquery.Client, dataset: str, tables: Sequence[Table], location: str
+    client: bigquery.Client, dataset: str, wanted: Sequence[Table], location: str
 ) -> Outcome:
     """Makes or extends the tables of a dataset, which is made, too, if need be.
 
     Args:
         client: The client; its project holds the dataset.
         dataset: The BigQuery dataset.
-        tables: What the tables are to be.
+        wanted: What the tables are to be.
         location: Where a new dataset is to live (`EU`, `europe-west2`, ...).
 
     Raises:
@@ -62,86 +122,148 @@ def apply_tables(
     client.create_dataset(described, exists_ok=True)
     existing = {item.table_id for item in client.list_tables(place)}
     outcome = Outcome()
-    missing = [table for table in tables if table.name not in existing]
+    missing = [table for table in wanted if table.name not in existing]
     if missing:
-        script = "\n".join(create_statement(table, place) for table in missing)
+        script = "\n".join(tables.create_statement(table, place) for table in missing)
         client.query(script).result()
         outcome.created = [table.name for table in missing]
-    present = [table for table in tables if table.name in existing]
+    present = [table for table in wanted if table.name in existing]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
-        for result in threads.map(lambda t: extend(client, place, t), present):
-            _note(outcome, *result)
+        merged = threads.map(lambda t: extend(client, place, t), present)
+        for table, schema in zip(present, merged, strict=True):
+            _note_table(outcome, table.name, schema)
     return outcome
 
 
-def _note(outcome: Outcome, name: str, added: list[str], conflicts: list[str]) -> None:
-    outcome.conflicts += [f"{name}.{conflict}" for conflict in conflicts]
-    if added:
-        outcome.extended[name] = added
-    elif not conflicts:
+def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
+    outcome.conflicts += [f"{name}.{conflict}" for conflict in merged.conflicts]
+    outcome.notes += [
+        f"{name}.{path} is not in the registry: it stays, and no view shows it"
+        for path in merged.surplus
+    ]
+    if merged.added:
+        outcome.extended[name] = merged.added
+    elif not merged.conflicts:
         outcome.unchanged.append(name)
 
 
-def extend(
-    client: bigquery.Client, place: str, table: Table
-) -> tuple[str, list[str], list[str]]:
-    """Adds missing columns to a table that exists.
-
-    Returns:
-        The table's name, the columns added, and what could not be brought about.
-    """
+def extend(client: bigquery.Client, place: str, table: Table) -> Merged:
+    """Adds missing columns to a table that exists."""
     found = client.get_table(f"{place}.{table.name}")
-    schema, added, conflicts = merged_schema(found.schema, table.columns)
-    if added:
-        found.schema = schema
+    merged = merged_schema(found.schema, table.columns)
+    if merged.added:
+        found.schema = merged.schema
         client.update_table(found, ["schema"])
-    return table.name, added, conflicts
+        # What an emulator takes without a word and does not do is not done.
+        now = client.get_table(f"{place}.{table.name}").schema
+        lacking = merged_schema(now, table.columns).added
+        merged.conflicts += [f"{path} was not added" for path in lacking]
+        merged.added = [path for path in merged.added if path not in lacking]
+    return merged
 
 
-def merged_schema(
-    found: Iterable[bigquery.SchemaField], wanted: Sequence[Column], path: str = ""
-) -> tuple[list[bigquery.SchemaField], list[str], list[str]]:
-    """The schema that has everything found and everything wanted.
+def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Outcome:
+    """Makes the views and functions of a dataset, or anew those that have changed.
 
-    Returns:
-        The schema, the paths of added columns, and the conflicts, which stay as found.
+    Args:
+        client: The client; its project holds the dataset.
+        dataset: The BigQuery dataset; it has the `_iris` tables.
+        registry: The datasets.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    by_name = {column.name.lower(): column for column in wanted}
-    merged, added, conflicts = [], [], []
-    for known in found:
-        column = by_name.pop(known.name.lower(), None)
-        kind = _SCHEMA_TYPES.get(known.field_type, known.field_type)
-        here = f"{path}{known.name}"
-        if column and (kind, known.mode == "REPEATED") != (
-            column.type,
-            column.mode == "REPEATED",
-        ):
-            conflicts.append(
-                f"{here} is {kind} {known.mode} and should be "
-                f"{column.type} {column.mode}"
-            )
-        elif column and column.type == "RECORD":
-            inner, more, worse = merged_schema(known.fields, column.fields, f"{here}.")
-            added += more
-            conflicts += worse
-            if more:
-                known = schema_field(column, inner)
-        merged.append(known)
-    for column in by_name.values():
-        merged.append(schema_field(column))
-        added.append(f"{path}{column.name}")
-    return merged, added, conflicts
+    place = f"{client.project}.{dataset}"
+    existing = {item.table_id: item for item in client.list_tables(place)}
+    histories = find_histories(client, place, registry, existing)
+    outcome = Outcome()
+    for mappings in histories.values():
+        for mapping in mappings:
+            outcome.histories.append(mapping.table.name)
+            outcome.notes += mapping.notes
+    waiting: list[View] = []
+    for view in definitions.all_views(registry, place, histories):
+        item = existing.get(view.name)
+        if item and item.table_type != "VIEW":
+            outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
+        elif item and item.labels.get(LABEL) == view.fingerprint:
+            outcome.unchanged.append(view.name)
+        else:
+            (outcome.replaced if item else outcome.created).append(view.name)
+            waiting.append(view)
+    for view, error in _create(client, place, waiting):
+        outcome.conflicts.append(f"{view.name}: {error}")
+        (outcome.replaced if view.name in existing else outcome.created).remove(
+            view.name
+        )
+    _apply_functions(client, place, registry, outcome)
+    return outcome
 
 
-def schema_field(
-    column: Column, fields: Sequence[bigquery.SchemaField] | None = None
-) -> bigquery.SchemaField:
-    """A column as the BigQuery client describes it."""
-    inner = [schema_field(c) for c in column.fields] if fields is None else fields
-    return bigquery.SchemaField(
-        column.name,
-        column.type,
-        mode=column.mode,
-        description=column.documentation,
-        fields=inner,
-    )
+def _apply_functions(
+    client: bigquery.Client, place: str, registry: Registry, outcome: Outcome
+) -> None:
+    existing = {
+        r.reference.routine_id: r.reference for r in client.list_routines(place)
+    }
+    for function in definitions.all_functions(registry, place):
+        there = existing.get(function.name)
+        if there and client.get_routine(there).description == function.documentation:
+            outcome.unchanged.append(function.name)
+            continue
+        try:
+            client.query(
+                definitions.create_function_statement(function, place)
+            ).result()
+        except GoogleAPICallError as error:
+            outcome.conflicts.append(f"{function.name}: {_first_line(error)}")
+        else:
+            (outcome.replaced if there else outcome.created).append(function.name)
+
+
+def find_histories(
+    client: bigquery.Client,
+    place: str,
+    registry: Registry,
+    existing: dict[str, TableListItem],
+) -> dict[str, list[historic.Mapping]]:
+    """Maps the historic tables that exist, by dataset."""
+    found = [
+        (dataset, name)
+        for dataset in registry.values()
+        for name in historic.names_of(dataset)
+        if name in existing
+    ]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        schemas = threads.map(lambda f: client.get_table(f"{place}.{f[1]}"), found)
+        histories: dict[str, list[historic.Mapping]] = {}
+        for (dataset, _), table in zip(found, schemas, strict=True):
+            mapping = historic.mapping(dataset, historic.found_table(table))
+            histories.setdefault(dataset.name, []).append(mapping)
+    return histories
+
+
+def _create(
+    client: bigquery.Client, place: str, wanted: Sequence[View]
+) -> Iterator[tuple[View, str]]:
+    """Makes views; gives those that BigQuery refuses, with its words."""
+    for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
+        part = wanted[start : start + VIEWS_PER_SCRIPT]
+        try:
+            _run(client, place, part)
+        except GoogleAPICallError:
+            # One of them is at fault: each by itself tells which.
+            for view in part:
+                try:
+                    _run(client, place, [view])
+                except GoogleAPICallError as error:
+                    yield view, _first_line(error)
+
+
+def _first_line(error: GoogleAPICallError) -> str:
+    return str(error.message).splitlines()[0]
+
+
+def _run(client: bigquery.Client, place: str, part: Sequence[View]) -> None:
+    script = "\n".join(definitions.create_statement(view, place) for view in part)
+    client.query(script).result()

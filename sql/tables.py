@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
+from pipeline.registry import (
+    CLUSTERABLE,
+    METADATA_COLUMNS,
+    Column,
+    Dataset,
+    Registry,
+)
+from sql.templates import literal
+
+# BigQuery's own limit on a primary key, whose types are those it can cluster by.
+MAX_KEY_COLUMNS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +119,15 @@ def dataset_table(dataset: Dataset) -> Table:
         dataset.columns + METADATA_COLUMNS,
         dataset.partition_column,
         dataset.cluster_columns,
-        dataset.natural_key,
+        _primary_key(dataset),
         f"{dataset.title}: IRIS dataset {dataset.name}, one row a record.",
     )
+
+
+def _primary_key(dataset: Dataset) -> tuple[str, ...]:
+    kinds = {dataset.column(name).kind for name in dataset.natural_key}
+    fits = len(dataset.natural_key) <= MAX_KEY_COLUMNS and kinds <= CLUSTERABLE
+    return dataset.natural_key if fits else ()
 
 
 def all_tables(registry: Registry) -> Iterator[Table]:
@@ -139,13 +154,26 @@ def create_statement(table: Table, place: str) -> str:
     if table.cluster_columns:
         clusters = ", ".join(f"`{name}`" for name in table.cluster_columns)
         statement += f"CLUSTER BY {clusters}\n"
-    return statement + f"OPTIONS (description = {_literal(table.description)});\n"
+    return statement + f"OPTIONS (description = {literal(table.description)});\n"
+
+
+def add_column_statement(table: str, column: Column, place: str) -> str:
+    """The DDL that adds a column to a table.
+
+    Args:
+        table: The table's name.
+        column: The column.
+        place: `project.dataset`.
+    """
+    return (
+        f"ALTER TABLE `{place}.{table}`\nADD COLUMN IF NOT EXISTS {_column(column)};\n"
+    )
 
 
 def _column(column: Column) -> str:
     text = f"`{column.name}` {_type(column)}"
     if column.documentation:
-        text += f" OPTIONS (description = {_literal(column.documentation)})"
+        text += f" OPTIONS (description = {literal(column.documentation)})"
     return text
 
 
@@ -154,8 +182,3 @@ def _type(column: Column) -> str:
     if kind == "RECORD":
         kind = f"STRUCT<{', '.join(_column(field) for field in column.fields)}>"
     return f"ARRAY<{kind}>" if column.mode == "REPEATED" else kind
-
-
-def _literal(text: str) -> str:
-    """A string literal: JSON's escapes are GoogleSQL's, too."""
-    return json.dumps(text, ensure_ascii=False)

@@ -96,6 +96,16 @@ def test_apply_reports_another_type_and_leaves_it(client, dataset):
     assert outcome.extended == {"bmrs_odd": ["dataset", "measurementTime"]}
 
 
+def test_apply_tells_of_a_column_too_many_and_leaves_it(client, dataset):
+    client.query(f"ALTER TABLE {dataset}.{FREQ.name} ADD COLUMN mine STRING").result()
+    outcome = apply_tables(client, dataset, [FREQ], "EU")
+    (note,) = outcome.notes
+    assert note.startswith(f"{FREQ.name}.mine is not in the registry")
+    assert outcome.conflicts == []
+    found = client.get_table(f"{PROJECT}.{dataset}.{FREQ.name}").schema
+    assert "mine" in {field.name for field in found}
+
+
 def test_good_rows_arrive_beside_bad_ones_which_come_back_with_the_reason(
     client, dataset
 ):

@@ -5,7 +5,7 @@ import pytest
 from pipeline.ledger import COUNTS
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from sql.__main__ import main
-from sql.apply import merged_schema, schema_field
+from sql.schemas import merged_schema, schema_field
 from sql.tables import LEDGER, Table, all_tables, create_statement, dataset_table
 
 REGISTRY = load_registry()
@@ -79,11 +79,12 @@ def test_merging_adds_nested_fields_and_keeps_what_is_not_ours():
         ),
         Column("new", "DATE"),
     ]
-    schema, added, conflicts = merged_schema(found, wanted)
-    assert [field.name for field in schema] == ["mine", "profile", "new"]
-    assert [field.name for field in schema[1].fields] == ["a", "b"]
-    assert added == ["profile.b", "new"]
-    assert conflicts == []
+    merged = merged_schema(found, wanted)
+    assert [field.name for field in merged.schema] == ["mine", "profile", "new"]
+    assert [field.name for field in merged.schema[1].fields] == ["a", "b"]
+    assert merged.added == ["profile.b", "new"]
+    assert merged.surplus == ["mine"]
+    assert merged.conflicts == []
 
 
 def test_render_writes_one_file_a_table(tmp_path, capsys):
@@ -109,6 +110,16 @@ def test_a_mistake_is_one_line_and_code_2(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["apply"], ["check"], ["drift"], ["compact", "bmrs_freq"]]
+)
+def test_a_local_server_that_is_not_there_is_one_line(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
+    assert main([*arguments, "--project", "gb-iris"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "nothing answers at http://127.0.0.1:1" in line
 
 
 def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):

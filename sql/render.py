@@ -1,0 +1,61 @@
+"""`python -m sql render`: all SQL of the product as files, to read and to review."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.registry import Registry, load_registry
+from sql import tables
+from sql.place import add_place_options, place_of
+from sql.views import definitions, historic
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add_place_options(parser, project_required=False)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/sql"),
+        help="the folder (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes one file a table and one a view, in a folder for each kind."""
+    place, registry = place_of(options), load_registry()
+    files = {
+        "tables": dict(_tables(registry, place)),
+        "views": dict(_views(registry, place)),
+    }
+    for kind, statements in files.items():
+        folder: Path = options.output / kind
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        for name, statement in statements.items():
+            (folder / f"{name}.sql").write_text(statement)
+        sys.stdout.write(f"{len(statements)} {kind} in {folder}/\n")
+    return 0
+
+
+def _tables(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
+    for table in tables.all_tables(registry):
+        yield table.name, tables.create_statement(table, place)
+
+
+def _views(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
+    """The views over history as the registry declares it to look."""
+    histories = {
+        dataset.name: [
+            historic.mapping(dataset, table)
+            for table in historic.declared_tables(dataset)
+        ]
+        for dataset in registry.values()
+    }
+    for view in definitions.all_views(registry, place, histories):
+        yield view.name, definitions.create_statement(view, place)
+    for function in definitions.all_functions(registry, place):
+        yield function.name, definitions.create_function_statement(function, place)

@@ -1,0 +1,57 @@
+"""The SQL templates: Jinja files in the folders of `sql/`.
+
+What a template is given comes from the registry or from a checked option, never from a
+message. Names are quoted with the filter `name`, texts with the filter `text`;
+`aliased("b")` names an expression.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parent
+
+
+def fill(template: str, **values: Any) -> str:
+    """The SQL of a template.
+
+    Args:
+        template: Its file, from `sql/` on: `views/unified.sql`.
+        values: What it asks for; one that is missing is an error.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+def literal(text: str) -> str:
+    """A string literal: JSON's escapes are GoogleSQL's, too."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def quoted(name: str) -> str:
+    """A name in backticks."""
+    return f"`{name}`"
+
+
+def aliased(expression: str, name: str) -> str:
+    """An expression under a name; a column of that name needs no other."""
+    name = quoted(name)
+    return expression if expression == name else f"{expression} AS {name}"
+
+
+@functools.cache
+def _environment() -> Environment:
+    # It makes SQL, not HTML: there is nothing to escape for a browser.
+    environment = Environment(  # noqa: S701
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"name": quoted, "text": literal, "aliased": aliased}
+    return environment

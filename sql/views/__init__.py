@@ -1,0 +1,1 @@
+"""The views: history and IRIS under one name, latest versions, resolved limits."""

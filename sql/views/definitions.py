@@ -1,0 +1,259 @@
+"""The views: history and IRIS under one name, the latest versions, resolved positions.
+
+A view's columns are the dataset's and the metadata columns, in the order of its table,
+whatever the user's history looks like, so that a query never breaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import indent
+
+from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
+from sql.templates import fill, literal, quoted
+from sql.views import historic
+from sql.views.conversions import with_extra
+
+# Datasets whose records override each other in time: the position that results.
+RESOLVED = ("MELS", "MILS")
+_RESOLVED_COLUMNS = (
+    *("nationalGridBmUnit", "bmUnit", "settlementDate", "settlementPeriod"),
+    *("timeFrom", "timeTo", "levelFrom", "levelTo"),
+    *("notificationTime", "notificationSequence"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a view is to be.
+
+    Attributes:
+        name: Its name, without project and dataset.
+        columns: Its columns, in order.
+        query: The SELECT that it stands for.
+        description: What a row is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    query: str
+    description: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same view: its label tells whether it is up to date."""
+        return _fingerprint(self.columns, self.query, self.description)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What a table function is to be.
+
+    Attributes:
+        name: Its name, without project and dataset.
+        arguments: Its arguments with their types.
+        query: The SELECT that it stands for.
+        description: What a row is.
+    """
+
+    name: str
+    arguments: str
+    query: str
+    description: str
+
+    @property
+    def documentation(self) -> str:
+        """The description as it stands in BigQuery; functions have no labels."""
+        mark = _fingerprint(self.arguments, self.query, self.description)
+        return f"{self.description} Definition {mark}."
+
+
+def _fingerprint(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def create_statement(view: View, place: str) -> str:
+    """The DDL that makes a view, or makes it anew.
+
+    Args:
+        view: What it is to be.
+        place: `project.dataset`.
+    """
+    columns = ",\n".join(
+        f"  {quoted(column.name)} OPTIONS (description = "
+        f"{literal(column.documentation)})"
+        for column in view.columns
+    )
+    return (
+        f"CREATE OR REPLACE VIEW {quoted(f'{place}.{view.name}')} (\n{columns}\n)\n"
+        f"OPTIONS (\n  description = {literal(view.description)},\n"
+        f'  labels = [("definition", "{view.fingerprint}")]\n'
+        f")\nAS\n{view.query.strip()};\n"
+    )
+
+
+def create_function_statement(function: Function, place: str) -> str:
+    """The DDL that makes a table function, or makes it anew.
+
+    Args:
+        function: What it is to be.
+        place: `project.dataset`.
+    """
+    return (
+        f"CREATE OR REPLACE TABLE FUNCTION {quoted(f'{place}.{function.name}')} (\n"
+        f"  {function.arguments}\n)\n"
+        f"OPTIONS (description = {literal(function.documentation)})\n"
+        f"AS (\n{indent(function.query.strip(), '  ')}\n);\n"
+    )
+
+
+def all_views(
+    registry: Registry,
+    place: str,
+    histories: Mapping[str, Sequence[historic.Mapping]],
+) -> Iterator[View]:
+    """Every view of the product, each one behind those that it reads.
+
+    Args:
+        registry: The datasets.
+        place: `project.dataset`.
+        histories: The mapped historic tables, by dataset.
+    """
+    for dataset in registry.values():
+        yield unified_view(dataset, place, histories.get(dataset.name, ()))
+        yield latest_view(dataset, place)
+        if dataset.name in RESOLVED:
+            yield resolved_view(dataset, place)
+
+
+def unified_view(
+    dataset: Dataset, place: str, histories: Sequence[historic.Mapping]
+) -> View:
+    """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
+    columns = dataset.columns + METADATA_COLUMNS
+    compared = _compared(dataset, histories)
+    query = fill(
+        "views/unified.sql",
+        iris=f"{place}.{dataset.table}",
+        columns=[column.name for column in columns],
+        iris_columns={
+            column.name: with_extra(column) if column.since else quoted(column.name)
+            for column in columns
+        },
+        partition=dataset.partition_column,
+        clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
+        compared=[grouping(column) for column in compared],
+        histories=[
+            {
+                "table": f"{place}.{history.table.name}",
+                "expressions": history.expressions,
+                "identity": _identity(dataset, history, compared),
+            }
+            for history in histories
+        ],
+    )
+    sources = [dataset.table, *(history.table.name for history in histories)]
+    return View(
+        f"{dataset.stem}_unified",
+        columns,
+        query,
+        f"{dataset.title}: each record once, from {' and '.join(sources)}.",
+    )
+
+
+def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[Column]:
+    """What two rows must share to be copies, the partition column first."""
+    shared = {
+        column.name
+        for column in dataset.columns
+        if all(column.name in history.compared for history in histories)
+    }
+    # One unit has one Elexon name, which some loads left out.
+    if "nationalGridBmUnit" in shared:
+        shared -= {"bmUnit"}
+    first = dataset.partition_column
+    rest = (column for column in dataset.columns if column.name in shared - {first})
+    return [dataset.column(first), *rest]
+
+
+def _identity(
+    dataset: Dataset, history: historic.Mapping, compared: Sequence[Column]
+) -> str:
+    """What tells rows of a historic table apart that agree in what is compared."""
+    left = history.compared - {column.name for column in compared}
+    parts = [history.expressions["extra"]] * (
+        history.expressions["extra"] != historic.NO_TEXT
+    )
+    parts += [history.expressions[c.name] for c in dataset.columns if c.name in left]
+    if not parts:
+        return historic.NO_TEXT
+    if len(parts) == 1 and (left <= {"bmUnit"}):
+        return parts[0]
+    fields = ", ".join(f"{part} AS part{n}" for n, part in enumerate(parts))
+    return f"TO_JSON_STRING(STRUCT({fields}))"
+
+
+def grouping(column: Column) -> str:
+    """A column as PARTITION BY takes it: BigQuery refuses floats, arrays, records."""
+    name = quoted(column.name)
+    if column.type == "RECORD" or column.mode == "REPEATED":
+        return f"TO_JSON_STRING({name})"
+    return f"CAST({name} AS STRING)" if column.type == "FLOAT64" else name
+
+
+def latest_view(dataset: Dataset, place: str) -> View:
+    """`bmrs_<dataset>_latest`: one row a latest key."""
+    columns = dataset.columns + METADATA_COLUMNS
+    query = fill(
+        "views/latest.sql",
+        unified=f"{place}.{dataset.stem}_unified",
+        columns=[column.name for column in columns],
+        key=[grouping(dataset.column(name)) for name in dataset.latest_key],
+        versions=list(_versions(dataset)),
+        prunable=dataset.partition_column in dataset.latest_key,
+    )
+    return View(
+        f"{dataset.stem}_latest",
+        columns,
+        query,
+        f"{dataset.title}: the latest version of each {', '.join(dataset.latest_key)}",
+    )
+
+
+def _versions(dataset: Dataset) -> Iterator[str]:
+    for name in dataset.version_order:
+        if dataset.column(name).type == "STRING":
+            # Serial numbers are text: 10 comes after 9.
+            yield f"LENGTH({quoted(name)})"
+        yield quoted(name)
+
+
+def resolved_view(dataset: Dataset, place: str) -> View:
+    """`bmrs_<dataset>_resolved`: the position that raw declarations add up to."""
+    return View(
+        f"{dataset.stem}_resolved",
+        tuple(dataset.column(name) for name in _RESOLVED_COLUMNS),
+        fill("views/resolved.sql", source=f"{place}.{dataset.stem}_unified"),
+        f"{dataset.title}: for each BM unit and instant the declaration that holds.",
+    )
+
+
+def all_functions(registry: Registry, place: str) -> Iterator[Function]:
+    """Every table function of the product."""
+    for dataset in registry.values():
+        if dataset.name in RESOLVED:
+            yield resolved_between(dataset, place)
+
+
+def resolved_between(dataset: Dataset, place: str) -> Function:
+    """`bmrs_<dataset>_resolved_between`: the same for a time, at a time's cost."""
+    source = f"{place}.{dataset.stem}_unified"
+    return Function(
+        f"{dataset.stem}_resolved_between",
+        "from_utc TIMESTAMP, to_utc TIMESTAMP, reach_days INT64",
+        fill("views/resolved.sql", source=source, between=True),
+        f"{dataset.title} from from_utc to to_utc, from declarations that started at "
+        "most reach_days before (NULL: at any time).",
+    )

@@ -1,0 +1,221 @@
+"""History: the user's tables from before IRIS, and how they become a dataset's columns.
+
+Three generations of such tables are known. All of them are read as they really are:
+`sql apply` takes the schema from BigQuery, and `sql render` the one that the registry
+declares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from google.cloud import bigquery
+
+from pipeline.registry import METADATA_COLUMNS, Column, Dataset
+from sql.schemas import column_of
+from sql.templates import literal, quoted
+from sql.views.conversions import converted, keeps_order, null, unread
+
+NO_TEXT = null(METADATA_COLUMNS[-1])
+# When a historic row was loaded: the names that its loaders gave it.
+_INGESTED = ("_ingested_utc", "ingested_utc")
+# What loaders note of a load. Not every name with an underscore is one: `_direction` in
+# bmrs_boav and bmrs_ebocf tells bids from offers.
+_LOAD_COLUMN = re.compile(
+    r"(_dataset|_window_\w+|_ingested\w*|_source\w*|_hash\w*|_fetched\w*|_load\w*"
+    r"|ingested_utc|source)\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A historic table as it is, or as it is declared to be.
+
+    Attributes:
+        name: Its name, without project and dataset.
+        columns: Its columns.
+        partition_column: What it is partitioned by, if it is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    partition_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How a historic table becomes the columns of its dataset.
+
+    Attributes:
+        table: The table.
+        expressions: The SQL for each column of the dataset and each metadata column.
+        compared: The columns by which one of its rows is known to be an IRIS record.
+        notes: What a user should know: columns too many, too few, or of another type.
+    """
+
+    table: FoundTable
+    expressions: dict[str, str]
+    compared: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def is_load_column(name: str) -> bool:
+    """Whether a column of a historic table says how a row was loaded, and no more."""
+    return bool(_LOAD_COLUMN.match(name))
+
+
+def found_table(table: bigquery.Table) -> FoundTable:
+    """A table that BigQuery has."""
+    partitioning = table.time_partitioning
+    return FoundTable(
+        table.table_id,
+        tuple(column_of(field) for field in table.schema),
+        partitioning.field if partitioning else None,
+    )
+
+
+def declared_tables(dataset: Dataset) -> Iterator[FoundTable]:
+    """The tables that the registry says a user may have, as it says they look."""
+    for historic in dataset.historic:
+        columns = [
+            Column(column.name, kind, column.mode, fields=column.fields)
+            if (kind := historic.type_of(column)) == column.type
+            else Column(column.name, kind)
+            for column in dataset.columns
+            if column.name not in historic.absent
+        ]
+        columns.append(Column(_INGESTED[0], "STRING"))
+        yield FoundTable(historic.table, tuple(columns), dataset.partition_column)
+
+
+def names_of(dataset: Dataset) -> list[str]:
+    """The names under which history of a dataset is looked for."""
+    declared = [historic.table for historic in dataset.historic]
+    return list(dict.fromkeys([*declared, dataset.stem]))
+
+
+def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
+    """Maps a table to the columns of its dataset."""
+    sources = _sources(dataset, table)
+    expressions: dict[str, str] = {}
+    compared: dict[str, str] = {}
+    doubts: dict[str, str] = {}
+    for wanted in dataset.columns:
+        there = sources.get(wanted.name)
+        expression = converted(quoted(there.name), there, wanted) if there else None
+        expressions[wanted.name] = expression or null(wanted)
+        if there is None or expression is None:
+            continue
+        # One old column may fill two of today's. What it says of the second is no more
+        # than likely, so only the first tells whether two records are one.
+        compared.setdefault(there.name, wanted.name)
+        if doubt := unread(quoted(there.name), there, wanted):
+            doubts[there.name] = doubt
+    expressions["dataset"] = literal(dataset.name)
+    shown = [
+        column
+        for column in table.columns
+        if column.name not in compared and not is_load_column(column.name)
+    ]
+    expressions |= _metadata(table) | {"extra": _extra(shown, doubts)}
+    notes = [
+        *_notes(dataset, table, sources, shown),
+        *_doubt_notes(table, doubts),
+        *_day_notes(dataset, table, sources),
+    ]
+    return Mapping(
+        table, expressions, frozenset(compared.values()) - {"dataset"}, tuple(notes)
+    )
+
+
+def _sources(dataset: Dataset, table: FoundTable) -> dict[str, Column]:
+    """The table's columns by the dataset's names for them; case tells nothing apart."""
+    found = {column.name.lower(): column for column in table.columns}
+    former: dict[str, str] = {}
+    for historic in dataset.historic:
+        if historic.table == table.name:
+            former.update(historic.formerly)
+    sources: dict[str, Column] = {}
+    for column in dataset.columns:
+        for name in (column.name, former.get(column.name, "")):
+            if name.lower() in found:
+                sources.setdefault(column.name, found[name.lower()])
+    return sources
+
+
+def _notes(
+    dataset: Dataset,
+    table: FoundTable,
+    sources: dict[str, Column],
+    shown: Iterable[Column],
+) -> Iterator[str]:
+    absent = [
+        column.name
+        for column in dataset.columns
+        if column.name not in sources and column.name != "dataset"
+    ]
+    if absent:
+        yield f"{table.name} has no {', '.join(absent)}: NULL for its rows"
+    wanted = {there.name: name for name, there in sources.items()}
+    for column in shown:
+        if name := wanted.get(column.name):
+            to = dataset.column(name)
+            yield (
+                f"{table.name}.{column.name} is {column.type} {column.mode}, which "
+                f"cannot be read as {to.type} {to.mode}: see extra"
+            )
+        elif column.name != "dataset":
+            yield f"{table.name}.{column.name} is unknown to {dataset.name}: see extra"
+
+
+def _doubt_notes(table: FoundTable, doubts: Iterable[str]) -> Iterator[str]:
+    if names := ", ".join(doubts):
+        yield f"{table.name}: what cannot be read in {names} is NULL, and in extra"
+
+
+def _day_notes(
+    dataset: Dataset, table: FoundTable, sources: dict[str, Column]
+) -> Iterator[str]:
+    """What is to be known of queries for one day."""
+    wanted = dataset.column(dataset.partition_column)
+    there = sources.get(wanted.name)
+    if there is None:
+        yield (
+            f"{table.name} does not say the {wanted.name} of its rows: no query for a "
+            "day finds them, and none of them is known to be in IRIS, too"
+        )
+    elif there.name != table.partition_column or not keeps_order(there, wanted):
+        yield (
+            f"{table.name} is not partitioned by {wanted.name}: a query for one day "
+            "reads the whole table"
+        )
+
+
+def _metadata(table: FoundTable) -> dict[str, str]:
+    """The metadata columns of a historic row."""
+    expressions = {column.name: null(column) for column in METADATA_COLUMNS}
+    expressions["source"] = literal("HISTORIC")
+    ingested = METADATA_COLUMNS[0]
+    for column in table.columns:
+        if column.name in _INGESTED:
+            read = converted(quoted(column.name), column, ingested)
+            expressions[ingested.name] = read or null(ingested)
+    return expressions
+
+
+def _extra(shown: Iterable[Column], doubts: dict[str, str]) -> str:
+    """JSON of what no column shows: columns without one, and values that do not fit."""
+    # The local BigQuery gives a field no name unless it is told one.
+    fields = [f"{name} AS {name}" for name in (quoted(each.name) for each in shown)]
+    extra = f"TO_JSON_STRING(STRUCT({', '.join(fields)}))" if fields else NO_TEXT
+    if not doubts:
+        return extra
+    unfit = [
+        f"IF({doubt}, {quoted(name)}, NULL) AS {quoted(name)}"
+        for name, doubt in doubts.items()
+    ]
+    whole = f"TO_JSON_STRING(STRUCT({', '.join([*fields, *unfit])}))"
+    return f"IF({' OR '.join(doubts.values())}, {whole}, {extra})"

@@ -1,0 +1,46 @@
+{# One row a thing: the latest version of each latest key.
+
+   unified     the _unified view
+   columns     the view's columns
+   key         the latest key
+   versions    what orders the versions, the first to decide first
+#}
+SELECT
+{% for column in columns %}
+  {{ column | name }}{{ "," if not loop.last }}
+{% endfor %}
+FROM {{ unified | name }}
+WHERE TRUE
+{% if prunable %}
+-- The partition column belongs to the key: a filter on it reads only its partitions.
+{% else %}
+-- The partition column is no part of the key: versions of one thing lie in several
+-- partitions, and all of them are read.
+{% endif %}
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY
+{% for expression in key %}
+    {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+  ORDER BY
+{% for expression in versions %}
+    {{ expression }} DESC NULLS LAST,
+{% endfor %}
+    -- Versions that nothing in the record orders: IRIS's before history's, whose time is
+    -- that of a load, and of IRIS's the one that arrived last. A message's name begins
+    -- with its time, where IRIS's own stamp is unknown.
+    source = "HISTORIC",
+    COALESCE(
+      enqueued_utc,
+      SAFE_CAST(
+        REGEXP_REPLACE(
+          REGEXP_EXTRACT(message_id, r'_(\d{12})_'),
+          r'^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})$',
+          r'\1-\2-\3 \4:\5:00'
+        ) AS TIMESTAMP
+      ),
+      ingested_utc
+    ) DESC NULLS LAST,
+    message_id DESC NULLS LAST,
+    record_id DESC NULLS LAST
+) = 1

@@ -1,0 +1,80 @@
+{# One name for history and IRIS.
+
+   iris            the _iris table
+   columns         the names of the view's columns, in order
+   iris_columns    how each is read from the _iris table
+   partition       the column that both sides are partitioned by
+   clusters        the columns that the _iris table is clustered by
+   histories       for each historic table: name, the SQL of every column, and that of
+                   what else tells its rows apart
+   compared        what tells whether a historic row and an IRIS record are one, as SQL
+#}
+{% if not histories %}
+SELECT
+{% for column in columns %}
+  {{ iris_columns[column] | aliased(column) }}{{ "," if not loop.last }}
+{% endfor %}
+FROM {{ iris | name }}
+WHERE TRUE
+-- An identical record, sent or read again, is shown once; a version has another
+-- record_id. The columns by which the table is partitioned and clustered are part of the
+-- window's PARTITION BY, so that a filter on them goes through the window to the table:
+-- one day reads one partition.
+QUALIFY
+  record_id IS NULL
+  OR ROW_NUMBER() OVER (
+    PARTITION BY
+      {{ partition | name }},
+{% for column in clusters %}
+      {{ column }},
+{% endfor %}
+      record_id
+    ORDER BY ingested_utc, message_id
+  ) = 1
+{% else %}
+WITH sides AS (
+  SELECT
+{% for column in columns %}
+    {{ iris_columns[column] | aliased(column) }},
+{% endfor %}
+    0 AS side,
+    record_id AS identity
+  FROM {{ iris | name }}
+{% for history in histories %}
+  UNION ALL
+  SELECT
+{% for column in columns %}
+    {{ history.expressions[column] | aliased(column) }},
+{% endfor %}
+    1 AS side,
+    {{ history.identity }} AS identity
+  FROM {{ history.table | name }}
+{% endfor %}
+)
+
+SELECT
+{% for column in columns %}
+  {{ column | name }}{{ "," if not loop.last }}
+{% endfor %}
+FROM sides
+WHERE TRUE
+-- Rows with the same values are copies. Where IRIS has one, history's are left out; of
+-- each side's, an identical one is shown once. Records that differ in a column which not
+-- all sides have differ in their identity, and stay.
+-- The partition column comes first in PARTITION BY so that a filter on it goes through
+-- the window and the UNION to both tables: one day reads one partition of each.
+QUALIFY
+  side = FIRST_VALUE(side) OVER copies
+  AND (
+    (side = 0 AND identity IS NULL)
+    OR ROW_NUMBER() OVER copies = 1
+    OR identity IS DISTINCT FROM LAG(identity) OVER copies
+  )
+WINDOW copies AS (
+  PARTITION BY
+{% for expression in compared %}
+    {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+  ORDER BY side, identity, ingested_utc, message_id
+)
+{% endif %}

@@ -12,6 +12,7 @@ COMMANDS = {
     "pipeline": "the pipeline, with a DirectRunner tuned for one machine",
     "stack": "the whole system: up, down, env, run",
     "query": "one SQL statement on the local BigQuery",
+    "check": "the quality checks on the local BigQuery",
 }
 
 

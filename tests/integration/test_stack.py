@@ -124,6 +124,24 @@ def test_up_gives_the_addresses_of_services_that_work(data, services):
     assert query(data, "SELECT COUNT(*) AS n FROM bmrs_freq_iris") == [{"n": 0}]
 
 
+def test_a_check_of_a_new_installation_only_warns(data, services):
+    command = [sys.executable, "-m", "local", "check", "--data", str(data)]
+    done = subprocess.run(
+        [*command, "--format", "json"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["status"] == "warn"
+    registry = load_registry()
+    cadenced = {each.name for each in registry.values() if each.cadence_seconds}
+    warned = {
+        (result["check"], result["dataset"])
+        for result in document["results"]
+        if result["status"] == "warn"
+    }
+    assert warned == {("freshness", name) for name in cadenced}
+
+
 def test_up_again_changes_nothing(data, services):
     done = stack("up", "--data", str(data))
     assert done.returncode == 0

@@ -1,0 +1,34 @@
+"""`python -m local check`: the quality checks on the local BigQuery.
+
+Options that it does not know are those of `python -m sql check`.
+"""
+
+import argparse
+import os
+import sys
+
+from local import bigquery
+from local.data_folder import DataFolder, add_data_option
+from local.failure import PartFailedError, UserError
+from sql.__main__ import main as sql
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    add_data_option(parser)
+    parser.set_defaults(rest=[])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the checks; 1 when one fails, 2 when the user must mend something."""
+    place = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
+    try:
+        with bigquery.serving(DataFolder(options.data, made=False)) as host:
+            os.environ["BIGQUERY_EMULATOR_HOST"] = host
+            return sql(["check", *place, *options.rest])
+    except UserError as error:
+        print(f"check: {error}", file=sys.stderr)
+        return 2
+    except PartFailedError as error:
+        print(f"check: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,34 @@
+"""Drift: fields that Elexon sends and the registry does not know.
+
+Nothing is lost, as their values are in `extra`; but no query finds them there.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.registry import Registry
+from sql.drift import unknown_fields
+from sql.quality.context import Context, Result, Status
+
+NAME = "drift"
+
+
+def check(context: Context) -> Iterator[Result]:
+    """Each such field is a warning."""
+    known = Registry(context.present())
+    fields = unknown_fields(context.client, context.place, known)
+    for field in fields:
+        detail = (
+            f"{field.field} in {field.rows:,} rows since "
+            f"{field.first_seen:%Y-%m-%d %H:%M} UTC, for example "
+            f"{field.sample}; `python -m sql drift` suggests its line"
+        )
+        figures = {
+            "field": field.field,
+            "first_seen": field.first_seen,
+            "sample": field.sample,
+        }
+        yield Result(
+            NAME, field.dataset, Status.WARN, field.rows, "rows", detail, figures
+        )
+    if not fields:
+        yield Result(NAME, None, Status.OK, 0, "rows", "no unknown fields")

@@ -1,0 +1,38 @@
+-- What became of the records of each dataset, and how many had no outcome yet, at least
+-- and at most, at any time of late.
+WITH minutes AS (
+  SELECT
+    dataset,
+    minute_utc,
+    SUM(records) AS records,
+    SUM(`rows`) AS `rows`,
+    SUM(duplicates) AS duplicates,
+    SUM(dead_letters) AS dead_letters,
+    SUM(unmapped) AS unmapped
+  FROM {{ (place ~ "." ~ table) | name }}
+  WHERE minute_utc <= @at
+  GROUP BY dataset, minute_utc
+),
+
+running AS (
+  SELECT
+    *,
+    SUM(records - `rows` - duplicates - dead_letters - unmapped) OVER past AS in_hand,
+    LEAD(minute_utc) OVER past AS until_utc
+  FROM minutes
+  WINDOW past AS (PARTITION BY dataset ORDER BY minute_utc)
+)
+
+SELECT
+  dataset,
+  SUM(records) AS records,
+  SUM(`rows`) AS `rows`,
+  SUM(duplicates) AS duplicates,
+  SUM(dead_letters) AS dead_letters,
+  SUM(unmapped) AS unmapped,
+  MIN(minute_utc) AS first_utc,
+  MIN(IF(until_utc IS NULL OR until_utc > @recent, in_hand, NULL)) AS least,
+  MAX(IF(until_utc IS NULL OR until_utc > @recent, in_hand, NULL)) AS most
+FROM running
+GROUP BY dataset
+ORDER BY dataset

@@ -1,0 +1,1 @@
+"""Identical rows: found and removed, one day at a time."""

@@ -1,0 +1,53 @@
+"""Queries that never read more than was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from google.cloud import bigquery
+
+# An estimate is one short request.
+PARALLEL_REQUESTS = 8
+# A query is billed by the MiB, and at 10 MiB at least (BigQuery's price list); a lower
+# limit is refused.
+MEBIBYTE = 2**20
+LEAST_BILLED_BYTES = 10 * MEBIBYTE
+
+
+def billed_bytes(processed_bytes: int) -> int:
+    """What a query that processes so many bytes is billed as, at most."""
+    rounded = -(-processed_bytes // MEBIBYTE) * MEBIBYTE
+    return max(rounded, LEAST_BILLED_BYTES)
+
+
+def size_text(size_bytes: int) -> str:
+    """A size for people: `1.2 GB`; a thousand makes the next unit."""
+    size, units = float(size_bytes), ["TB", "GB", "MB", "kB"]
+    if size < 1000:
+        return f"{size_bytes} bytes"
+    while size >= 1000 and units:
+        size, unit = size / 1000, units.pop()
+    return f"{size:,.1f} {unit}"
+
+
+def estimate(client: bigquery.Client, statements: Sequence[str]) -> list[int]:
+    """The bytes that each statement would process, as BigQuery says; runs none."""
+    config = bigquery.QueryJobConfig(dry_run=True)
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        jobs = threads.map(
+            lambda text: client.query(text, job_config=config), statements
+        )
+        return [int(job.total_bytes_processed or 0) for job in jobs]
+
+
+def ask(
+    client: bigquery.Client, statement: str, estimated_bytes: int
+) -> bigquery.QueryJob:
+    """Runs a statement to its end; BigQuery refuses it if it exceeds its estimate."""
+    config = bigquery.QueryJobConfig(
+        maximum_bytes_billed=billed_bytes(estimated_bytes), use_query_cache=False
+    )
+    job = client.query(statement, job_config=config)
+    job.result()
+    return job

@@ -7,11 +7,11 @@ PYTHON := .venv/bin/python
 
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
-VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL
+VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
-.PHONY: run-local query up env down test lint sql clean help
+.PHONY: run-local query check up env down test lint sql clean help
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here
@@ -24,6 +24,13 @@ query: .venv/complete ## a SQL statement on the local BigQuery, rows as JSON lin
 query: #: SQL="SELECT …"   unqualified tables are those of uk_energy_prod
 query: #: DATA=dir         whose tables (default .local)
 	@$(PYTHON) -m local query
+
+check: .venv/complete ## quality checks of the tables: exit code 1 when one fails
+check: #: DATA=dir         the local tables of that folder (default .local)
+check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
+	@if [ -n "$$PROJECT" ]; then \
+	    $(PYTHON) -m sql check --project "$$PROJECT" --dataset "$${DATASET:-uk_energy_prod}"; \
+	else $(PYTHON) -m local check; fi
 
 up: .venv/complete ## Pub/Sub, BigQuery and an IRIS simulator in the background
 up: #: SAMPLES=dir DATA=dir PUBSUB=google|embedded   as for run-local
@@ -39,14 +46,14 @@ down: #: DATA=dir         the one given to `make up`
 
 test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 lint: .venv/complete ## ruff and mypy
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-sql: .venv/complete ## the SQL of all tables into build/sql/
+sql: .venv/complete ## the SQL of all tables and views into build/sql/
 	@$(PYTHON) -m sql render
 
 clean: ## remove what can be made again: environments, caches, build/ (not .local/)

@@ -1,0 +1,111 @@
+"""SQL as a reader of BigQuery's dialect expects it, by sqlfluff."""
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+
+import pytest
+import sqlfluff
+
+from pipeline.registry import load_registry
+from sql import tables
+from sql.maintenance.table_layout import Days, Layout
+from sql.quality.completeness import Owed
+from sql.quality.expectations import grid_of
+from sql.templates import fill
+from sql.views import definitions, historic
+
+CONFIG = Path(__file__).parents[3] / "pyproject.toml"
+EXCLUDED = tomllib.loads(CONFIG.read_text())["tool"]["sqlfluff"]["core"][
+    "exclude_rules"
+].split(",")
+PLACE = "project.dataset"
+REGISTRY = load_registry()
+# An instant, a half-hour and a day; with series and without.
+SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
+DAY = dt.date(2026, 5, 6)
+OWED = [Owed(each, grid_of(each), [DAY], each.table) for each in SOME]
+LAYOUTS = [
+    Layout(
+        "project.dataset.bmrs_freq",
+        ("dataset", "measurementTime", "frequency", "_ingested_utc"),
+        ("dataset", "measurementTime", "frequency"),
+        "measurementTime",
+        kind,
+        True,
+        record_id,
+        "_ingested_utc",
+        (),
+    )
+    for kind in ("DATE", "DATETIME", "TIMESTAMP", "STRING")
+    for record_id in (None, "record_id")
+]
+
+
+def view_statements():
+    for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
+        dataset = REGISTRY[name]
+        histories = [
+            historic.mapping(dataset, table)
+            for table in historic.declared_tables(dataset)
+        ]
+        view = definitions.unified_view(dataset, PLACE, histories)
+        yield view.name, definitions.create_statement(view, PLACE)
+        view = definitions.latest_view(dataset, PLACE)
+        yield view.name, definitions.create_statement(view, PLACE)
+    view = definitions.resolved_view(REGISTRY["MELS"], PLACE)
+    yield view.name, definitions.create_statement(view, PLACE)
+    function = definitions.resolved_between(REGISTRY["MELS"], PLACE)
+    yield function.name, definitions.create_function_statement(function, PLACE)
+
+
+def table_statements():
+    for table in (tables.dataset_table(REGISTRY["REMIT"]), tables.LEDGER):
+        yield table.name, tables.create_statement(table, PLACE)
+
+
+def quality_statements():
+    for name in ("freshness", "duplicates", "row_counts"):
+        yield name, fill(f"quality/{name}.sql", place=PLACE, datasets=SOME)
+    for name in ("completeness", "rows_before"):
+        yield name, fill(f"quality/{name}.sql", place=PLACE, owed=OWED)
+    for name in ("dead_letters", "unmapped", "ledger"):
+        yield name, fill(f"quality/{name}.sql", place=PLACE, table="t")
+
+
+def maintenance_statements():
+    days = Days("2026-05-01", "2026-05-06", undated=True)
+    for layout in LAYOUTS:
+        named = f"{layout.day_kind} {layout.record_id}"
+        count = fill("maintenance/count.sql", layout=layout, days=days)
+        yield f"count {named}", count
+        one = fill(
+            "maintenance/deduplicate.sql", layout=layout, days=Days.one("2026-05-06")
+        )
+        yield f"deduplicate {named}", one
+        partition = fill("maintenance/partition.sql", layout=layout)
+        yield f"partition {named}", partition
+    fields = fill("discovery/unknown_fields.sql", place=PLACE, datasets=SOME)
+    yield "unknown_fields", fields
+    yield "unmapped_messages", fill("discovery/unmapped_messages.sql", place=PLACE)
+
+
+STATEMENTS = {
+    **dict(table_statements()),
+    **dict(view_statements()),
+    **dict(quality_statements()),
+    **dict(maintenance_statements()),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_has_the_style_of_the_house(name):
+    # It would put every condition of a MERGE on the left margin.
+    without = ["LT02"] if name.startswith("deduplicate") else []
+    found = sqlfluff.lint(
+        STATEMENTS[name], config_path=str(CONFIG), exclude_rules=[*EXCLUDED, *without]
+    )
+    assert [
+        f"{each['start_line_no']}: {each['code']} {each['description']}"
+        for each in found
+    ] == []

@@ -223,17 +223,25 @@ def test_accepted_fields_are_columns_of_registry_and_table(
     ]  # fmt: skip
 
 
-def test_a_column_that_bigquery_does_not_add_is_not_called_added(
+def test_an_accepted_field_of_a_record_holds_what_comes_from_then_on(
     client, dataset, folder, capsys
 ):
     take_in(client, dataset, "REMIT", remit_records())
-    # The local BigQuery takes a new field of a RECORD and does not add it.
-    assert accept(client, options(dataset, "REMIT.outageProfile.note"), folder) == 1
-    profile = read_registry(folder)["REMIT"].column("outageProfile")
-    assert profile.fields[-1].name == "note"
-    said = capsys.readouterr()
-    assert "bmrs_remit_iris.outageProfile.note was not added" in said.err
-    assert "bmrs_remit_iris: added" not in said.out
+    assert accept(client, options(dataset, "REMIT.outageProfile.note"), folder) == 0
+    said = capsys.readouterr().out
+    assert "bmrs_remit_iris: added outageProfile.note" in said
+    assert "values of outageProfile[].note that have come already stay in extra" in said
+    known = read_registry(folder)["REMIT"]
+    assert known.column("outageProfile").fields[-1].name == "note"
+    take_in_again(client, dataset, known, remit_records("later"))
+    found = rows(
+        client,
+        dataset,
+        "SELECT outageProfile FROM bmrs_remit_unified WHERE mrid IN ('m0', 'later0') "
+        "ORDER BY mrid",
+    )
+    notes = [[step["note"] for step in row["outageProfile"]] for row in found]
+    assert notes == [["why", "2"], [None, None]]
 
 
 def test_a_second_run_changes_nothing(client, dataset, folder, capsys):

@@ -110,7 +110,8 @@ def _report(wishes: Wishes, outcome: Outcome) -> None:
     for conflict in outcome.conflicts:
         sys.stderr.write(f"left as it is: {conflict}\n")
     steps = [
-        "look at what was written (`git status`), describe it, commit it",
+        "look at what was written (`git status`), describe it, run `python -m sql "
+        "docs` for docs/data.md, commit both",
         "restart or update the pipeline",
     ]
     if nested := [each.field for each in wishes.fields if len(each.names) > 1]:

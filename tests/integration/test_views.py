@@ -309,6 +309,35 @@ def test_one_level_of_the_first_generation_is_both_levels(client):
     assert found == [(-40, -40, 7, None, utc("2026-06-01 00:00"))]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bmrs_mils_resolved",
+        "bmrs_mils_resolved_between(TIMESTAMP '2026-05-06', TIMESTAMP '2026-05-07', 1)",
+    ],
+)
+def test_limits_are_resolved_from_history_and_iris_together(client, name):
+    """A declaration of IRIS cuts one of history in the middle."""
+    client.query("DELETE FROM legacy.bmrs_mils_iris WHERE TRUE").result()
+    client.query(
+        "INSERT INTO legacy.bmrs_mils_iris (settlementDate, timeFrom, timeTo, "
+        "levelFrom, levelTo, notificationSequence, nationalGridBmUnit, record_id) "
+        "VALUES ('2026-05-06', TIMESTAMP '2026-05-06 03:10:00+00', "
+        "TIMESTAMP '2026-05-06 03:20:00+00', -10, -10, 8, 'MRWD-1', 'a')"
+    ).result()
+    found = values(
+        client,
+        "SELECT settlementPeriod, timeFrom, timeTo, levelFrom "
+        f"FROM legacy.{name} ORDER BY timeFrom",
+    )
+    times = [utc(f"2026-05-06 03:{minute:02}") for minute in (0, 10, 20, 30)]
+    assert found == [
+        (9, times[0], times[1], -40),
+        (9, times[1], times[2], -10),
+        (9, times[2], times[3], -40),
+    ]
+
+
 def test_without_history_the_views_answer_from_iris(client):
     counts = {
         name: values(client, f"SELECT COUNT(*) FROM alone.bmrs_{name}_unified")[0][0]

@@ -17,15 +17,18 @@ def check(context: Context) -> Iterator[Result]:
     known = Registry(context.present())
     fields = unknown_fields(context.client, context.place, known)
     for field in fields:
+        kind = field.column.kind if field.column and not field.problem else None
+        fits = f"{kind} holds all of them" if kind else field.problem
         detail = (
             f"{field.field} in {field.rows:,} rows since "
-            f"{field.first_seen:%Y-%m-%d %H:%M} UTC, for example "
-            f"{field.sample}; `python -m sql drift` suggests its line"
+            f"{field.first_seen:%Y-%m-%d %H:%M} UTC, for example {field.sample}: "
+            f"{fits}; `python -m sql drift` shows more"
         )
         figures = {
             "field": field.field,
             "first_seen": field.first_seen,
             "sample": field.sample,
+            "suggested_type": kind,
         }
         yield Result(
             NAME, field.dataset, Status.WARN, field.rows, "rows", detail, figures

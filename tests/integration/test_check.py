@@ -435,6 +435,7 @@ def test_an_unknown_field_warns(plant, capsys):
     assert found(document, "fail", "warn") == {("drift", "INDO")}
     warning = result_of(document, "drift", "INDO")
     assert (warning["field"], warning["measured"]) == ("newField", 1)
+    assert (warning["sample"], warning["suggested_type"]) == ("7", "INT64")
     assert "python -m sql drift" in warning["detail"]
 
 

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from google.cloud import bigquery
+
+from pipeline.inserts import connect
+
 
 @contextmanager
 def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
@@ -32,3 +36,12 @@ def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
             os.environ["BIGQUERY_EMULATOR_HOST"] = before
         process.terminate()
         process.wait(timeout=30)
+
+
+@contextmanager
+def connected(data: Path, project: str = "gb-iris") -> Iterator[bigquery.Client]:
+    """Runs the server and gives the client that the product's own code uses."""
+    with running_bigquery(data):
+        connect.cache_clear()
+        yield connect(project)
+        connect.cache_clear()

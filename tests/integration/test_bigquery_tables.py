@@ -17,7 +17,7 @@ from pipeline.sources import ReadFiles
 from pipeline.write_rows import Warehouse
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected, running_bigquery
 from tests.integration.pubsub_fixture import free_port
 
 pytestmark = pytest.mark.integration
@@ -30,10 +30,8 @@ REMIT = dataset_table(REGISTRY["REMIT"])
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> bigquery.Client:
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        yield connect(PROJECT)
-        connect.cache_clear()
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
+        yield client
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import json
 import pytest
 from google.cloud import bigquery
 
-from pipeline.inserts import connect
 from pipeline.registry import Registry, load_registry
 from sql import check
 from sql.__main__ import main
 from sql.apply import apply_tables
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -41,10 +40,8 @@ DAY = dt.timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        yield connect(PROJECT)
-        connect.cache_clear()
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
+        yield client
 
 
 @pytest.fixture

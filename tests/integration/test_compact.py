@@ -11,7 +11,6 @@ import pytest
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
 
-from pipeline.inserts import connect
 from pipeline.registry import load_registry
 from sql.__main__ import main
 from sql.apply import apply_tables
@@ -19,7 +18,7 @@ from sql.maintenance.bounded_queries import MEBIBYTE, ask
 from sql.maintenance.compaction import deduplicate_statement, remove_copies
 from sql.maintenance.day_progress import DayProgress
 from sql.tables import dataset_table
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -60,10 +59,8 @@ BOAV = (
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> bigquery.Client:
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        yield connect(PROJECT)
-        connect.cache_clear()
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
+        yield client
 
 
 @pytest.fixture

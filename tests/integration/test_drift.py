@@ -14,7 +14,7 @@ from local.generator import generate_message
 from pipeline.batches import row_batch, unmapped_row
 from pipeline.coercion import Coercer
 from pipeline.decoding import Message, decode, metadata_of, parse, utc_now
-from pipeline.inserts import Insert, connect, insert
+from pipeline.inserts import Insert, insert
 from pipeline.registry import FOLDER, load_registry, read_registry
 from pipeline.usage import UsageError
 from sql.__main__ import main
@@ -22,7 +22,7 @@ from sql.apply import apply_tables
 from sql.discovery.acceptance import TablesBehindError, Wishes, bring_about
 from sql.drift import accept, unknown_fields
 from sql.tables import UNMAPPED, dataset_table
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -57,10 +57,8 @@ NEW_RECORD = {
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> bigquery.Client:
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        yield connect(PROJECT)
-        connect.cache_clear()
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
+        yield client
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from local.bigquery import connect
-from pipeline import inserts
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import running_bigquery
@@ -24,12 +23,10 @@ DATASETS = sorted(
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     with running_bigquery(tmp_path_factory.mktemp("bigquery")) as host:
-        inserts.connect.cache_clear()
         client, registry = connect(host), registry_of(*DATASETS)
         apply_tables(client, "uk_energy_prod", list(all_tables(registry)), "EU")
         assert apply_views(client, "uk_energy_prod", registry).conflicts == []
         yield client
-        inserts.connect.cache_clear()
 
 
 def test_every_query_runs(client):

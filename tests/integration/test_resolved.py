@@ -14,12 +14,11 @@ from google.cloud import bigquery
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipeline.inserts import connect
 from pipeline.registry import load_registry
 from sql.schemas import schema_field
 from sql.tables import dataset_table
 from sql.templates import fill
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -88,12 +87,9 @@ def declare(
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> Iterator[bigquery.Client]:
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        client = connect(PROJECT)
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
         client.create_dataset(f"{PROJECT}.{DATASET}")
         yield client
-        connect.cache_clear()
 
 
 def store(client: bigquery.Client, declarations: Iterable[Declaration]) -> str:

@@ -6,15 +6,13 @@ from datetime import UTC, date, datetime
 import pytest
 from google.cloud import bigquery
 
-from pipeline.inserts import connect
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bigquery_fixture import connected
 from tests.integration.history_fixture import make_history, make_iris, registry_of
 
 pytestmark = pytest.mark.integration
 
-PROJECT = "gb-iris"
 IRIS = ("BOALF", "FREQ", "DISBSAD", "MID", "FUELINST", "INDO")
 REGISTRY = registry_of(*IRIS, "DISEBSP", "OCNMFD", "REMIT", "BOAV", "MILS", "TEMP")
 GENERATIONS = ("datetime", "text", "legacy")
@@ -23,9 +21,7 @@ DAY = "settlementDate = DATE '2026-05-06'"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory) -> bigquery.Client:
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")):
-        connect.cache_clear()
-        client = connect(PROJECT)
+    with connected(tmp_path_factory.mktemp("bigquery")) as client:
         for generation in GENERATIONS:
             make_history(client, generation, generation)
             make_iris(client, generation, REGISTRY)
@@ -34,7 +30,6 @@ def client(tmp_path_factory) -> bigquery.Client:
         make_iris(client, "alone", REGISTRY)
         apply_views(client, "alone", REGISTRY)
         yield client
-        connect.cache_clear()
 
 
 def rows(client, sql: str) -> list[dict]:

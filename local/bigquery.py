@@ -25,9 +25,10 @@ from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
 from local.ports import LOOPBACK, choose_port, port_number
 from local.process import POLL_SECONDS, Child, wait_for_event
+from sql import place
 
-PROJECT = "gb-iris"
-DATASET = "uk_energy_prod"
+# The names that `python -m sql` takes by default.
+PROJECT, DATASET = place.PROJECT, place.DATASET
 
 USUAL_PORT = 9050
 USUAL_GRPC_PORT = 9060

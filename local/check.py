@@ -32,3 +32,5 @@ def run(options: argparse.Namespace) -> int:
     except PartFailedError as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # while the server starts
+        return 130

@@ -1,9 +1,9 @@
 """The settlement calendar: which half-hour of which local day an instant is in."""
 
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
-LONDON = ZoneInfo("Europe/London")
+from sql.quality.working_days import day_start, london_day
+
 HALF_HOUR = timedelta(minutes=30)
 
 
@@ -19,15 +19,10 @@ def settlement_period(instant: datetime) -> tuple[date, int]:
     Periods count elapsed half-hours since local midnight: 48 a day, 46 on the day
     the clocks go forward, 50 on the day they go back.
     """
-    day = instant.astimezone(LONDON).date()
-    return day, int((instant - _midnight(day)) / HALF_HOUR) + 1
+    day = london_day(instant)
+    return day, int((instant - day_start(day)) / HALF_HOUR) + 1
 
 
 def period_start(day: date, period: int) -> datetime:
     """The start, UTC, of a settlement period."""
-    return _midnight(day) + (period - 1) * HALF_HOUR
-
-
-def _midnight(day: date) -> datetime:
-    """Local midnight as an instant in UTC."""
-    return datetime.combine(day, time(), LONDON).astimezone(UTC)
+    return day_start(day) + (period - 1) * HALF_HOUR

@@ -19,7 +19,7 @@ from google.cloud.bigquery.table import TableListItem
 
 from pipeline.registry import Registry, load_registry
 from sql import tables
-from sql.place import add_place_options, client_of
+from sql.place import add_place_options, client_of, existing_tables
 from sql.schemas import Merged, merged_schema
 from sql.tables import Table
 from sql.views import definitions, historic
@@ -120,7 +120,7 @@ def apply_tables(
     described = bigquery.Dataset(place)
     described.location = location
     client.create_dataset(described, exists_ok=True)
-    existing = {item.table_id for item in client.list_tables(place)}
+    existing = existing_tables(client, place)
     outcome = Outcome()
     missing = [table for table in wanted if table.name not in existing]
     if missing:
@@ -176,7 +176,7 @@ def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Ou
         for mapping in mappings:
             outcome.histories.append(mapping.table.name)
             outcome.notes += mapping.notes
-    waiting: list[View] = []
+    waiting = []
     for view in definitions.all_views(registry, place, histories):
         item = existing.get(view.name)
         if item and item.table_type != "VIEW":
@@ -184,13 +184,14 @@ def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Ou
         elif item and item.labels.get(LABEL) == view.fingerprint:
             outcome.unchanged.append(view.name)
         else:
-            (outcome.replaced if item else outcome.created).append(view.name)
             waiting.append(view)
     for view, error in _create(client, place, waiting):
-        outcome.conflicts.append(f"{view.name}: {error}")
-        (outcome.replaced if view.name in existing else outcome.created).remove(
-            view.name
-        )
+        if error:
+            outcome.conflicts.append(f"{view.name}: {error}")
+        elif view.name in existing:
+            outcome.replaced.append(view.name)
+        else:
+            outcome.created.append(view.name)
     _apply_functions(client, place, registry, outcome)
     return outcome
 
@@ -241,24 +242,25 @@ def find_histories(
 def _create(
     client: bigquery.Client, place: str, wanted: Sequence[View]
 ) -> Iterator[tuple[View, str]]:
-    """Makes views; gives those that BigQuery refuses, with its words."""
+    """Makes views; gives each with BigQuery's words, empty where it has none."""
     for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
         part = wanted[start : start + VIEWS_PER_SCRIPT]
-        try:
-            _run(client, place, part)
-        except GoogleAPICallError:
+        if not _refusal(client, place, part):
+            yield from ((view, "") for view in part)
+        else:
             # One of them is at fault: each by itself tells which.
-            for view in part:
-                try:
-                    _run(client, place, [view])
-                except GoogleAPICallError as error:
-                    yield view, _first_line(error)
+            yield from ((view, _refusal(client, place, [view])) for view in part)
 
 
 def _first_line(error: GoogleAPICallError) -> str:
     return str(error.message).splitlines()[0]
 
 
-def _run(client: bigquery.Client, place: str, part: Sequence[View]) -> None:
+def _refusal(client: bigquery.Client, place: str, part: Sequence[View]) -> str:
+    """Makes views; gives BigQuery's words if it refuses, else nothing."""
     script = "\n".join(definitions.create_statement(view, place) for view in part)
-    client.query(script).result()
+    try:
+        client.query(script).result()
+    except GoogleAPICallError as error:
+        return _first_line(error)
+    return ""

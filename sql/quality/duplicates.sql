@@ -1,7 +1,7 @@
+{% from "quality/parts.sql" import near %}
 -- For each dataset, how often a record is there more than once, and how many natural
 -- keys have rows of different content.
 {% for dataset in datasets %}
-{% set bound = dataset.column(dataset.partition_column).type == "DATE" %}
 {% if not loop.first %}
 UNION ALL
 {% endif %}
@@ -21,9 +21,7 @@ FROM (
     COUNT(*) AS copies,
     COUNT(DISTINCT record_id) + COUNTIF(record_id IS NULL) AS versions
   FROM {{ (place ~ "." ~ dataset.table) | name }}
-  WHERE
-    {{ dataset.partition_column | name }} >= {{ "@from_date" if bound else "@from_time" }}
-    AND {{ dataset.partition_column | name }} < {{ "@until_date" if bound else "@until_time" }}
+  WHERE {{ near(dataset) }}
   GROUP BY natural_key
 ) AS keyed
 {% endfor %}

@@ -182,15 +182,18 @@ def _identity(
     dataset: Dataset, history: historic.Mapping, compared: Sequence[Column]
 ) -> str:
     """What tells rows of a historic table apart that agree in what is compared."""
-    left = history.compared - {column.name for column in compared}
-    parts = [history.expressions["extra"]] * (
-        history.expressions["extra"] != historic.NO_TEXT
-    )
-    parts += [history.expressions[c.name] for c in dataset.columns if c.name in left]
+    left = [
+        column
+        for column in dataset.columns
+        if column.name in history.compared and column not in compared
+    ]
+    extra = history.expressions["extra"]
+    parts = [] if extra == historic.NO_TEXT else [extra]
+    parts += [history.expressions[column.name] for column in left]
     if not parts:
         return historic.NO_TEXT
-    if len(parts) == 1 and (left <= {"bmUnit"}):
-        return parts[0]
+    if len(parts) == 1 and all(column.kind == "STRING" for column in left):
+        return parts[0]  # text already
     fields = ", ".join(f"{part} AS part{n}" for n, part in enumerate(parts))
     return f"TO_JSON_STRING(STRUCT({fields}))"
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from google.cloud import bigquery
 
 from pipeline.inserts import connect
@@ -36,6 +37,13 @@ def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
             os.environ["BIGQUERY_EMULATOR_HOST"] = before
         process.terminate()
         process.wait(timeout=30)
+
+
+def own_dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
+    """A dataset of one test's own."""
+    name = f"d_{abs(hash(request.node.name)):x}"
+    client.create_dataset(name)
+    return name
 
 
 @contextmanager

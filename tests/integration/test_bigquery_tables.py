@@ -17,7 +17,7 @@ from pipeline.sources import ReadFiles
 from pipeline.write_rows import Warehouse
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
-from tests.integration.bigquery_fixture import connected, running_bigquery
+from tests.integration.bigquery_fixture import connected, own_dataset, running_bigquery
 from tests.integration.pubsub_fixture import free_port
 
 pytestmark = pytest.mark.integration
@@ -37,7 +37,7 @@ def client(tmp_path_factory) -> bigquery.Client:
 @pytest.fixture
 def dataset(client, request) -> str:
     """A dataset of this test's own, with the tables that it needs."""
-    name = f"d_{abs(hash(request.node.name)):x}"
+    name = own_dataset(client, request)
     apply_tables(client, name, [FREQ, REMIT, DEAD_LETTERS, UNMAPPED, LEDGER], "EU")
     return name
 

@@ -18,7 +18,7 @@ from sql.maintenance.bounded_queries import MEBIBYTE, ask
 from sql.maintenance.compaction import deduplicate_statement, remove_copies
 from sql.maintenance.day_progress import DayProgress
 from sql.tables import dataset_table
-from tests.integration.bigquery_fixture import connected
+from tests.integration.bigquery_fixture import connected, own_dataset
 
 pytestmark = pytest.mark.integration
 
@@ -65,9 +65,7 @@ def client(tmp_path_factory) -> bigquery.Client:
 
 @pytest.fixture
 def dataset(client, request) -> str:
-    name = f"d_{abs(hash(request.node.name)):x}"
-    client.create_dataset(name)
-    return name
+    return own_dataset(client, request)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from sql.apply import apply_tables
 from sql.discovery.acceptance import TablesBehindError, Wishes, bring_about
 from sql.drift import accept, unknown_fields
 from sql.tables import UNMAPPED, dataset_table
-from tests.integration.bigquery_fixture import connected
+from tests.integration.bigquery_fixture import connected, own_dataset
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ def client(tmp_path_factory) -> bigquery.Client:
 @pytest.fixture
 def dataset(client, request) -> str:
     """A dataset of this test's own, with the tables that it needs."""
-    name = f"d_{abs(hash(request.node.name)):x}"
+    name = own_dataset(client, request)
     apply_tables(client, name, TABLES, "EU")
     return name
 

@@ -1,8 +1,14 @@
-"""`python -m bridge`: relays IRIS to Pub/Sub until SIGTERM or Ctrl-C."""
+"""`python -m bridge`: relays IRIS to Pub/Sub until SIGTERM or Ctrl-C.
+
+Its commands, `python -m bridge COMMAND`, publish to the same topic what comes from
+elsewhere. Each is a module of this package with `configure(parser)`, which adds its
+options, and `run(options) -> int`.
+"""
 
 import argparse
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import signal
@@ -25,9 +31,18 @@ USER_ERROR = 2
 # 700 the collector walks them at every step and takes a tenth of the speed.
 GC_THRESHOLD = 100_000
 
+COMMANDS = {
+    "backfill": "publish messages from Elexon's archive",
+    "replay": "publish dead letters and unmapped messages again",
+}
+
 DESCRIPTION = """\
 Takes every message of an IRIS queue to a Pub/Sub topic. A message is completed on the
 queue only when Pub/Sub has it.
+
+Commands, each with --help:
+  python -m bridge backfill   {backfill}
+  python -m bridge replay     {replay}
 """
 
 SETTINGS_HELP = """\
@@ -58,9 +73,12 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        return _run_command(arguments[0], arguments[1:])
     parser = _OneLineParser(
         prog="python -m bridge",
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(**COMMANDS),
         epilog=SETTINGS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -73,6 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = settings.from_process()
         return asyncio.run(check.run(chosen) if options.check else _relay(chosen))
+    except settings.SettingsError as error:
+        print(f"bridge: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _run_command(name: str, arguments: Sequence[str]) -> int:
+    module = importlib.import_module(f"bridge.{name}")
+    parser = _OneLineParser(prog=f"python -m bridge {name}", description=COMMANDS[name])
+    module.configure(parser)
+    try:
+        return int(module.run(parser.parse_args(arguments)))
     except settings.SettingsError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return USER_ERROR

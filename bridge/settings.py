@@ -103,6 +103,24 @@ class Settings:
         return shown
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where messages are published; all that a command without a queue needs.
+
+    Attributes:
+        topic: `projects/P/topics/T`.
+        emulator_host: `host:port` of a local Pub/Sub, if one is to be used.
+    """
+
+    topic: str
+    emulator_host: str | None
+
+    @property
+    def project(self) -> str:
+        """The project of the topic."""
+        return self.topic.split("/")[1]
+
+
 def load(environment: Mapping[str, str], folder: Path) -> Settings:
     """Reads and checks the settings.
 
@@ -113,15 +131,30 @@ def load(environment: Mapping[str, str], folder: Path) -> Settings:
     Raises:
         SettingsError: A setting is missing, half set or not valid.
     """
-    values = _dotenv(folder / ".env") | _present(environment)
+    values = _values(environment, folder)
     if path := values.get("IRIS_SETTINGS_FILE"):
         values = _settings_file(folder / Path(path).expanduser()) | values
     return parse(values)
 
 
+def load_destination(environment: Mapping[str, str], folder: Path) -> Destination:
+    """Reads and checks only where to publish; the arguments are those of `load`.
+
+    Raises:
+        SettingsError: The topic is missing or not valid.
+    """
+    values = _values(environment, folder)
+    return Destination(_topic(values), values.get("PUBSUB_EMULATOR_HOST"))
+
+
 def from_process() -> Settings:
     """The settings of this process: its environment and its working directory."""
     return load(os.environ, Path.cwd())
+
+
+def destination_from_process() -> Destination:
+    """Where this process is to publish, by environment and working directory."""
+    return load_destination(os.environ, Path.cwd())
 
 
 def parse(values: Mapping[str, str]) -> Settings:
@@ -150,6 +183,10 @@ def parse(values: Mapping[str, str]) -> Settings:
         health_port=_port(values, "HEALTH_PORT", DEFAULT_HEALTH_PORT),
         emulator_host=values.get("PUBSUB_EMULATOR_HOST"),
     )
+
+
+def _values(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    return _dotenv(folder / ".env") | _present(environment)
 
 
 def _present(values: Mapping[str, str | None]) -> dict[str, str]:

@@ -38,10 +38,14 @@ class Message:
     Attributes:
         data: The body, possibly gzip.
         attributes: The Pub/Sub attributes (`dataset`, `message_id`, ...).
+        published_utc: When Pub/Sub took it, RFC 3339; None where it did not come so.
+        fault: Why its bytes could not be read; None where they are whole.
     """
 
     data: bytes
     attributes: Mapping[str, str]
+    published_utc: str | None = None
+    fault: str | None = None
 
     @property
     def dataset(self) -> str:
@@ -114,13 +118,16 @@ def decode(message: Message, ingested_utc: str) -> Decoded:
         Rows, dead letters or the mark of an unmapped dataset: every record of the
         message is in exactly one of them.
     """
+    if message.fault:
+        return _whole(message, Stage.READ, Reason.UNREADABLE, message.fault)
     try:
         return _decode(message, ingested_utc)
     except MessageRefused as refused:
-        return _whole(message, refused.reason, str(refused))
+        return _whole(message, Stage.DECODE, refused.reason, str(refused))
     except Exception as error:  # noqa: BLE001 - the last wall: its bytes are kept
         _log.exception("decoding failed")
-        return _whole(message, Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {error}"
+        return _whole(message, Stage.DECODE, Reason.INTERNAL, text)
 
 
 def utc_now() -> str:
@@ -149,9 +156,9 @@ def _decode(message: Message, ingested_utc: str) -> Decoded:
     )
 
 
-def _whole(message: Message, reason: Reason, error: str) -> Decoded:
+def _whole(message: Message, stage: Stage, reason: Reason, error: str) -> Decoded:
     coercer = coercer_of(message.dataset)
-    letter = DeadLetter(Stage.DECODE, reason, error, None, message.data)
+    letter = DeadLetter(stage, reason, error, None, message.data)
     dataset = coercer.dataset.name if coercer else message.dataset
     return Decoded(dataset, dead_letters=[letter])
 

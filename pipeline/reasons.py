@@ -6,6 +6,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """The step of the pipeline at which a dead letter was made."""
 
+    READ = "read"
     DECODE = "decode"
     COERCE = "coerce"
     WRITE = "write"
@@ -13,6 +14,9 @@ class Stage(StrEnum):
 
 class Reason(StrEnum):
     """The reason codes of `iris_dead_letters.reason`."""
+
+    UNREADABLE = "UNREADABLE"
+    """A file that cannot be read to its end: cut off, too large, an unsafe name."""
 
     INVALID_GZIP = "INVALID_GZIP"
     """The body says that it is gzip and cannot be unpacked (or unpacks without end)."""

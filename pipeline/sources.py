@@ -43,7 +43,10 @@ class ReadSubscription(beam.PTransform):
 
 
 def _from_pubsub(message: PubsubMessage) -> Any:
-    return Message(message.data, message.attributes)
+    published = message.publish_time
+    return Message(
+        message.data, message.attributes, published.rfc3339() if published else None
+    )
 
 
 class ReadFiles(beam.PTransform):

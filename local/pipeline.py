@@ -183,7 +183,7 @@ def run(options: argparse.Namespace) -> int:
     arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
     try:
         parsed = command_line.parse(arguments)
-        plan = command_line.plan_of(parsed)
+        plan = command_line.plan_of(parsed, spool="")
     except UsageError as error:
         sys.stderr.write(f"python -m local pipeline: {error}\n")
         return 2

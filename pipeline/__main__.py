@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import logging
 import sys
-from pathlib import Path
+import tempfile
+from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -22,11 +23,18 @@ from requests.exceptions import RequestException
 from pipeline.dedup import Memory
 from pipeline.graph import Plan, build
 from pipeline.inserts import connect
-from pipeline.ledger import counted
-from pipeline.options import IrisOptions, help_text, horizon_hours, validate
-from pipeline.sources import ReadFiles, ReadSubscription
+from pipeline.ledger import PRESENT, counted
+from pipeline.load_rows import LoadRows
+from pipeline.options import (
+    IrisOptions,
+    help_text,
+    horizon_hours,
+    validate,
+    write_method,
+)
+from pipeline.sources import ReadFiles, ReadSubscription, find
 from pipeline.usage import UsageError
-from pipeline.write_rows import Warehouse
+from pipeline.warehouse import Warehouse
 
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
@@ -40,12 +48,22 @@ def main(arguments: list[str] | None = None) -> int:
     log_to_stderr()
     try:
         options = parse(arguments)
-        plan = plan_of(options)
+        with _spool(options) as folder:
+            run(options, plan_of(options, folder))
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
-    run(options, plan)
     return 0
+
+
+@contextlib.contextmanager
+def _spool(options: PipelineOptions) -> Iterator[str]:
+    """Where files of rows wait to be loaded: Beam's `--temp_location`, or here."""
+    if location := options.view_as(GoogleCloudOptions).temp_location:
+        yield location
+        return
+    with tempfile.TemporaryDirectory(prefix="gb-iris-") as folder:
+        yield folder
 
 
 def log_to_stderr() -> None:
@@ -85,8 +103,12 @@ def _unknown(arguments: list[str]) -> list[str]:
     return list(parser.parse_known_args(arguments)[1])
 
 
-def plan_of(options: PipelineOptions) -> Plan:
+def plan_of(options: PipelineOptions, spool: str) -> Plan:
     """Chooses source, memory and sink.
+
+    Args:
+        options: The options.
+        spool: Where files of rows wait to be loaded.
 
     Raises:
         UsageError: Files or tables are not there.
@@ -97,8 +119,9 @@ def plan_of(options: PipelineOptions) -> Plan:
     on_dataflow = "dataflow" in runner.lower()
     memory: Memory
     if ours.files:
-        source: beam.PTransform = ReadFiles(_pattern(ours.files))
-        memory = "by_grouping"
+        _require_files(ours.files)
+        source: beam.PTransform = ReadFiles(ours.files, spread=on_dataflow)
+        memory = "by_grouping" if on_dataflow else "in_run"
     else:
         source = ReadSubscription(
             ours.subscription, id_label="publish_id" if on_dataflow else None
@@ -106,19 +129,19 @@ def plan_of(options: PipelineOptions) -> Plan:
         memory = "in_state" if on_dataflow else "in_process"
     if not on_dataflow:
         _require_tables(warehouse)
-    return Plan(source, memory, horizon_hours(ours), warehouse.insert)
+    loads = write_method(ours) == "FILE_LOADS"
+    return Plan(
+        source,
+        memory,
+        horizon_hours(ours),
+        warehouse.insert,
+        LoadRows(warehouse.load, spool) if loads else None,
+    )
 
 
-def _pattern(files: str) -> str:
-    """The glob of a `--files` value, which may name a folder."""
-    if "://" in files:
-        return files
-    folder = Path(files)
-    pattern = f"{glob.escape(files)}/*/*" if folder.is_dir() else files
-    # A user's glob may be absolute, which Path.glob does not take.
-    if not any(Path(match).is_file() for match in glob.iglob(pattern)):  # noqa: PTH207
+def _require_files(pattern: str) -> None:
+    if next(find(pattern), None) is None:
         raise UsageError(f"--files: no file matches {pattern}")
-    return pattern
 
 
 def _require_tables(warehouse: Warehouse) -> None:
@@ -150,6 +173,10 @@ def run(options: PipelineOptions, plan: Plan) -> None:
             "{duplicates:,} duplicates + {dead_letters:,} dead letters + "
             "{unmapped:,} unmapped\n".format(**sums)
         )
+        if sums[PRESENT]:
+            sys.stdout.write(
+                f"{sums[PRESENT]:,} of the duplicates were in the tables already\n"
+            )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Dedup: an identical record passes once within the horizon.
 
-One transform, three ways of remembering, all with the same result:
+One transform, four ways of remembering, all with the same result:
 
 - `in_process`: a set of this process, for streaming on the DirectRunner, whose keyed
   state gets slower with every key and never frees them, and which makes a new DoFn for
   every bundle (both measured).
+- `in_run`: the same set for a bounded run in one process. No bundle is tried again
+  there, so that records pass one by one and a run of any length fits into memory.
 - `in_state`: Beam's own `DeduplicatePerKey`, for streaming where runners keep state.
-- `by_grouping`: exact over the whole input, for bounded runs.
+- `by_grouping`: exact over the whole input, for bounded runs on many workers.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from pipeline.coercion import TypedRecord
 from pipeline.ledger import Tally
 from pipeline.seen import SeenIds
 
-Memory = Literal["in_process", "in_state", "by_grouping"]
+Memory = Literal["in_process", "in_run", "in_state", "by_grouping"]
 
 
 class DeduplicateRecords(beam.PTransform):
@@ -41,6 +43,9 @@ class DeduplicateRecords(beam.PTransform):
         """Builds the steps for the chosen memory."""
         if self.memory == "in_process":
             drop = beam.ParDo(_DropSeen(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+        if self.memory == "in_run":
+            drop = beam.ParDo(_DropSeenAtOnce(self.horizon_seconds))
             return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
         keyed = batches | "Key by record id" >> beam.FlatMap(
             _by_record_id
@@ -137,16 +142,38 @@ class _DropSeen(beam.DoFn):
         self.batches.append(batch)
 
     def finish_bundle(self) -> Iterator[Any]:
-        seen, tally = _seen_ids(self.horizon_seconds), Tally()
+        tally = Tally()
         for batch in self.batches:
-            fresh = seen.add(_dedup_ids(batch))
-            records = [
-                record for record, new in zip(batch.records, fresh, strict=True) if new
-            ]
-            tally.add(batch.dataset, duplicates=len(fresh) - len(records))
-            if records:
-                yield GlobalWindows.windowed_value(_only(batch, records))
+            if unseen := _unseen(batch, self.horizon_seconds, tally):
+                yield GlobalWindows.windowed_value(unseen)
         yield from tally.tagged_entries()
+
+
+class _DropSeenAtOnce(beam.DoFn):
+    """Takes and gives `RowBatch`, less the records that this process has seen."""
+
+    def __init__(self, horizon_seconds: float) -> None:
+        self.horizon_seconds = horizon_seconds
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+
+    def process(self, batch: RowBatch) -> Iterator[RowBatch]:
+        if unseen := _unseen(batch, self.horizon_seconds, self.tally):
+            yield unseen
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
+
+
+def _unseen(batch: RowBatch, horizon_seconds: float, tally: Tally) -> RowBatch | None:
+    """What of a batch is new to this process, if anything is; counts the rest."""
+    fresh = _seen_ids(horizon_seconds).add(_dedup_ids(batch))
+    if all(fresh):
+        return batch
+    records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
+    tally.add(batch.dataset, duplicates=len(fresh) - len(records))
+    return _only(batch, records) if records else None
 
 
 class _CountDuplicates(beam.DoFn):

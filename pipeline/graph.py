@@ -8,6 +8,7 @@ import apache_beam as beam
 
 from pipeline.decode_messages import DecodeMessages
 from pipeline.dedup import DeduplicateRecords, Memory
+from pipeline.load_rows import LoadRows
 from pipeline.write_rows import Inserter, WriteRows, WriteTable
 
 
@@ -18,13 +19,15 @@ class Plan(NamedTuple):
         source: Gives `Message`.
         memory: How dedup remembers what it has seen.
         dedup_horizon_hours: For how long.
-        inserter: What writes rows to tables.
+        inserter: What inserts rows into tables.
+        load_rows: What loads rows of the datasets instead, on bounded runs.
     """
 
     source: beam.PTransform
     memory: Memory
     dedup_horizon_hours: float
     inserter: Inserter
+    load_rows: LoadRows | None = None
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -38,7 +41,8 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
         plan.memory, plan.dedup_horizon_hours
     )
-    written = unique.rows | "Write rows" >> WriteRows(plan.inserter)
+    write_rows = plan.load_rows or WriteRows(plan.inserter)
+    written = unique.rows | "Write rows" >> write_rows
 
     dead_letters = (decoded.dead_letters, written.dead_letters)
     ledger = (decoded.ledger, unique.ledger, written.ledger)

@@ -9,7 +9,6 @@ then holds the rest in Pub/Sub, where nothing is lost.
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -17,19 +16,17 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
+
+from pipeline.patience import FIRST_PAUSE_SECONDS, until_answered
 
 # BigQuery recommends 500 rows a request and takes 10 MB; half of that leaves room for
 # the JSON around the values.
 MAX_ROWS = 500
 MAX_BYTES = 5_000_000
 REQUEST_TIMEOUT_SECONDS = 60
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 30.0
-# A table that was just created can be unknown to the insert service for a while.
-NOT_FOUND_ATTEMPTS = 4
 # Tables are independent; a slow one must not hold the others. Four requests at a time
 # keep the local BigQuery busy (measured: 8.7 s against 15.7 s one after another).
 PARALLEL_TABLES = 4
@@ -40,10 +37,6 @@ _PASSING = frozenset(
     {"stopped", "backendError", "internalError", "timeout", "rateLimitExceeded"}
 )
 ROW_ATTEMPTS = 4
-# The service's answers that speak of the rows, and will not change.
-_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-
-_log = logging.getLogger(__name__)
 
 
 class Insert(NamedTuple):
@@ -151,28 +144,19 @@ def _ask(
     client: bigquery.Client, table: str, rows: Sequence[Insert]
 ) -> list[dict[str, Any]]:
     """One request, repeated until BigQuery has said something about the rows."""
-    pause, not_found = FIRST_PAUSE_SECONDS, 0
-    while True:
-        try:
-            return list(
-                client.insert_rows_json(
-                    table,
-                    [row.values for row in rows],
-                    row_ids=[row.insert_id for row in rows],
-                    skip_invalid_rows=True,
-                    retry=None,
-                    timeout=REQUEST_TIMEOUT_SECONDS,
-                )
+    return until_answered(
+        lambda: list(
+            client.insert_rows_json(
+                table,
+                [row.values for row in rows],
+                row_ids=[row.insert_id for row in rows],
+                skip_invalid_rows=True,
+                retry=None,
+                timeout=REQUEST_TIMEOUT_SECONDS,
             )
-        except GoogleAPICallError as error:
-            not_found += error.code == HTTPStatus.NOT_FOUND
-            if error.code in _REFUSALS or not_found >= NOT_FOUND_ATTEMPTS:
-                raise
-            _log.warning("%s: %d rows wait: %s", table, len(rows), error)
-        except (GoogleAPIError, GoogleAuthError, OSError) as error:
-            _log.warning("%s: %d rows wait: %s", table, len(rows), error)
-        time.sleep(pause)
-        pause = min(pause * 2, MAX_PAUSE_SECONDS)
+        ),
+        f"{table}: {len(rows)} rows",
+    )
 
 
 def _is_passing(errors: list[dict[str, Any]]) -> bool:

@@ -21,6 +21,8 @@ from pipeline.batches import TableRow
 
 # The namespace of the same counts among Beam's metrics.
 METRICS = "ledger"
+# Of the duplicates of a bounded run, those that were in the table before it.
+PRESENT = "present"
 COUNTS = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
 
 
@@ -76,7 +78,7 @@ def merged(rows: list[TableRow]) -> list[TableRow]:
 def counted(result: Any) -> dict[str, int]:
     """The counts of a pipeline that has ended, from Beam's metrics."""
     found = result.metrics().query(MetricsFilter().with_namespace(METRICS))
-    sums = dict.fromkeys(COUNTS, 0)
+    sums = dict.fromkeys((*COUNTS, PRESENT), 0)
     for counter in found["counters"]:
         sums[counter.key.metric.name] += counter.committed
     return sums

@@ -10,7 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.usage import UsageError
 
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
-WRITE_METHODS = ("STREAMING_INSERTS",)
+WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
 
 
 class IrisOptions(PipelineOptions):
@@ -26,7 +26,8 @@ class IrisOptions(PipelineOptions):
         group.add_argument(
             "--files",
             metavar="GLOB",
-            help="files to read once, each DATASET/MESSAGE_ID; or a folder of them",
+            help="files to read once, here or on gs://: folders of DATASET/MESSAGE_ID, "
+            "*.json, *.json.gz, *.tar.gz of such folders, raw archives *.avro",
         )
         group.add_argument(
             "--dataset",
@@ -35,8 +36,8 @@ class IrisOptions(PipelineOptions):
         )
         group.add_argument(
             "--write_method",
-            default=WRITE_METHODS[0],
-            help="how rows reach BigQuery (default: %(default)s)",
+            help="how rows reach BigQuery: FILE_LOADS (the default with --files) or "
+            "STREAMING_INSERTS (the default otherwise)",
         )
         group.add_argument(
             "--dedup_horizon_hours",
@@ -82,12 +83,20 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         raise UsageError("--project is missing: the project of the BigQuery tables")
     if not re.fullmatch(r"\w{1,1024}", options.dataset, re.ASCII):
         raise UsageError(f"--dataset is no BigQuery dataset name: {options.dataset!r}")
-    if options.write_method not in WRITE_METHODS:
+    if options.write_method not in (None, *WRITE_METHODS):
         raise UsageError(
             f"--write_method must be one of {', '.join(WRITE_METHODS)}, "
             f"not {options.write_method!r}"
         )
+    if streaming and write_method(options) == "FILE_LOADS":
+        raise UsageError("--write_method FILE_LOADS is for bounded runs")
     horizon_hours(options)
+
+
+def write_method(options: IrisOptions) -> str:
+    """The write method that was chosen, or suits the way in."""
+    usual = "FILE_LOADS" if options.files else "STREAMING_INSERTS"
+    return options.write_method or usual
 
 
 def horizon_hours(options: IrisOptions) -> float:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import glob
+import logging
 import os
+import time
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.io import fileio
 from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
 
-from pipeline.decoding import Message
+from pipeline import files
+from pipeline.decoding import Message, coercer_of
+
+PROGRESS_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 class ReadSubscription(beam.PTransform):
@@ -50,42 +57,109 @@ def _from_pubsub(message: PubsubMessage) -> Any:
 
 
 class ReadFiles(beam.PTransform):
-    """Gives `Message` from files `<DATASET>/<message_id>`, as Elexon's client does it.
+    """Gives `Message` from files, in each form that `pipeline.files` reads.
 
     Args:
-        pattern: A glob, or a folder of such folders.
+        pattern: A glob, or a folder.
+        spread: Whether the files go to several workers; else they are found and read
+            one after the other, and no list of them is ever in memory.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, *, spread: bool = False) -> None:
         super().__init__()
         self.pattern = pattern
+        self.spread = spread
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the step."""
-        return (
+        """Builds the steps."""
+        found = (
             begin
-            | "Match files" >> fileio.MatchFiles(self.pattern)
-            | "Spread files" >> beam.Reshuffle()
-            | "Open files" >> fileio.ReadMatches()
-            | "Read files" >> beam.FlatMap(_from_file)
+            | "Name files" >> beam.Create([self.pattern], reshuffle=False)
+            | "Find files" >> beam.FlatMap(find)
         )
+        if self.spread:
+            found = found | "Spread files" >> beam.Reshuffle()
+        return found | "Read files" >> beam.ParDo(_ReadFiles())
 
 
-def _from_file(file: fileio.ReadableFile) -> Iterator[Any]:
-    path = PurePosixPath(_printable(file.metadata.path))
-    name = path.name
-    if name.startswith("."):
-        return
-    attributes = {
-        "dataset": path.parent.name or "unknown",
-        "message_id": name,
-        "publish_id": name,
-        "source": "IRIS",
-    }
-    # Beam would unpack by the ending of the name, and fail where that is wrong; the
-    # decode core looks at the bytes.
-    with file.open(compression_type=CompressionTypes.UNCOMPRESSED) as opened:
-        yield Message(opened.read(), attributes)
+class Found(NamedTuple):
+    """A file that a pattern matches."""
+
+    path: str
+    size_bytes: int
+
+
+def find(pattern: str) -> Iterator[Found]:
+    """Gives the files that a glob matches, and all those in a folder that it matches.
+
+    Hidden ones are left out, as a shell's globs do, and files such as a README that lie
+    beside the folders of the datasets.
+    """
+    if "://" in pattern:
+        yield from _find_stored(pattern)
+    elif Path(pattern).is_dir():
+        yield from _walk(pattern)
+    else:
+        # A user's glob may be absolute, which Path.glob does not take.
+        for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207
+            if Path(path).is_dir():
+                yield from _walk(path)
+            elif Path(path).is_file():
+                yield Found(path, Path(path).stat().st_size)
+
+
+def _find_stored(pattern: str) -> Iterator[Found]:
+    match = FileSystems.match([pattern])[0]
+    if not match.metadata_list and not glob.has_magic(pattern):
+        match = FileSystems.match([f"{pattern.rstrip('/')}/**"])[0]
+    for file in match.metadata_list:
+        if not file.path.endswith("/"):  # the place-holder of an empty folder
+            yield Found(file.path, file.size_in_bytes)
+
+
+def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
+    is_dataset = is_inner or coercer_of(Path(folder).name) is not None
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, is_inner=True)
+            elif entry.is_file() and (
+                is_dataset or files.speaks_for_itself(entry.name)
+            ):
+                yield Found(entry.path, entry.stat().st_size)
+
+
+class _ReadFiles(beam.DoFn):
+    """Takes `Found`; gives `Message`."""
+
+    def start_bundle(self) -> None:
+        self.said = time.monotonic()
+        self.messages = 0
+
+    def process(self, found: Found) -> Iterator[Any]:
+        path = _printable(found.path)
+        try:
+            with _open(found.path) as opened:
+                for message in files.messages(opened, path, found.size_bytes):
+                    self.messages += 1
+                    self._tell()
+                    yield message
+        except OSError as error:
+            yield files.faulty(path, str(error))
+
+    def _tell(self) -> None:
+        if time.monotonic() - self.said >= PROGRESS_SECONDS:
+            self.said = time.monotonic()
+            _log.info("%d messages read", self.messages)
+
+
+def _open(path: str) -> Any:
+    if "://" not in path:
+        return Path(path).open("rb")
+    # Beam would unpack by the ending of the name, and fail where that is wrong.
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def _printable(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -16,10 +16,7 @@ from pipeline.inserts import (
     MAX_ROWS,
     Insert,
     Rejected,
-    connect,
-    insert,
     size_of,
-    table_threads,
 )
 from pipeline.ledger import Tally, merged
 from pipeline.reasons import Reason, Stage
@@ -30,24 +27,6 @@ MAX_HELD_ROWS = 10_000
 
 # One flush of some tables: table name and rows in, refused rows by table out.
 Inserter = Callable[[dict[str, list[Insert]]], dict[str, list[Rejected]]]
-
-
-class Warehouse(NamedTuple):
-    """The BigQuery dataset that holds the tables."""
-
-    project: str
-    dataset: str
-
-    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-        """Inserts rows into several tables at a time; returns the refused ones."""
-        client = connect(self.project)
-        answers = {
-            table: table_threads().submit(
-                insert, client, f"{self.project}.{self.dataset}.{table}", rows
-            )
-            for table, rows in tables.items()
-        }
-        return {table: answer.result() for table, answer in answers.items()}
 
 
 class WriteRows(beam.PTransform):

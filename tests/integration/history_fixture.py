@@ -11,7 +11,7 @@ from google.cloud import bigquery
 from pipeline.graph import Plan, build
 from pipeline.registry import Registry, load_registry
 from pipeline.sources import ReadFiles
-from pipeline.write_rows import Warehouse
+from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
 

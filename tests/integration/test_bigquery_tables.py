@@ -14,7 +14,7 @@ from pipeline.graph import Plan, build
 from pipeline.inserts import Insert, connect, insert
 from pipeline.registry import load_registry
 from pipeline.sources import ReadFiles
-from pipeline.write_rows import Warehouse
+from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
 from tests.integration.bigquery_fixture import connected, own_dataset, running_bigquery

@@ -265,7 +265,7 @@ def test_files_are_read_as_they_are_whatever_their_name(tmp_path):
         row.values["message_id"]: row.values for row in WRITTEN["iris_dead_letters"]
     }
     assert letters["\\xff.json"]["reason"] == "INVALID_JSON"
-    packed = letters["broken.json.gz"]["payload"]
+    packed = letters["broken.json"]["payload"]
     assert base64.b64decode(packed) == b"\x1f\x8bbroken"
 
 

@@ -1,0 +1,289 @@
+"""Load jobs: Avro files of rows into tables, without the rows that are there already.
+
+Load jobs are free, and take a table's rows whole or not at all. Where the table has no
+row of those days, the files go into it as they are. Elsewhere they go into a table
+beside it, from which one statement takes the rows whose `record_id` the table lacks: a
+run that is repeated, or was killed, adds nothing twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import fastavro
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from google.api_core.exceptions import Conflict, GoogleAPICallError, GoogleAPIError
+from google.cloud import bigquery
+
+from pipeline.avro_rows import from_avro
+from pipeline.inserts import MAX_ROWS, Insert, insert
+from pipeline.patience import until_answered
+from pipeline.registry import Dataset
+
+# What a killed run leaves behind goes away by itself.
+STAGING_LIFE = dt.timedelta(days=1)
+_log = logging.getLogger(__name__)
+
+
+class Spooled(NamedTuple):
+    """A file of rows of one dataset, ready to be loaded.
+
+    Attributes:
+        path: Where it is; on Cloud Storage, or on this machine.
+        rows: How many.
+        first_day: The first day that its rows are partitioned by; None without one.
+        last_day: The last one.
+        undated: Whether rows are without such a day.
+    """
+
+    path: str
+    rows: int
+    first_day: str | None
+    last_day: str | None
+    undated: bool
+
+
+class Refused(NamedTuple):
+    """A row that BigQuery refused, as `insertAll` would take it, and why."""
+
+    row: dict[str, Any]
+    error: str
+
+
+class Loaded(NamedTuple):
+    """What became of the rows of one dataset.
+
+    Attributes:
+        rows: How many were added to the table.
+        present: How many were there already.
+        refused: Those that BigQuery does not take.
+    """
+
+    rows: int
+    present: int = 0
+    refused: Sequence[Refused] = ()
+
+
+def occupied(
+    client: bigquery.Client, place: str, spooled: Mapping[Dataset, Sequence[Spooled]]
+) -> set[Dataset]:
+    """The datasets whose tables have rows of the days that are to be loaded."""
+    datasets = {dataset.table: dataset for dataset in spooled}
+    statement = "\nUNION ALL\n".join(
+        f"SELECT '{dataset.table}' AS name, COUNT(*) AS present "  # noqa: S608
+        f"FROM `{place}.{dataset.table}` WHERE {_days(dataset, files)}"
+        for dataset, files in spooled.items()
+    )
+    try:
+        answers = _query(client, statement, f"{len(spooled)} tables").result()
+    except GoogleAPICallError as error:
+        # A table is missing or lacks a column: its own load job will tell.
+        _log.warning("which tables have rows cannot be told: %s", error)
+        return set(spooled)
+    return {datasets[answer.name] for answer in answers if answer.present}
+
+
+def load(
+    client: bigquery.Client,
+    place: str,
+    dataset: Dataset,
+    files: Sequence[Spooled],
+    *,
+    occupied: bool,
+) -> Loaded:
+    """Loads the files of one dataset into its table.
+
+    Args:
+        client: The client.
+        place: `project.dataset` of the tables.
+        dataset: Whose table.
+        files: Its files; no `record_id` is in them twice.
+        occupied: Whether the table may have rows of theirs.
+    """
+    target = f"{place}.{dataset.table}"
+    if occupied:
+        return _or_one_by_one(
+            client, target, files, partial(_add_missing, client, place, dataset, files)
+        )
+    # Each job takes its files whole or not at all.
+    parts = [
+        _or_one_by_one(client, target, job, partial(_add_all, client, target, job))
+        for job in _jobs(files)
+    ]
+    return Loaded(
+        sum(part.rows for part in parts),
+        refused=[refused for part in parts for refused in part.refused],
+    )
+
+
+def _or_one_by_one(
+    client: bigquery.Client,
+    table: str,
+    files: Sequence[Spooled],
+    load: Callable[[], Loaded],
+) -> Loaded:
+    """Does load jobs; where one is refused, inserts give each row its own answer."""
+    try:
+        return load()
+    except GoogleAPICallError as error:
+        _log.warning("%s: no load job (%s); inserting row by row", table, error)
+        return _insert_each(client, table, files)
+
+
+def _jobs(files: Sequence[Spooled]) -> list[list[Spooled]]:
+    """The files of each load job; an upload takes one, Cloud Storage all of them."""
+    stored = [file for file in files if file.path.startswith("gs://")]
+    here = [[file] for file in files if file not in stored]
+    return [stored, *here] if stored else here
+
+
+def _days(dataset: Dataset, files: Sequence[Spooled]) -> str:
+    """The condition for the partitions of the files' rows; BigQuery reads no others."""
+    name = dataset.partition_column
+    column = f"`{name}`"
+    days = [day for file in files for day in (file.first_day, file.last_day) if day]
+    if not days:
+        return f"{column} IS NULL"
+    # These are days that the coercion made: digits and dashes.
+    first, last = min(days), max(days)
+    if dataset.column(name).type == "TIMESTAMP":
+        first, last = f"{first} 00:00:00+00", f"{last} 23:59:59.999999+00"
+    kind = dataset.column(name).type
+    bounds = f"{column} BETWEEN {kind} '{first}' AND {kind} '{last}'"
+    if any(file.undated for file in files):
+        return f"(({bounds}) OR {column} IS NULL)"
+    return bounds
+
+
+def _add_all(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> Loaded:
+    return Loaded(_append(client, table, files))
+
+
+def _add_missing(
+    client: bigquery.Client, place: str, dataset: Dataset, files: Sequence[Spooled]
+) -> Loaded:
+    """Loads into a table beside the target, and takes over what that lacks."""
+    target = f"{place}.{dataset.table}"
+    staging = f"{place}.iris_staging_{dataset.table}_{uuid.uuid4().hex}"
+    table = until_answered(lambda: client.get_table(target), f"{target}: rows")
+    beside = bigquery.Table(staging, table.schema)
+    beside.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+    until_answered(
+        lambda: client.create_table(beside, exists_ok=True), f"{target}: rows"
+    )
+    try:
+        rows = sum(_append(client, staging, job) for job in _jobs(files))
+        columns = ", ".join(f"`{field.name}`" for field in table.schema)
+        statement = (
+            f"INSERT INTO `{target}` ({columns}) "  # noqa: S608 - names of tables
+            f"SELECT {columns} FROM `{staging}` WHERE record_id NOT IN ("
+            f"SELECT record_id FROM `{target}` "
+            f"WHERE record_id IS NOT NULL AND {_days(dataset, files)})"
+        )
+        job = _query(client, statement, f"{target}: {rows} rows")
+        added = int(job.num_dml_affected_rows or 0)
+        return Loaded(added, rows - added)
+    finally:
+        _discard(client, staging)
+
+
+def _discard(client: bigquery.Client, staging: str) -> None:
+    try:
+        client.delete_table(staging, not_found_ok=True)
+    except GoogleAPIError as error:
+        _log.warning("%s stays until it expires: %s", staging, error)
+
+
+def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> int:
+    """Runs one load job; the number of its rows."""
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.AVRO,
+        use_avro_logical_types=True,
+        write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+    )
+    rows = sum(file.rows for file in files)
+
+    def start(job_id: str) -> Any:
+        if files[0].path.startswith("gs://"):
+            uris = [file.path for file in files]
+            return client.load_table_from_uri(
+                uris, table, job_id=job_id, job_config=config
+            )
+        with _opened(files[0]) as upload:
+            return client.load_table_from_file(
+                upload, table, job_id=job_id, job_config=config
+            )
+
+    _run(client, start, f"{table}: {rows} rows")
+    return rows
+
+
+def _query(client: bigquery.Client, statement: str, waiting: str) -> Any:
+    def start(job_id: str) -> Any:
+        return client.query(statement, job_id=job_id, job_retry=None)
+
+    return _run(client, start, waiting)
+
+
+def _opened(file: Spooled) -> Any:
+    return FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _run(client: bigquery.Client, start: Callable[[str], Any], waiting: str) -> Any:
+    """Runs one job to its end; a start whose answer was lost does not start another.
+
+    Raises:
+        GoogleAPICallError: BigQuery refuses what the job is to do.
+    """
+    name = f"gb_iris_{uuid.uuid4().hex}"
+    failures = 0
+
+    def attempt() -> Any:
+        nonlocal failures
+        job_id = f"{name}_{failures}"
+        try:
+            job = start(job_id)
+        except Conflict:
+            job = client.get_job(job_id)
+        try:
+            job.result()
+        except GoogleAPICallError:
+            # A job that has failed keeps its name.
+            failures += job.state == "DONE"
+            raise
+        return job
+
+    return until_answered(attempt, waiting)
+
+
+def _insert_each(
+    client: bigquery.Client, table: str, files: Sequence[Spooled]
+) -> Loaded:
+    rows, refused = 0, []
+    for part in _parts(files):
+        inserts = [Insert(row["record_id"], row) for row in part]
+        answers = insert(client, table, inserts)
+        rows += len(part) - len(answers)
+        refused += [Refused(part[index], error) for index, error in answers]
+    return Loaded(rows, refused=refused)
+
+
+def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of files, as many at a time as a request takes."""
+    part: list[dict[str, Any]] = []
+    for file in files:
+        with _opened(file) as opened:
+            for row in fastavro.reader(opened):
+                part.append(from_avro(row))
+                if len(part) == MAX_ROWS:
+                    yield part
+                    part = []
+    if part:
+        yield part

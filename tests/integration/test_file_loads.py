@@ -1,0 +1,173 @@
+"""`--files` through load jobs: every record once, however often it is run."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from bigquery_fixture import connected, own_dataset
+from history_fixture import registry_of
+
+from benchmarks import corpus
+from pipeline import dedup
+from pipeline.__main__ import main
+from sql.apply import apply_tables
+from sql.tables import all_tables
+
+pytestmark = pytest.mark.integration
+SAMPLES = Path(__file__).parents[2] / "local" / "samples"
+DATASETS = ("FREQ", "BOALF", "REMIT")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with connected(tmp_path_factory.mktemp("bigquery")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def dataset(client, request):
+    name = own_dataset(client, request)
+    apply_tables(client, name, list(all_tables(registry_of(*DATASETS))), "EU")
+    return name
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A few messages of three datasets, one of them twice, and one nobody knows."""
+    for file in corpus.backlog(300):
+        if file.dataset in (*DATASETS, "FUTURE1"):
+            path = tmp_path / "in" / file.dataset / file.message_id
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.body)
+    for name in DATASETS:
+        source = SAMPLES / name
+        if source.exists():
+            shutil.copytree(source, tmp_path / "in" / name, dirs_exist_ok=True)
+    again = next((tmp_path / "in" / "FREQ").iterdir())
+    shutil.copy(again, again.with_name("FREQ_203001010000_again.json"))
+    return tmp_path / "in"
+
+
+def load(capsys, dataset, files, *more):
+    """Runs the pipeline as a new process would; gives what it says at its end."""
+    dedup._seen_ids.cache_clear()
+    options = [f"--files={files}", "--project=gb-iris", f"--dataset={dataset}", *more]
+    assert main(options) == 0
+    return capsys.readouterr().out
+
+
+def figures(client, dataset):
+    """Rows and distinct records of the three tables."""
+    parts = " UNION ALL ".join(
+        f"SELECT record_id FROM {dataset}.bmrs_{name.lower()}_iris" for name in DATASETS
+    )
+    (row,) = client.query(
+        f"SELECT COUNT(*) AS n, COUNT(DISTINCT record_id) AS d FROM ({parts}) AS x"
+    ).result()
+    return row.n, row.d
+
+
+def ledger(client, dataset):
+    names = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
+    sums = ", ".join(f"SUM(`{name}`) AS `{name}`" for name in names)
+    (row,) = client.query(f"SELECT {sums} FROM {dataset}.iris_ledger").result()
+    return dict(row.items())
+
+
+def tables(client, dataset):
+    return {table.table_id for table in client.list_tables(dataset)}
+
+
+def test_a_second_run_adds_nothing_and_says_how_much_was_there(
+    client, dataset, folder, capsys
+):
+    first = load(capsys, dataset, folder)
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 20
+    counted = ledger(client, dataset)
+    assert counted["messages"] == sum(p.is_file() for p in folder.rglob("*"))
+    assert counted["rows"] == rows
+    assert counted["duplicates"] >= 1
+    assert counted["unmapped"] == len(list((folder / "FUTURE1").iterdir()))
+    assert f"{rows:,} rows" in first
+    assert "already" not in first
+
+    second = load(capsys, dataset, folder)
+    assert figures(client, dataset) == (rows, rows)
+    assert f"{rows:,} of the duplicates were in the tables already" in second
+    both = ledger(client, dataset)
+    outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
+    assert both["records"] == sum(both[name] for name in outcomes)
+    assert not [name for name in tables(client, dataset) if "staging" in name]
+
+
+def test_only_what_is_new_is_added_beside_rows_of_the_same_days(
+    client, dataset, folder, capsys
+):
+    some = sorted((folder / "FREQ").iterdir())[:2]
+    held = folder.parent / "held"
+    held.mkdir()
+    for path in some:
+        path.rename(held / path.name)
+    load(capsys, dataset, folder)
+    before, _ = figures(client, dataset)
+    for path in some:
+        (held / path.name).rename(path)
+    load(capsys, dataset, folder)
+    after, distinct = figures(client, dataset)
+    assert before < after == distinct
+
+
+def test_a_tar_archive_gives_the_rows_of_its_folder(client, dataset, folder, capsys):
+    archive = folder.parent / "backlog.tar.gz"
+    with tarfile.open(archive, "w:gz") as written:
+        written.add(folder, "backlog")
+    load(capsys, dataset, archive)
+    rows, _ = figures(client, dataset)
+    said = load(capsys, dataset, folder)
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    assert figures(client, dataset) == (rows, rows)
+
+
+def test_inserts_and_loads_write_the_same_rows(client, dataset, folder, capsys):
+    load(capsys, dataset, folder, "--write_method=STREAMING_INSERTS")
+    rows, _ = figures(client, dataset)
+    said = load(capsys, dataset, folder)
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    other = f"{dataset}_other"
+    client.create_dataset(other)
+    apply_tables(client, other, list(all_tables(registry_of(*DATASETS))), "EU")
+    load(capsys, other, folder)
+    for name in DATASETS:
+        inserted, loaded = (
+            f"SELECT TO_JSON_STRING(t) AS j FROM (SELECT * EXCEPT (ingested_utc, "
+            f"message_id) FROM {place}.bmrs_{name.lower()}_iris) AS t"
+            for place in (dataset, other)
+        )
+        (row,) = client.query(
+            f"SELECT (SELECT COUNT(*) FROM ({loaded}) AS x) AS n, COUNT(*) AS same "
+            f"FROM ({inserted} INTERSECT DISTINCT {loaded}) AS y"
+        ).result()
+        assert row.n == row.same > 0, name
+
+
+def test_rows_that_a_table_does_not_take_are_dead_letters_and_cost_no_neighbour(
+    client, dataset, folder, capsys
+):
+    client.query(f"ALTER TABLE {dataset}.bmrs_freq_iris DROP COLUMN frequency").result()
+    said = load(capsys, dataset, folder)
+    counted = ledger(client, dataset)
+    letters = list(
+        client.query(
+            f"SELECT reason, dataset, payload FROM {dataset}.iris_dead_letters"
+        ).result()
+    )
+    assert len(letters) == counted["dead_letters"] > 0
+    assert {(row.reason, row.dataset) for row in letters} == {
+        ("INSERT_REJECTED", "FREQ")
+    }
+    assert json.loads(letters[0].payload)["frequency"] > 0
+    assert counted["rows"] == figures(client, dataset)[0] > 0
+    assert f"{counted['dead_letters']:,} dead letters" in said

@@ -9,7 +9,7 @@ import pytest
 from apache_beam.testing import test_pipeline
 from google.cloud import bigquery
 
-from pipeline import inserts
+from pipeline import inserts, patience
 from pipeline.graph import Plan, build
 from pipeline.inserts import Insert, connect, insert
 from pipeline.registry import load_registry
@@ -134,14 +134,14 @@ def test_the_same_insert_twice_is_one_row(client, dataset):
 def test_a_missing_table_is_an_answer_and_not_tried_for_ever(
     client, dataset, monkeypatch
 ):
-    monkeypatch.setattr(inserts, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.01)
     rejected = insert(client, f"{PROJECT}.{dataset}.nowhere", [freq(1), freq(2)])
     assert [row.position for row in rejected] == [0, 1]
     assert "nowhere" in rejected[0].error
 
 
 def test_rows_wait_while_bigquery_is_away_and_arrive(tmp_path, monkeypatch):
-    monkeypatch.setattr(inserts, "MAX_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.2)
     port = free_port()
     with running_bigquery(tmp_path, port) as host:
         connect.cache_clear()

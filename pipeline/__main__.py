@@ -135,7 +135,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         memory,
         horizon_hours(ours),
         warehouse.insert,
-        LoadRows(warehouse.load, spool) if loads else None,
+        LoadRows(warehouse.load, spool, spread=on_dataflow) if loads else None,
     )
 
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
-import posixpath
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
-from fastavro.write import Writer
 
-from pipeline.avro_rows import converter_of, schema_of
 from pipeline.batches import RowBatch, TableRow, dead_letter_row
 from pipeline.decoding import DeadLetter, record_json, utc_now
 from pipeline.ledger import METRICS, PRESENT, Tally
 from pipeline.loads import Loaded, Refused, Spooled
 from pipeline.reasons import Reason, Stage
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
+from pipeline.spool import Files, Spool
 
 PROGRESS_SECONDS = 5.0
 _METADATA = frozenset(column.name for column in METADATA_COLUMNS)
 _log = logging.getLogger(__name__)
 
-# All files of a run in, what became of their rows out.
-Loader = Callable[
-    [Mapping[Dataset, Sequence[Spooled]]], Iterator[tuple[Dataset, Loaded]]
-]
+# Files in, what became of their rows out, dataset by dataset.
+Loader = Callable[[Files], Iterator[tuple[Dataset, Loaded]]]
 
 
 class LoadRows(beam.PTransform):
@@ -40,24 +37,62 @@ class LoadRows(beam.PTransform):
     Args:
         loader: What loads files into tables.
         folder: Where the files are until then; on this machine or Cloud Storage.
+        spread: Whether several workers write them; then they are gathered, and each
+            table has one load job. In one process a dataset is loaded as soon as it
+            seems complete, while others are still being read.
     """
 
-    def __init__(self, loader: Loader, folder: str) -> None:
+    def __init__(self, loader: Loader, folder: str, *, spread: bool = False) -> None:
         super().__init__()
         self.loader = loader
         self.folder = folder
+        self.spread = spread
 
     def expand(self, batches: beam.PCollection) -> Any:
         """Builds the steps."""
+        if not self.spread:
+            return batches | "Write and load files" >> beam.ParDo(
+                _SpoolAndLoad(self.loader, self.folder)
+            ).with_outputs("dead_letters", main="ledger")
         return (
             batches
-            | "Write Avro files" >> beam.ParDo(_Spool(self.folder))
+            | "Write files" >> beam.ParDo(_Spool(self.folder))
             | "Gather files" >> beam.GroupByKey()
             | "Load files"
             >> beam.ParDo(_Load(self.loader)).with_outputs(
                 "dead_letters", main="ledger"
             )
         )
+
+
+class _SpoolAndLoad(beam.DoFn):
+    """Takes `RowBatch`; its files are loaded when they seem complete, or at the end."""
+
+    def __init__(self, loader: Loader, folder: str) -> None:
+        self.loader = loader
+        self.folder = folder
+
+    def start_bundle(self) -> None:
+        self.spool = Spool(self.folder)
+        self.loads: list[Future[list[Any]]] = []
+
+    def process(self, batch: RowBatch) -> None:
+        self.spool.add(batch)
+        if settled := self.spool.settled():
+            self.loads.append(_early_threads().submit(self._load, settled))
+
+    def _load(self, files: Files) -> list[tuple[Dataset, Loaded]]:
+        return list(_loaded(self.loader, files))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        early = [answer for load in self.loads for answer in load.result()]
+        return _outcomes([*early, *_loaded(self.loader, self.spool.rest())])
+
+
+@functools.cache
+def _early_threads() -> ThreadPoolExecutor:
+    """The thread that loads while the others of the process read."""
+    return ThreadPoolExecutor(1, thread_name_prefix="load")
 
 
 class _Spool(beam.DoFn):
@@ -67,49 +102,14 @@ class _Spool(beam.DoFn):
         self.folder = folder
 
     def start_bundle(self) -> None:
-        self.files: dict[str, _File] = {}
+        self.spool = Spool(self.folder)
 
     def process(self, batch: RowBatch) -> None:
-        if (file := self.files.get(batch.dataset)) is None:
-            dataset = load_registry()[batch.dataset]
-            path = posixpath.join(
-                self.folder, f"{dataset.table}-{uuid.uuid4().hex}.avro"
-            )
-            file = self.files[batch.dataset] = _File(dataset, path)
-        file.write(batch)
+        self.spool.add(batch)
 
     def finish_bundle(self) -> Iterator[Any]:
-        for name, file in self.files.items():
-            yield GlobalWindows.windowed_value((name, file.close()))
-
-
-class _File:
-    """An Avro file that is being written."""
-
-    def __init__(self, dataset: Dataset, path: str) -> None:
-        self._path = path
-        self._partition_column = dataset.partition_column
-        self._convert = converter_of(dataset)
-        self._opened = FileSystems.create(path)
-        self._writer = Writer(self._opened, schema_of(dataset))
-        self._rows = 0
-        self._days: set[str | None] = set()
-
-    def write(self, batch: RowBatch) -> None:
-        for record in batch.records:
-            row = {**record.row, **batch.metadata, "record_id": record.record_id}
-            instant = row.get(self._partition_column)
-            self._days.add(instant[:10] if instant else None)
-            self._convert(row)
-            self._writer.write(row)
-        self._rows += len(batch.records)
-
-    def close(self) -> Spooled:
-        self._writer.flush()
-        self._opened.close()
-        days = [day for day in self._days if day]
-        first, last = (min(days), max(days)) if days else (None, None)
-        return Spooled(self._path, self._rows, first, last, None in self._days)
+        for dataset, (file,) in self.spool.rest().items():
+            yield GlobalWindows.windowed_value((dataset.name, file))
 
 
 class _Load(beam.DoFn):
@@ -119,33 +119,42 @@ class _Load(beam.DoFn):
         self.loader = loader
 
     def start_bundle(self) -> None:
-        self.spooled: dict[Dataset, list[Spooled]] = {}
+        self.files: Files = {}
 
     def process(self, group: tuple[str, Iterable[Spooled]]) -> None:
         name, files = group
-        self.spooled[load_registry()[name]] = list(files)
+        self.files[load_registry()[name]] = list(files)
 
     def finish_bundle(self) -> Iterator[Any]:
-        tally, now, said = Tally(), utc_now(), time.monotonic()
-        answers = self.loader(self.spooled) if self.spooled else ()
-        for done, (dataset, loaded) in enumerate(answers, 1):
-            tally.add(
-                dataset.name,
-                rows=loaded.rows,
-                duplicates=loaded.present,
-                dead_letters=len(loaded.refused),
-            )
-            Metrics.counter(METRICS, PRESENT).inc(loaded.present)
-            for refused in loaded.refused:
-                row = _refused_row(dataset, refused, now)
-                yield beam.pvalue.TaggedOutput(
-                    "dead_letters", GlobalWindows.windowed_value(row)
-                )
-            if time.monotonic() - said > PROGRESS_SECONDS:
-                said = time.monotonic()
-                _log.info("loaded %d of %d tables", done, len(self.spooled))
-        FileSystems.delete([f.path for files in self.spooled.values() for f in files])
-        yield from tally.entries()
+        return _outcomes(_loaded(self.loader, self.files))
+
+
+def _loaded(loader: Loader, files: Files) -> Iterator[tuple[Dataset, Loaded]]:
+    """Loads files, says how far it is, and removes what is loaded."""
+    said = time.monotonic()
+    for done, answer in enumerate(loader(files) if files else (), 1):
+        yield answer
+        FileSystems.delete([file.path for file in files[answer[0]]])
+        if time.monotonic() - said > PROGRESS_SECONDS:
+            said = time.monotonic()
+            _log.info("%d of %d tables loaded", done, len(files))
+
+
+def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
+    """The ledger entries and dead letters of loads."""
+    tally, now = Tally(), utc_now()
+    for dataset, loaded in answers:
+        tally.add(
+            dataset.name,
+            rows=loaded.rows,
+            duplicates=loaded.present,
+            dead_letters=len(loaded.refused),
+        )
+        Metrics.counter(METRICS, PRESENT).inc(loaded.present)
+        for refused in loaded.refused:
+            row = GlobalWindows.windowed_value(_refused_row(dataset, refused, now))
+            yield beam.pvalue.TaggedOutput("dead_letters", row)
+    yield from tally.entries()
 
 
 def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:

@@ -18,11 +18,16 @@ from typing import Any, NamedTuple
 import fastavro
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from google.api_core.exceptions import Conflict, GoogleAPICallError, GoogleAPIError
+from google.api_core.exceptions import (
+    Conflict,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+)
 from google.cloud import bigquery
 
 from pipeline.avro_rows import from_avro
-from pipeline.inserts import MAX_ROWS, Insert, insert
+from pipeline.inserts import MAX_ROWS, Insert, insert, table_threads
 from pipeline.patience import until_answered
 from pipeline.registry import Dataset
 
@@ -74,19 +79,31 @@ def occupied(
     client: bigquery.Client, place: str, spooled: Mapping[Dataset, Sequence[Spooled]]
 ) -> set[Dataset]:
     """The datasets whose tables have rows of the days that are to be loaded."""
-    datasets = {dataset.table: dataset for dataset in spooled}
+    tables = [f"{place}.{dataset.table}" for dataset in spooled]
+    empty = table_threads().map(partial(_is_empty, client), tables)
+    filled = {
+        dataset.table: dataset
+        for dataset, is_empty in zip(spooled, empty, strict=True)
+        if not is_empty
+    }
+    if not filled:
+        return set()
     statement = "\nUNION ALL\n".join(
-        f"SELECT '{dataset.table}' AS name, COUNT(*) AS present "  # noqa: S608
-        f"FROM `{place}.{dataset.table}` WHERE {_days(dataset, files)}"
-        for dataset, files in spooled.items()
+        f"SELECT '{name}' AS name, COUNT(*) AS present "  # noqa: S608
+        f"FROM `{place}.{name}` WHERE {_days(dataset, spooled[dataset])}"
+        for name, dataset in filled.items()
     )
+    answers = _query(client, statement, f"{len(filled)} tables").result()
+    return {filled[answer.name] for answer in answers if answer.present}
+
+
+def _is_empty(client: bigquery.Client, name: str) -> bool:
+    """Whether a table has no row; also one that is not there, as its load will tell."""
     try:
-        answers = _query(client, statement, f"{len(spooled)} tables").result()
-    except GoogleAPICallError as error:
-        # A table is missing or lacks a column: its own load job will tell.
-        _log.warning("which tables have rows cannot be told: %s", error)
-        return set(spooled)
-    return {datasets[answer.name] for answer in answers if answer.present}
+        table = until_answered(lambda: client.get_table(name), f"{name}: rows")
+    except NotFound:
+        return True
+    return not table.num_rows and table.streaming_buffer is None
 
 
 def load(

@@ -105,6 +105,8 @@ def _report(wishes: Wishes, outcome: Outcome) -> None:
         sys.stdout.write(f"{name}: made anew\n")
     for table, columns in outcome.extended.items():
         sys.stdout.write(f"{table}: added {', '.join(columns)}\n")
+    for table, columns in outcome.widened.items():
+        sys.stdout.write(f"{table}: {', '.join(columns)} widened to FLOAT64\n")
     for table in outcome.unchanged:
         sys.stdout.write(f"{table}: has all columns already\n")
     for conflict in outcome.conflicts:

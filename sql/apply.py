@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -219,7 +219,8 @@ def apply_views(
     Args:
         client: The client; its project holds the dataset.
         dataset: The BigQuery dataset; it has the `_iris` tables.
-        registry: The datasets.
+        registry: The datasets whose views are to be made.
+        whole: All datasets that are known, where those are not all.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
@@ -233,7 +234,11 @@ def apply_views(
             outcome.histories.append(mapping.table.name)
             outcome.notes += mapping.notes
     waiting = []
-    for view in definitions.all_views(registry, place, histories):
+    views = [
+        *definitions.all_views(registry, place, histories),
+        *_held_view(whole or registry, place, existing),
+    ]
+    for view in views:
         item = existing.get(view.name)
         if item and item.table_type != "VIEW":
             outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
@@ -250,6 +255,15 @@ def apply_views(
             outcome.created.append(view.name)
     _apply_functions(client, place, registry, outcome)
     return outcome
+
+
+def _held_view(
+    registry: Registry, place: str, existing: Mapping[str, TableListItem]
+) -> Iterator[View]:
+    """`iris_held`, over those tables that are there."""
+    if all(name in existing for name in definitions.HELD_SOURCES):
+        there = [each for each in registry.values() if each.table in existing]
+        yield definitions.held_view(Registry(there), place)
 
 
 def _apply_functions(

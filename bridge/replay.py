@@ -61,6 +61,11 @@ class ReplayError(Exception):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
+    parser.epilog = (
+        "PUBSUB_TOPIC, of the environment or .env, says where to publish; the view "
+        "iris_held shows what came of it. BIGQUERY_EMULATOR_HOST and "
+        "PUBSUB_EMULATOR_HOST name local servers."
+    )
     parser.add_argument(
         "--reason",
         action="append",

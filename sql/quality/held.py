@@ -37,14 +37,15 @@ def held(context: Context, kind: str) -> list[Any] | None:
     """
     if not context.tables.issuperset(HELD_SOURCES):
         return None
-    subjects = {row.dataset for row in context.query("held_datasets.sql")}
+    since = {"since": context.since}
+    subjects = {row.dataset for row in context.query("held_datasets.sql", since)}
     datasets = [
         each
         for each in context.present()
         if not subjects.isdisjoint((each.name, *each.aliases))
     ]
     query = held_query(context.registry, context.place, datasets)
-    bounds = {"since": context.since, "at": context.at}
+    bounds = {**since, "at": context.at}
     return context.query("held.sql", {"kind": kind, **bounds}, held=query.strip())
 
 

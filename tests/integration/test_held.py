@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -249,16 +251,46 @@ def test_a_missing_view_is_one_line_and_code_2(client, pubsub, monkeypatch, caps
     assert "python -m sql apply --project gb-iris --dataset nowhere" in line
 
 
+def test_a_replay_that_is_killed_loses_nothing_and_sends_no_other_message(
+    client, tables, pubsub, monkeypatch, capsys
+):
+    host, subscriber = pubsub
+    names = [f"l-{number}" for number in range(4_000)]
+    name = tables(iris_dead_letters=[letter(each, f"r-{each}") for each in names])
+    monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+    command = ["replay", "--tables", name]
+    process = subprocess.Popen([sys.executable, "-m", "bridge", *command])
+    sql = f"SELECT COUNT(*) AS n FROM {name}.iris_replays"
+    while not (written := next(iter(client.query(sql).result())).n):
+        assert process.poll() in (None, 0)
+    process.kill()  # after the first of four requests or more
+    process.wait()
+    assert main(command) == 0
+    sent = received(subscriber)
+    assert {attributes["replay_of"] for attributes in sent} == set(names)
+    assert len({attributes["publish_id"] for attributes in sent}) == len(names)
+    # What was written down before the kill was not sent again.
+    assert len(sent) <= 2 * len(names) - written
+    assert main(command) == 0
+    assert received(subscriber) == []
+
+
 def roots(subscriber):
     """What came to the topic, by the root of each."""
+    return sorted(attributes["replay_of"] for attributes in received(subscriber))
+
+
+def received(subscriber):
+    """The attributes of what came to the topic."""
     found = []
     with warnings.catch_warnings():  # deprecated in the service, not in emulators
         warnings.simplefilter("ignore", DeprecationWarning)
-        while received := subscriber.pull(
-            subscription=SUBSCRIPTION, max_messages=100, return_immediately=True
+        while pulled := subscriber.pull(
+            subscription=SUBSCRIPTION, max_messages=1000, return_immediately=True
         ).received_messages:
-            found += [each.message.attributes["replay_of"] for each in received]
+            found += [dict(each.message.attributes) for each in pulled]
             subscriber.acknowledge(
-                subscription=SUBSCRIPTION, ack_ids=[each.ack_id for each in received]
+                subscription=SUBSCRIPTION, ack_ids=[each.ack_id for each in pulled]
             )
-    return sorted(found)
+    return found

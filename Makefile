@@ -7,11 +7,11 @@ PYTHON := .venv/bin/python
 
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
-VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET
+VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET REASON IRIS SINCE AGAIN DRY
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
-.PHONY: run-local query check up env down test lint sql clean help
+.PHONY: run-local query check replay up env down test lint sql clean help
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here
@@ -31,6 +31,22 @@ check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
 	@if [ -n "$$PROJECT" ]; then \
 	    $(PYTHON) -m sql check --project "$$PROJECT" --dataset "$${DATASET:-uk_energy_prod}"; \
 	else $(PYTHON) -m local check; fi
+
+replay: .venv/complete ## publish dead letters and unmapped messages again
+replay: #: REASON=WRONG_TYPE IRIS=REMIT SINCE=2026-05-06   only those (default: all)
+replay: #: DRY=1            show what it would do; AGAIN=1: also what is under way
+replay: #: DATA=dir         of what runs there (default .local)
+replay: #: PROJECT=id DATASET=name   in the cloud, to PUBSUB_TOPIC (DATASET: uk_energy_prod)
+	@set --; \
+	[ -z "$$REASON" ] || set -- "$$@" --reason "$$REASON"; \
+	[ -z "$$IRIS" ] || set -- "$$@" --dataset "$$IRIS"; \
+	[ -z "$$SINCE" ] || set -- "$$@" --since "$$SINCE"; \
+	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
+	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
+	if [ -n "$$PROJECT" ]; then \
+	    $(PYTHON) -m bridge replay --project "$$PROJECT" \
+	        --tables "$${DATASET:-uk_energy_prod}" "$$@"; \
+	else $(PYTHON) -m local replay "$$@"; fi
 
 up: .venv/complete ## Pub/Sub, BigQuery and an IRIS simulator in the background
 up: #: SAMPLES=dir DATA=dir PUBSUB=google|embedded   as for run-local

@@ -26,6 +26,7 @@ log = logging.getLogger("bridge")
 # orchestrators kill after 30 s or so.
 STOP_SECONDS = 15.0
 USER_ERROR = 2
+INTERRUPTED = 130
 
 # A batch of 500 is some ten thousand objects alive together. With Python's threshold of
 # 700 the collector walks them at every step and takes a tenth of the speed.
@@ -97,11 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_command(name: str, arguments: Sequence[str]) -> int:
-    module = importlib.import_module(f"bridge.{name}")
     parser = _OneLineParser(prog=f"python -m bridge {name}", description=COMMANDS[name])
-    module.configure(parser)
     try:
+        module = importlib.import_module(f"bridge.{name}")
+        module.configure(parser)
         return int(module.run(parser.parse_args(arguments)))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except settings.SettingsError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return USER_ERROR

@@ -81,11 +81,11 @@ def seal(message: QueueMessage, body: bytes) -> Envelope:
     if not body:
         raise UnpublishableError("empty body")
     dataset = _text(message.subject) or UNKNOWN_DATASET
-    message_id = _fitting(
+    message_id = fitting(
         _text(message.message_id) or _derived_id(message, dataset, body)
     )
     attributes = {
-        "dataset": _fitting(dataset),
+        "dataset": fitting(dataset),
         "message_id": message_id,
         "publish_id": message_id,
         "delivery_count": str(message.delivery_count or 0),
@@ -119,6 +119,19 @@ def body_bytes(body: object) -> bytes:
     return json.dumps(_plain(body)).encode()
 
 
+def fitting(text: str, suffix: str = "") -> str:
+    """A text and its suffix within an attribute's limit.
+
+    A longer text is cut, and ends in a hash of itself.
+    """
+    encoded = text.encode()
+    if len(encoded) + len(suffix) <= MAX_ATTRIBUTE_BYTES:
+        return text + suffix
+    suffix = f"~{_digest(encoded)}{suffix}"
+    head = encoded[: MAX_ATTRIBUTE_BYTES - len(suffix)]
+    return head.decode(errors="ignore") + suffix
+
+
 def rfc3339(moment: datetime) -> str:
     """The time in UTC as `2026-05-06T02:31:00.123Z`; Service Bus counts in ms."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -147,16 +160,6 @@ def _compressed(body: bytes) -> bytes:
             f"{len(body)} bytes, and {len(packed)} gzipped, are more than Pub/Sub takes"
         )
     return packed
-
-
-def _fitting(text: str) -> str:
-    """The text within an attribute's limit; a longer one ends in a hash of itself."""
-    encoded = text.encode()
-    if len(encoded) <= MAX_ATTRIBUTE_BYTES:
-        return text
-    suffix = f"~{_digest(encoded)}"
-    head = encoded[: MAX_ATTRIBUTE_BYTES - len(suffix)]
-    return head.decode(errors="ignore") + suffix
 
 
 def _digest(data: bytes) -> str:

@@ -72,6 +72,9 @@ def dead_letter_row(
         ).encode()
         + letter.payload
     )
+    if letter.record_index is not None:
+        # One record's JSON is never packed, whatever the message was that brought it.
+        attributes = {k: v for k, v in attributes.items() if k != "content_encoding"}
     payload, attributes = _fitted(letter.payload, attributes)
     return TableRow(
         dataset,
@@ -85,6 +88,7 @@ def dead_letter_row(
             "dataset": dataset,
             "message_id": attributes.get("message_id"),
             "record_index": letter.record_index,
+            "record_id": letter.record_id,
             "payload": payload,
             "attributes": json.dumps(dict(attributes), sort_keys=True),
             "attempt": _attempt(attributes),
@@ -97,10 +101,12 @@ def unmapped_row(message: Message, ingested_utc: str) -> TableRow:
     identity = xxhash.xxh3_128_hexdigest(
         f"{message.dataset}\n{message.message_id}\n".encode() + message.data
     )
+    # A replay that is unmapped again is a row of its own, under the same id.
+    attempt = _attempt(message.attributes)
     payload, attributes = _fitted(message.data, message.attributes)
     return TableRow(
         message.dataset,
-        identity,
+        identity if attempt == 1 else f"{identity}-{attempt}",
         {
             "unmapped_id": identity,
             "ingested_utc": ingested_utc,

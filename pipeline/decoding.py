@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from pipeline.coercion import Coercer, RecordRefused, TypedRecord
-from pipeline.identity import InexactNumberError
+from pipeline.identity import InexactNumberError, record_id
 from pipeline.reasons import Reason, Stage
 from pipeline.registry import load_registry
 from pipeline.values import ValueRefused, shown, to_timestamp
@@ -68,6 +68,8 @@ class DeadLetter:
         error: What was wrong, with column and value.
         record_index: Which element of the message; None for the whole message.
         payload: The body unchanged, or the one record's JSON.
+        record_id: The record's identity, which is that of the row it becomes once the
+            registry is corrected; None for a whole message, and where it has none.
     """
 
     stage: Stage
@@ -75,6 +77,7 @@ class DeadLetter:
     error: str
     record_index: int | None
     payload: bytes
+    record_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -152,7 +155,10 @@ def _decode(message: Message, ingested_utc: str) -> Decoded:
         count=len(records),
         records=typed,
         metadata=metadata_of(message, ingested_utc),
-        dead_letters=[_refused_record(records, *refusal) for refusal in refused],
+        dead_letters=[
+            _refused_record(coercer.dataset.name, records, *refusal)
+            for refusal in refused
+        ],
     )
 
 
@@ -164,12 +170,25 @@ def _whole(message: Message, stage: Stage, reason: Reason, error: str) -> Decode
 
 
 def _refused_record(
-    records: list[Any], index: int, refused: RecordRefused
+    dataset: str, records: list[Any], index: int, refused: RecordRefused
 ) -> DeadLetter:
     record = records[index]
     return DeadLetter(
-        Stage.COERCE, refused.reason, str(refused), index, record_json(record)
+        Stage.COERCE,
+        refused.reason,
+        str(refused),
+        index,
+        record_json(record),
+        _identity(dataset, record),
     )
+
+
+def _identity(dataset: str, record: Any) -> str | None:
+    """The id of an element; None for what is no object, holds NaN or is too deep."""
+    try:
+        return record_id(dataset, record) if type(record) is dict else None
+    except (ValueRefused, RecursionError):
+        return None
 
 
 def record_json(record: Any) -> bytes:

@@ -103,6 +103,7 @@ def _refused_row(
         error,
         record.position,
         record_json(record.record),
+        record.record_id,
     )
     return dead_letter_row(batch.dataset, batch.attributes, letter, now)
 

@@ -1,7 +1,8 @@
 """`python -m sql apply`: brings a BigQuery dataset to what it is to be.
 
-Tables are made, and columns added; nothing is ever dropped or changed in type. Views
-are made from what the user's historic tables really have, and made anew when that, or
+Tables are made, columns added, and a column is widened where the registry asks for a
+type that holds all of its values; nothing is dropped or changed otherwise. Views are
+made from what the user's historic tables really have, and made anew when that, or
 what they are to be, has changed.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -20,8 +21,9 @@ from google.cloud.bigquery.table import TableListItem
 from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.place import add_place_options, client_of, existing_tables
-from sql.schemas import Merged, merged_schema
+from sql.schemas import MAX_EXACT, Merged, merged_schema, type_text
 from sql.tables import Table
+from sql.templates import quoted
 from sql.views import definitions, historic
 from sql.views.definitions import View
 
@@ -42,6 +44,7 @@ class Outcome:
     Attributes:
         created: Tables and views made.
         extended: Tables with the columns added to them.
+        widened: Tables with the columns that have a wider type now.
         replaced: Views made anew.
         unchanged: Tables and views that were as they are to be.
         conflicts: What stands in the way, one line each; it was left alone.
@@ -51,6 +54,7 @@ class Outcome:
 
     created: list[str] = field(default_factory=list)
     extended: dict[str, list[str]] = field(default_factory=dict)
+    widened: dict[str, list[str]] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
@@ -82,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
 def _report(what: str, outcome: Outcome) -> None:
     for name, columns in outcome.extended.items():
         sys.stdout.write(f"{name}: added {', '.join(columns)}\n")
+    for name, columns in outcome.widened.items():
+        sys.stdout.write(f"{name}: {', '.join(columns)} widened to FLOAT64\n")
     if outcome.histories:
         sys.stdout.write(f"history: {', '.join(outcome.histories)}\n")
     for note in outcome.notes:
@@ -91,6 +97,7 @@ def _report(what: str, outcome: Outcome) -> None:
         for verb, names in (
             ("created", outcome.created),
             ("extended", outcome.extended),
+            ("widened", outcome.widened),
             ("replaced", outcome.replaced),
             ("unchanged", outcome.unchanged),
         )
@@ -143,27 +150,77 @@ def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
     ]
     if merged.added:
         outcome.extended[name] = merged.added
-    elif not merged.conflicts:
+    if merged.widened:
+        outcome.widened[name] = merged.widened
+    if not (merged.added or merged.widened or merged.conflicts):
         outcome.unchanged.append(name)
 
 
 def extend(client: bigquery.Client, place: str, table: Table) -> Merged:
-    """Adds missing columns to a table that exists."""
+    """Adds missing columns to a table that exists, and widens those too narrow."""
     found = client.get_table(f"{place}.{table.name}")
     merged = merged_schema(found.schema, table.columns)
     if merged.added:
         found.schema = merged.schema
         client.update_table(found, ["schema"])
+    for column in merged.schema:
+        paths = [p for p in merged.widened if p.partition(".")[0] == column.name]
+        if paths and (conflict := _widen(client, found, column, paths)):
+            merged.conflicts.append(conflict)
+            merged.widened = [path for path in merged.widened if path not in paths]
     return merged
 
 
-def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Outcome:
+def _widen(
+    client: bigquery.Client,
+    table: bigquery.Table,
+    column: bigquery.SchemaField,
+    paths: Sequence[str],
+) -> str:
+    """Widens a column, or fields of it; gives what stands in the way, if anything."""
+    shown = ", ".join(paths)
+    if column.name in (table.clustering_fields or ()):
+        return f"{shown} should be FLOAT64, by which BigQuery clusters no table"
+    name = quoted(str(table.reference))
+    kind = type_text(column, paths)
+    statement = (
+        f"ALTER TABLE {name} ALTER COLUMN {quoted(column.name)} SET DATA TYPE {kind}"
+    )
+    try:
+        if _has_inexact(client, name, paths):
+            return f"{shown} has integers beyond 2^53, which FLOAT64 would round"
+        client.query(statement).result()
+    except GoogleAPICallError as error:
+        return f"{shown} should be FLOAT64: {_first_line(error)}"
+    return ""
+
+
+def _has_inexact(client: bigquery.Client, name: str, paths: Sequence[str]) -> bool:
+    """Whether a column holds an integer that FLOAT64 cannot."""
+    beyond = " OR ".join(
+        f"{'.'.join(map(quoted, path.split('.')))} "
+        f"NOT BETWEEN {-MAX_EXACT} AND {MAX_EXACT}"
+        for path in paths
+    )
+    # Names come from the table's own schema.
+    sql = f"SELECT COUNTIF({beyond}) AS found FROM {name}"  # noqa: S608
+    (row,) = client.query(sql).result()
+    return bool(row.found)
+
+
+def apply_views(
+    client: bigquery.Client,
+    dataset: str,
+    registry: Registry,
+    whole: Registry | None = None,
+) -> Outcome:
     """Makes the views and functions of a dataset, or anew those that have changed.
 
     Args:
         client: The client; its project holds the dataset.
         dataset: The BigQuery dataset; it has the `_iris` tables.
-        registry: The datasets.
+        registry: The datasets whose views are to be made.
+        whole: All datasets that are known, where those are not all.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
@@ -177,7 +234,11 @@ def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Ou
             outcome.histories.append(mapping.table.name)
             outcome.notes += mapping.notes
     waiting = []
-    for view in definitions.all_views(registry, place, histories):
+    views = [
+        *definitions.all_views(registry, place, histories),
+        *_held_view(whole or registry, place, existing),
+    ]
+    for view in views:
         item = existing.get(view.name)
         if item and item.table_type != "VIEW":
             outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
@@ -194,6 +255,15 @@ def apply_views(client: bigquery.Client, dataset: str, registry: Registry) -> Ou
             outcome.created.append(view.name)
     _apply_functions(client, place, registry, outcome)
     return outcome
+
+
+def _held_view(
+    registry: Registry, place: str, existing: Mapping[str, TableListItem]
+) -> Iterator[View]:
+    """`iris_held`, over those tables that are there."""
+    if all(name in existing for name in definitions.HELD_SOURCES):
+        there = [each for each in registry.values() if each.table in existing]
+        yield definitions.held_view(Registry(there), place)
 
 
 def _apply_functions(

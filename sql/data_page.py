@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
-from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table
+from sql.tables import DEAD_LETTERS, LEDGER, REPLAYS, UNMAPPED, Table
 from sql.views.definitions import RESOLVED
 from sql.views.historic import names_of
 
@@ -46,7 +46,7 @@ def data_page(registry: Registry) -> str:
         "Every `bmrs_<dataset>_iris` table ends with these.",
     ]
     parts += [_column_table(METADATA_COLUMNS), "## Tables of the pipeline"]
-    for table in (DEAD_LETTERS, UNMAPPED, LEDGER):
+    for table in (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER):
         parts += _own_table(table)
     parts.append("## Columns of each dataset")
     for dataset in sorted(datasets, key=lambda dataset: dataset.name.lower()):

@@ -105,6 +105,8 @@ def _report(wishes: Wishes, outcome: Outcome) -> None:
         sys.stdout.write(f"{name}: made anew\n")
     for table, columns in outcome.extended.items():
         sys.stdout.write(f"{table}: added {', '.join(columns)}\n")
+    for table, columns in outcome.widened.items():
+        sys.stdout.write(f"{table}: {', '.join(columns)} widened to FLOAT64\n")
     for table in outcome.unchanged:
         sys.stdout.write(f"{table}: has all columns already\n")
     for conflict in outcome.conflicts:
@@ -121,7 +123,7 @@ def _report(wishes: Wishes, outcome: Outcome) -> None:
     if wishes.new:
         names = ", ".join(new.name for new in wishes.new)
         steps.append(
-            f"the messages of {names} stay in iris_unmapped: publish each payload with "
-            "its attributes to the topic again, and they become rows"
+            f"then the messages of {names} in iris_unmapped become rows: "
+            "`python -m bridge replay --reason UNMAPPED`"
         )
     sys.stdout.write("next:\n" + "".join(f"- {step}\n" for step in steps))

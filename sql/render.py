@@ -57,5 +57,7 @@ def _views(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
     }
     for view in definitions.all_views(registry, place, histories):
         yield view.name, definitions.create_statement(view, place)
+    held = definitions.held_view(registry, place)
+    yield held.name, definitions.create_statement(held, place)
     for function in definitions.all_functions(registry, place):
         yield function.name, definitions.create_function_statement(function, place)

@@ -17,6 +17,14 @@ _TYPES = {
     "STRUCT": "RECORD",
     "BIGNUMERIC": "NUMERIC",
 }
+# What BigQuery changes in place and the registry can ask for. ALTER COLUMN SET DATA
+# TYPE also takes INT64 to NUMERIC and BIGNUMERIC, which the registry does not have, and
+# NUMERIC to FLOAT64, which rounds
+# (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language
+# #alter_column_set_data_type_statement).
+WIDENINGS = frozenset({("INT64", "FLOAT64")})
+# Every integer up to it is a double (IEEE 754: 53 bits).
+MAX_EXACT = 2**53
 
 
 @dataclass(slots=True)
@@ -26,12 +34,15 @@ class Merged:
     Attributes:
         schema: The schema.
         added: The paths of columns that were not there.
+        widened: The paths of columns that are to take more than they do, without loss;
+            the schema has them as they are.
         conflicts: Columns of another type than wanted, which stay as they are.
         surplus: The paths of columns that nobody wants, which stay, too.
     """
 
     schema: list[SchemaField] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    widened: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
 
@@ -61,9 +72,20 @@ def schema_field(
 
 
 def merged_schema(
-    found: Iterable[SchemaField], wanted: Sequence[Column], path: str = ""
+    found: Iterable[SchemaField],
+    wanted: Sequence[Column],
+    path: str = "",
+    *,
+    in_array: bool = False,
 ) -> Merged:
-    """Merges the columns that a table has with those that it is to have."""
+    """Merges the columns that a table has with those that it is to have.
+
+    Args:
+        found: The columns that it has.
+        wanted: Those that it is to have.
+        path: What their paths begin with.
+        in_array: They are the fields of a repeated RECORD.
+    """
     by_name = {column.name.lower(): column for column in wanted}
     merged = Merged()
     for known in found:
@@ -72,10 +94,13 @@ def merged_schema(
         if column is None:
             merged.surplus.append(here)
         elif (there.type, there.mode) != (column.type, column.mode):
-            merged.conflicts.append(
-                f"{here} is {there.type} {known.mode} and should be "
-                f"{column.type} {column.mode}"
-            )
+            if reason := _hindrance(there, column, in_array=in_array):
+                merged.conflicts.append(
+                    f"{here} is {there.type} {known.mode} and should be "
+                    f"{column.type} {column.mode}{reason}"
+                )
+            else:
+                merged.widened.append(here)
         elif column.type == "RECORD":
             known = _merge_fields(merged, known, column, here)
         merged.schema.append(known)
@@ -85,11 +110,48 @@ def merged_schema(
     return merged
 
 
+def _hindrance(there: Column, wanted: Column, *, in_array: bool) -> str:
+    """Why BigQuery cannot widen a column in place; empty where it can."""
+    if (there.type, wanted.type) not in WIDENINGS or there.mode != wanted.mode:
+        return ", which BigQuery does not do in place"
+    if in_array or there.mode == "REPEATED":
+        # https://cloud.google.com/bigquery/docs/managing-table-schemas
+        # #modify_nested_column_types
+        return (
+            ", which BigQuery does not do in place inside an array: with the pipeline "
+            "stopped, CREATE OR REPLACE TABLE with a SELECT that casts it"
+        )
+    return ""
+
+
+def type_text(field: SchemaField, widened: Sequence[str], path: str = "") -> str:
+    """A column's type as ALTER COLUMN takes it.
+
+    Args:
+        field: The column as it is.
+        widened: The paths that are FLOAT64 from now on.
+        path: What its path begins with.
+    """
+    here = f"{path}{field.name}"
+    kind = "FLOAT64" if here in widened else _TYPES.get(field.field_type)
+    kind = kind or field.field_type
+    if kind == "RECORD":
+        fields = ", ".join(
+            f"`{inner.name}` {type_text(inner, widened, f'{here}.')}"
+            for inner in field.fields
+        )
+        kind = f"STRUCT<{fields}>"
+    return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
+
+
 def _merge_fields(
     merged: Merged, known: SchemaField, column: Column, here: str
 ) -> SchemaField:
-    inner = merged_schema(known.fields, column.fields, f"{here}.")
+    inner = merged_schema(
+        known.fields, column.fields, f"{here}.", in_array=column.mode == "REPEATED"
+    )
     merged.added += inner.added
+    merged.widened += inner.widened
     merged.conflicts += inner.conflicts
     merged.surplus += inner.surplus
     return schema_field(column, inner.schema) if inner.added else known

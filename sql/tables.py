@@ -1,4 +1,4 @@
-"""The tables: one for each dataset of the registry, and the pipeline's own three."""
+"""The tables: one for each dataset of the registry, and our own four."""
 
 from __future__ import annotations
 
@@ -68,9 +68,15 @@ DEAD_LETTERS = Table(
         _text("error", "What was wrong: the column and the value."),
         *_MESSAGE_COLUMNS[:2],
         _text("record_index", "Which record; null for the whole message.", "INT64"),
+        _text("record_id", "Its identity, that of the row it becomes when replayed."),
         *_MESSAGE_COLUMNS[2:],
         _text("attempt", "1, and one more for each replay.", "INT64"),
-        _text("replayed_utc", "When it was last replayed.", "TIMESTAMP"),
+        _text(
+            "replayed_utc",
+            "When it was last replayed, as far as BigQuery lets it be changed; "
+            "iris_held knows exactly.",
+            "TIMESTAMP",
+        ),
     ),
     "failed_utc",
     ("reason", "dataset"),
@@ -89,6 +95,24 @@ UNMAPPED = Table(
     ("dataset",),
     (),
     "Messages of datasets that the registry does not know.",
+)
+
+REPLAYS = Table(
+    "iris_replays",
+    (
+        _text("replayed_utc", "When Pub/Sub took it.", "TIMESTAMP"),
+        _text("held_id", "The dead letter or unmapped message that was published."),
+        _text("root_id", "What failed first, of which this is an attempt."),
+        _text("publish_id", "The message that was published."),
+        _text("dataset", "The IRIS dataset."),
+        _text("message_id", "The IRIS message."),
+        _text("reason", "Why it was held back."),
+        _text("attempt", "The attempt that the message is.", "INT64"),
+    ),
+    "replayed_utc",
+    ("dataset",),
+    (),
+    "Each replay of a dead letter or an unmapped message.",
 )
 
 LEDGER = Table(
@@ -134,7 +158,7 @@ def all_tables(registry: Registry) -> Iterator[Table]:
     """Every table of the product."""
     for dataset in registry.values():
         yield dataset_table(dataset)
-    yield from (DEAD_LETTERS, UNMAPPED, LEDGER)
+    yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER)
 
 
 def create_statement(table: Table, place: str) -> str:

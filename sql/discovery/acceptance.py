@@ -172,7 +172,7 @@ def bring_about(
     try:
         location = client.get_dataset(place).location
         outcome = apply_tables(client, dataset, tables, location)
-        views = apply_views(client, dataset, Registry(concerned))
+        views = apply_views(client, dataset, Registry(concerned), registry)
     except (GoogleAPIError, RequestException) as error:
         raise TablesBehindError(str(error).splitlines()[0]) from error
     outcome.created += views.created

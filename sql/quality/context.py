@@ -13,7 +13,7 @@ from google.cloud import bigquery
 from pipeline.registry import Dataset, Registry
 from sql.templates import fill
 
-_PARAMETER_TYPES = {dt.datetime: "TIMESTAMP", dt.date: "DATE"}
+_PARAMETER_TYPES = {dt.datetime: "TIMESTAMP", dt.date: "DATE", str: "STRING"}
 
 
 class Status(StrEnum):
@@ -77,7 +77,7 @@ class Context:
     def query(
         self,
         template: str,
-        parameters: Mapping[str, dt.date] | None = None,
+        parameters: Mapping[str, dt.date | str] | None = None,
         **values: Any,
     ) -> list[Any]:
         """The rows of a statement.

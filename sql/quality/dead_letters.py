@@ -4,36 +4,47 @@ from collections.abc import Iterator
 from typing import Any
 
 from sql.quality.context import Context, Result, Status
-from sql.tables import DEAD_LETTERS
+from sql.quality.held import (
+    REPLAY,
+    figures_of,
+    held,
+    outcome_of,
+    span_of,
+    status_of,
+)
 
 NAME = "dead_letters"
 
 
 def check(context: Context) -> Iterator[Result]:
-    """One that was not replayed is a failure; one that was is shown."""
-    if DEAD_LETTERS.name not in context.tables:
-        return
-    bounds = {"since": context.since, "at": context.at}
-    rows = context.query("dead_letters.sql", bounds, table=DEAD_LETTERS.name)
-    for row in rows:
-        yield _result(row)
-    if not rows:
+    """One that waits, or that failed again, is a failure; one that is a row is well."""
+    rows = held(context, "DEAD_LETTER")
+    for row in rows or ():
+        detail = f"{row.letters:,} {row.reason} in {row.stage}, {span_of(row)}"
+        figures = {
+            "reason": row.reason,
+            "stage": row.stage,
+            "sample": row.sample_error,
+            **figures_of(row),
+        }
+        yield Result(
+            NAME,
+            row.dataset,
+            status_of(row, context.at),
+            row.letters,
+            "dead letters",
+            f"{detail}; {_advice(row)}",
+            figures,
+        )
+    if rows == []:
         yield Result(NAME, None, Status.OK, 0, "dead letters", "none")
 
 
-def _result(row: Any) -> Result:
-    first, last = f"{row.first_utc:%Y-%m-%d %H:%M}", f"{row.last_utc:%Y-%m-%d %H:%M}"
-    detail = f"{row.letters:,} {row.reason} in {row.stage}, {first} to {last} UTC"
-    detail += ", replayed" if row.is_replayed else f"; for example: {row.sample_error}"
-    figures = {
-        "reason": row.reason,
-        "stage": row.stage,
-        "replayed": row.is_replayed,
-        "first_utc": row.first_utc,
-        "last_utc": row.last_utc,
-        "sample": row.sample_error,
-    }
-    status = Status.INFO if row.is_replayed else Status.FAIL
-    return Result(
-        NAME, row.dataset, status, row.letters, "dead letters", detail, figures
+def _advice(row: Any) -> str:
+    if row.state not in ("WAITING", "FAILED_AGAIN"):
+        return outcome_of(row)
+    again = "failed again when replayed; " if row.state == "FAILED_AGAIN" else ""
+    return (
+        f"{again}for example: {row.sample_error}; when that is mended, {REPLAY} makes "
+        "rows of them"
     )

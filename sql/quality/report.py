@@ -37,8 +37,18 @@ _WORDS = {
         Status.WARN: "with some",
         Status.FAIL: "with many",
     },
-    "unmapped": {Status.FAIL: "unknown datasets", Status.WARN: "known by now"},
-    "dead_letters": {Status.FAIL: "kinds waiting", Status.INFO: "kinds replayed"},
+    "unmapped": {
+        Status.FAIL: "datasets waiting",
+        Status.WARN: "replayed without effect",
+        Status.INFO: "replayed",
+        Status.OK: "rows by now",
+    },
+    "dead_letters": {
+        Status.FAIL: "kinds waiting",
+        Status.WARN: "kinds replayed without effect",
+        Status.INFO: "kinds replayed",
+        Status.OK: "kinds rows by now",
+    },
     "drift": {Status.WARN: "unknown fields"},
     "ledger": {Status.OK: "datasets balanced", Status.FAIL: "not balanced"},
 }

@@ -1,40 +1,43 @@
 """Unmapped: messages of datasets that the registry does not know."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sql.quality.context import Context, Result, Status
-from sql.tables import UNMAPPED
+from sql.quality.held import (
+    REPLAY,
+    figures_of,
+    held,
+    outcome_of,
+    span_of,
+    status_of,
+)
 
 NAME = "unmapped"
 
 
 def check(context: Context) -> Iterator[Result]:
-    """Their records are no rows, so that any is a failure.
-
-    Messages stay in the table when their dataset has become known and they have been
-    sent again, so that these only warn.
-    """
-    if UNMAPPED.name not in context.tables:
-        return
-    bounds = {"since": context.since, "at": context.at}
-    rows = context.query("unmapped.sql", bounds, table=UNMAPPED.name)
-    for row in rows:
-        detail = (
-            f"{row.messages:,} messages, {row.first_utc:%Y-%m-%d %H:%M} to "
-            f"{row.last_utc:%Y-%m-%d %H:%M} UTC, "
-        )
-        if row.dataset in context.registry:
-            status = Status.WARN
-            detail += "of a dataset that is known by now: are they sent again?"
-        else:
-            status = Status.FAIL
-            detail += (
-                "are no rows; `python -m sql drift` suggests what the registry should "
-                "say"
-            )
-        figures = {"first_utc": row.first_utc, "last_utc": row.last_utc}
+    """Their records are no rows, so that any is a failure until it is replayed."""
+    rows = held(context, "UNMAPPED")
+    for row in rows or ():
         yield Result(
-            NAME, row.dataset, status, row.messages, "messages", detail, figures
+            NAME,
+            row.dataset,
+            status_of(row, context.at),
+            row.letters,
+            "messages",
+            f"{row.letters:,} messages, {span_of(row)}; {_advice(row)}",
+            figures_of(row),
         )
-    if not rows:
+    if rows == []:
         yield Result(NAME, None, Status.OK, 0, "messages", "none")
+
+
+def _advice(row: Any) -> str:
+    if row.state == "UNKNOWN_DATASET":
+        return "`python -m sql drift` suggests what the registry should say"
+    if row.state == "FAILED_AGAIN":
+        return f"unmapped again when replayed: update the pipeline, then {REPLAY}"
+    if row.state == "WAITING":
+        return f"the dataset is known by now: {REPLAY} makes rows of them"
+    return outcome_of(row)

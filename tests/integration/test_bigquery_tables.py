@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from google.cloud import bigquery
 from pipeline import inserts, patience
 from pipeline.graph import Plan, build
 from pipeline.inserts import Insert, connect, insert
-from pipeline.registry import load_registry
+from pipeline.registry import Column, load_registry
 from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
@@ -92,6 +93,72 @@ def test_apply_reports_another_type_and_leaves_it(client, dataset):
     (conflict,) = outcome.conflicts
     assert conflict.startswith("bmrs_odd.frequency is STRING")
     assert outcome.extended == {"bmrs_odd": ["dataset", "measurementTime"]}
+
+
+def test_apply_widens_what_loses_nothing_and_keeps_the_rows(client, dataset):
+    wide = dataset_table(REGISTRY["BOAV"])
+    narrow = replace(wide, columns=tuple(map(with_integers, wide.columns)))
+    apply_tables(client, dataset, [narrow], "EU")
+    name = f"{PROJECT}.{dataset}.{wide.name}"
+    first = {"totalVolumeAccepted": 2**53, "pairVolumes": {"positive1": -7}}
+    assert insert(client, name, [Insert("1", first)]) == []
+    outcome = apply_tables(client, dataset, [wide], "EU")
+    assert outcome.conflicts == []
+    assert {"totalVolumeAccepted", "pairVolumes.positive1"} <= set(
+        outcome.widened[wide.name]
+    )
+    second = {"totalVolumeAccepted": 0.5, "pairVolumes": {"positive1": 7.25}}
+    assert insert(client, name, [Insert("2", second)]) == []
+    found = rows(client, dataset, wide.name, "totalVolumeAccepted, pairVolumes")
+    volumes = {row.totalVolumeAccepted: row.pairVolumes["positive1"] for row in found}
+    assert volumes == {2.0**53: -7.0, 0.5: 7.25}
+    assert apply_tables(client, dataset, [wide], "EU").unchanged == [wide.name]
+
+
+def with_integers(column):
+    """The column as a registry has it that takes all numbers for whole ones."""
+    fields = tuple(map(with_integers, column.fields))
+    kind = "INT64" if column.type == "FLOAT64" else column.type
+    return replace(column, type=kind, fields=fields)
+
+
+def test_apply_leaves_what_widening_would_round(client, dataset):
+    client.query(
+        f"CREATE TABLE {dataset}.bmrs_large AS "
+        f"SELECT {2**53 + 1} AS frequency, CAST(NULL AS TIMESTAMP) AS measurementTime"
+    ).result()
+    wanted = Table("bmrs_large", FREQ.columns[1:3], "measurementTime", (), (), "large")
+    outcome = apply_tables(client, dataset, [wanted], "EU")
+    (conflict,) = outcome.conflicts
+    assert "frequency has integers beyond 2^53" in conflict
+    (row,) = rows(client, dataset, "bmrs_large", "frequency")
+    assert row.frequency == 2**53 + 1
+    assert outcome.widened == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted", "reason"),
+    [
+        (
+            "steps ARRAY<STRUCT<mw INT64>>",
+            Column("steps", "RECORD", "REPEATED", fields=(Column("mw", "FLOAT64"),)),
+            "steps.mw is INT64 NULLABLE and should be FLOAT64 NULLABLE, which BigQuery "
+            "does not do in place inside an array",
+        ),
+        ("mw INT64", Column("mw", "FLOAT64"), "by which BigQuery clusters no table"),
+    ],
+)
+def test_apply_leaves_what_bigquery_does_not_widen(
+    client, dataset, column, wanted, reason
+):
+    clusters = "" if column.startswith("steps") else "CLUSTER BY mw"
+    client.query(f"CREATE TABLE {dataset}.bmrs_kept ({column}) {clusters}").result()
+    table = Table("bmrs_kept", (wanted,), "mw", (), (), "kept")
+    outcome = apply_tables(client, dataset, [table], "EU")
+    (conflict,) = outcome.conflicts
+    assert conflict.startswith("bmrs_kept.")
+    assert reason in conflict
+    assert outcome.widened == {}
 
 
 def test_apply_tells_of_a_column_too_many_and_leaves_it(client, dataset):

@@ -349,38 +349,62 @@ def test_many_identical_rows_fail(plant, capsys):
     assert "sql compact" in result_of(document, "duplicates", "INDO")["detail"]
 
 
-def test_dead_letters_and_unmapped_messages_fail_until_they_are_replayed(plant, capsys):
+def test_dead_letters_and_unmapped_messages_fail_until_they_are_rows(plant, capsys):
     letter = {
         "dead_letter_id": "1", "failed_utc": "2026-05-06T07:00:00Z", "stage": "coerce",
         "reason": "WRONG_TYPE", "error": "[bold]frequency\x1b[2J: 'x'",
-        "dataset": "FREQ",
+        "dataset": "FREQ", "attempt": 1, "record_index": 0, "record_id": "a",
+        "attributes": "{}",
     }  # fmt: skip
-    replayed = {**letter, "dead_letter_id": "2", "replayed_utc": AT, "dataset": "MID"}
-    unmapped = {"unmapped_id": "1", "ingested_utc": "2026-05-05T07:00:00Z"}
+    sent = {**letter, "dead_letter_id": "2", "dataset": "INDO", "record_id": "b"}
+    lost = {**letter, "dead_letter_id": "3", "dataset": "TEMP", "record_id": "c"}
+    good = {**letter, "dead_letter_id": "4", "dataset": "BOALF", "record_id": "d"}
+    again = {
+        **letter, "dead_letter_id": "5", "dataset": "INDOD", "record_id": "e",
+        "attempt": 2, "attributes": '{"replay_of": "earlier"}',
+    }  # fmt: skip
+    unmapped = {"unmapped_id": "6", "ingested_utc": "2026-05-05T07:00:00Z"}
+    known = {**unmapped, "unmapped_id": "7", "dataset": "FREQ"}
+    rows = clean_rows()
+    rows["BOALF"][0]["record_id"] = "d"
     faults = {
-        "iris_dead_letters": [letter, letter, replayed],
-        "iris_unmapped": [{**unmapped, "dataset": "NEW"}],
+        "iris_dead_letters": [letter, letter, sent, lost, good, again],
+        "iris_unmapped": [{**unmapped, "dataset": "NEW"}, known],
+        "iris_replays": [
+            {"root_id": root, "replayed_utc": f"2026-05-06T{at}:59:00Z", "attempt": 2}
+            for root, at in (("2", "08"), ("3", "07"), ("4", "08"))
+        ],
     }
-    name = plant("left", {**clean_rows(), **faults})
+    name = plant("left", {**rows, **faults})
     code, document = run_check(capsys, name)
     assert code == 1
-    assert found(document, "fail", "warn") == {
-        ("dead_letters", "FREQ"), ("unmapped", "NEW")
+    assert found(document, "fail") == {
+        ("dead_letters", "FREQ"), ("dead_letters", "INDOD"),
+        ("unmapped", "FREQ"), ("unmapped", "NEW"),
     }  # fmt: skip
+    assert found(document, "warn") == {("dead_letters", "TEMP")}
     waiting = result_of(document, "dead_letters", "FREQ")
     assert (waiting["measured"], waiting["reason"]) == (1, "WRONG_TYPE")
     assert waiting["last_utc"] == "2026-05-06T07:00:00Z"
-    assert result_of(document, "dead_letters", "MID")["status"] == "info"
+    for check_name in ("dead_letters", "unmapped"):
+        detail = result_of(document, check_name, "FREQ")["detail"]
+        assert "python -m bridge replay" in detail
+    assert "sql drift" in result_of(document, "unmapped", "NEW")["detail"]
+    assert result_of(document, "dead_letters", "INDO")["status"] == "info"
+    assert result_of(document, "dead_letters", "BOALF")["status"] == "ok"
     options = ("--only", "dead_letters", "--only", "unmapped")
-    # Nothing of it had happened then; and the unmapped message is older than a day.
+    # Nothing of it had happened then; and the unmapped messages are older than a day.
     assert run_check(capsys, name, *options, at="2026-05-05T00:00:00Z")[0] == 0
     _, document = run_check(capsys, name, *options, "--since-days", "1")
-    assert found(document, "fail") == {("dead_letters", "FREQ")}
+    assert {check_name for check_name, _ in found(document, "fail")} == {"dead_letters"}
     arguments = ["check", "--project", PROJECT, "--dataset", name, "--at", AT]
     assert main([*arguments, *options]) == 1
     text = capsys.readouterr().out
     assert "[bold]frequency\\x1b[2J" in text
-    assert "dead_letters: 1 kinds replayed, 1 kinds waiting" in text
+    assert (
+        "dead_letters: 1 kinds rows by now, 1 kinds replayed, "
+        "1 kinds replayed without effect, 2 kinds waiting"
+    ) in text
 
 
 def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):

@@ -281,7 +281,7 @@ def test_a_new_dataset_becomes_a_file_and_a_table_that_takes_its_messages(
     assert accept(client, options(dataset, "NEWDS"), folder) == 0
     said = capsys.readouterr().out
     assert "bmrs_newds_iris: created" in said
-    assert "the messages of NEWDS stay in iris_unmapped" in said
+    assert "python -m bridge replay --reason UNMAPPED" in said
     known = read_registry(folder)["NEWDS"]
     take_in_again(client, dataset, known, records)
     found = rows(client, dataset, "SELECT * FROM bmrs_newds_iris ORDER BY unit")

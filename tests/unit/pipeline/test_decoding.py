@@ -2,14 +2,17 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import decoding
+from pipeline.coercion import Coercer
 from pipeline.decoding import Message, decode
 from pipeline.identity import record_id
 from pipeline.reasons import Reason, Stage
+from pipeline.registry import load_registry
 
 NOW = "2026-05-06T03:00:00Z"
 FREQ = {
@@ -181,6 +184,39 @@ def test_a_dead_letter_keeps_the_record_as_it_came():
     assert letter.payload == (
         b'{"timeFrom":"2026-05-06T02:31:00.000Z","levelFrom":12.5,"z":null}'
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"levelFrom": 12.5, "levelTo": 350.0, "z": null}]',
+        b'[{"levelFrom": 12.5, "zz": 123456789012345678901234567890}]',
+        b'[{"zz": {"b": [1.0, null, -0.0], "a": 1e300}, "levelFrom": "x"}]',
+        b'[{"levelFrom": 12.5, "zz": "\\ud800"}]',
+    ],
+)
+def test_a_refused_record_has_the_id_of_the_row_that_it_becomes(body, monkeypatch):
+    (letter,) = decode_body(body, "PN").dead_letters
+    pn = load_registry()["PN"]
+    corrected = replace(
+        pn,
+        columns=tuple(
+            replace(
+                column, type="STRING" if column.name == "levelFrom" else column.type
+            )
+            for column in pn.columns
+        ),
+    )
+    monkeypatch.setattr(decoding, "coercer_of", lambda _: Coercer(corrected))
+    (row,) = decode_body(letter.payload, "PN").records
+    assert row.record_id == letter.record_id is not None
+
+
+def test_what_is_no_record_has_no_id():
+    body = b'[{"frequency": NaN}, 7, {"frequency": "x"}]'
+    letters = decode_body(body).dead_letters
+    assert [letter.record_id is None for letter in letters] == [True, True, False]
+    assert only_letter(decode_body(b"[{")).record_id is None
 
 
 def test_nan_costs_only_its_own_record():

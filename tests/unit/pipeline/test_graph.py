@@ -17,6 +17,7 @@ from apache_beam.transforms.window import TimestampedValue
 from pipeline import dedup
 from pipeline.decoding import Message
 from pipeline.graph import Plan, build
+from pipeline.identity import record_id
 from pipeline.inserts import Rejected
 from pipeline.ledger import COUNTS
 from pipeline.seen import SeenIds
@@ -210,6 +211,7 @@ def test_a_refused_row_keeps_its_record_and_costs_no_other():
     assert letter.values["stage"] == "write"
     assert letter.values["record_index"] == 0
     assert letter.values["error"] == "invalid at x: no such field"
+    assert letter.values["record_id"] == record_id("FREQ", record)
 
 
 def test_the_same_dead_letter_has_the_same_id():
@@ -217,6 +219,31 @@ def test_the_same_dead_letter_has_the_same_id():
     run(stream([broken], [broken]), "in_process")
     first, second = WRITTEN["iris_dead_letters"]
     assert first.insert_id == second.insert_id == first.values["dead_letter_id"]
+
+
+def test_a_record_of_a_packed_message_is_told_to_be_plain():
+    body = gzip.compress(json.dumps([{**freq(1), "frequency": "x"}]).encode())
+    whole = gzip.compress(b"broken")
+    attributes = {"dataset": "FREQ", "content_encoding": "gzip"}
+    packed = [
+        Message(body, {**attributes, "message_id": "record"}),
+        Message(whole, {**attributes, "message_id": "whole"}),
+    ]
+    run(stream(packed), "in_process")
+    letters = {row.values["message_id"]: row for row in WRITTEN["iris_dead_letters"]}
+    kept = {name: json.loads(row.values["attributes"]) for name, row in letters.items()}
+    assert "content_encoding" not in kept["record"]
+    assert kept["whole"]["content_encoding"] == "gzip"
+    assert base64.b64decode(letters["whole"].values["payload"]) == whole
+
+
+def test_a_replay_that_is_unmapped_again_is_no_second_try_of_the_first():
+    first = Message(b"[]", {"dataset": "NEW", "message_id": "n"})
+    replay = Message(b"[]", {**first.attributes, "publish_id": "n~", "attempt": "2"})
+    run(stream([first, first, replay]), "in_process")
+    rows = WRITTEN["iris_unmapped"]
+    assert len({row.values["unmapped_id"] for row in rows}) == 1
+    assert len({row.insert_id for row in rows}) == 2
 
 
 def test_rows_carry_record_and_message():

@@ -85,9 +85,9 @@ def test_only_limits_that_override_each_other_have_a_resolved_view():
 def test_metadata_columns_and_own_tables_stand_once():
     for column in METADATA_COLUMNS:
         assert f"| `{column.name}` | {column.type} | | {column.description} |" in TEXT
-    assert TEXT.count("| `record_id` |") == 1
-    for name in ("iris_dead_letters", "iris_unmapped", "iris_ledger"):
-        assert "Partitioned by the day of" in section(name)
+    assert TEXT.count("| `enqueued_utc` |") == 1
+    for name in ("dead_letters", "unmapped", "replays", "ledger"):
+        assert "Partitioned by the day of" in section(f"iris_{name}")
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head():

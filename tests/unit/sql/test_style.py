@@ -55,6 +55,8 @@ def view_statements():
         yield view.name, definitions.create_statement(view, PLACE)
     view = definitions.resolved_view(REGISTRY["MELS"], PLACE)
     yield view.name, definitions.create_statement(view, PLACE)
+    view = definitions.held_view(REGISTRY, PLACE)
+    yield view.name, definitions.create_statement(view, PLACE)
     function = definitions.resolved_between(REGISTRY["MELS"], PLACE)
     yield function.name, definitions.create_function_statement(function, PLACE)
 
@@ -69,8 +71,10 @@ def quality_statements():
         yield name, fill(f"quality/{name}.sql", place=PLACE, datasets=SOME)
     for name in ("completeness", "rows_before"):
         yield name, fill(f"quality/{name}.sql", place=PLACE, owed=OWED)
-    for name in ("dead_letters", "unmapped", "ledger"):
-        yield name, fill(f"quality/{name}.sql", place=PLACE, table="t")
+    yield "ledger", fill("quality/ledger.sql", place=PLACE, table="t")
+    yield "held_datasets", fill("quality/held_datasets.sql", place=PLACE)
+    held = definitions.held_query(REGISTRY, PLACE, SOME)
+    yield "held", fill("quality/held.sql", place=PLACE, held=held)
 
 
 def maintenance_statements():

@@ -5,16 +5,17 @@ import pytest
 from pipeline.ledger import COUNTS
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from sql.__main__ import main
-from sql.schemas import merged_schema, schema_field
+from sql.schemas import merged_schema, schema_field, type_text
 from sql.tables import LEDGER, Table, all_tables, create_statement, dataset_table
 
 REGISTRY = load_registry()
 
 
-def test_every_dataset_and_the_three_own_tables():
+def test_every_dataset_and_our_own_tables():
     names = [table.name for table in all_tables(REGISTRY)]
-    assert len(names) == len(set(names)) == 89 + 3
-    assert {"iris_dead_letters", "iris_unmapped", "iris_ledger"} <= set(names)
+    assert len(names) == len(set(names)) == 89 + 4
+    own = {"iris_dead_letters", "iris_unmapped", "iris_replays", "iris_ledger"}
+    assert own <= set(names)
 
 
 @pytest.mark.parametrize("dataset", REGISTRY.values(), ids=lambda d: d.name)
@@ -87,12 +88,46 @@ def test_merging_adds_nested_fields_and_keeps_what_is_not_ours():
     assert merged.conflicts == []
 
 
+def test_a_column_that_takes_more_without_loss_is_widened_with_its_record():
+    inner = (Column("mw", "INT64"), Column("note", "STRING"))
+    found = [
+        schema_field(Column("n", "INT64")),
+        schema_field(Column("r", "RECORD", fields=inner)),
+    ]
+    wanted = [
+        Column("n", "FLOAT64"),
+        Column("r", "RECORD", fields=(Column("mw", "FLOAT64"), inner[1])),
+    ]
+    merged = merged_schema(found, wanted)
+    assert (merged.widened, merged.conflicts) == (["n", "r.mw"], [])
+    assert type_text(found[0], merged.widened) == "FLOAT64"
+    assert type_text(found[1], merged.widened) == "STRUCT<`mw` FLOAT64, `note` STRING>"
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        (Column("c", "FLOAT64"), Column("c", "INT64")),
+        (Column("c", "INT64"), Column("c", "STRING")),
+        (Column("c", "STRING"), Column("c", "FLOAT64")),
+        (Column("c", "INT64", "REPEATED"), Column("c", "FLOAT64", "REPEATED")),
+        (Column("c", "INT64"), Column("c", "FLOAT64", "REPEATED")),
+    ],
+)
+def test_what_would_lose_or_cannot_be_changed_in_place_is_a_conflict(there, wanted):
+    merged = merged_schema([schema_field(there)], [wanted])
+    assert merged.widened == []
+    (conflict,) = merged.conflicts
+    assert conflict.startswith(f"c is {there.type} {there.mode} and should be")
+    assert "in place" in conflict
+
+
 def test_render_writes_one_file_a_table(tmp_path, capsys):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "old.sql").touch()
     assert main(["render", "--output", str(tmp_path)]) == 0
-    assert "92 tables" in capsys.readouterr().out
-    assert len(list((tmp_path / "tables").glob("*.sql"))) == 92
+    assert "93 tables" in capsys.readouterr().out
+    assert len(list((tmp_path / "tables").glob("*.sql"))) == 93
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,303 @@
+"""Held: what the pipeline could not make rows of, as BigQuery knows it.
+
+Read from the view `iris_held`, which says what came of each; a replay is written to
+`iris_replays`, where it counts from then on. The dead letters themselves are changed
+only where BigQuery allows it: rows that came in lately can be added to, not updated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from google.api_core.exceptions import BadRequest, NotFound
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud import bigquery
+
+from bridge.envelope import Envelope, fitting, rfc3339
+from bridge.settings import SettingsError
+
+ANSWER_SECONDS = 5.0
+# What is in memory at a time: rows of a page, and the bytes of their payloads.
+PAGE_ROWS = 1_000
+PAGE_BYTES = 8_000_000
+# Rows that are streamed in cannot be changed for up to 90 minutes
+# (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).
+BUFFER_MINUTES = 90
+
+FAILED = ("WAITING", "FAILED_AGAIN")
+IN_FLIGHT = "REPLAYED"
+# Of letters that hold the same record one is enough: both would become rows.
+SELECT_SQL = """
+SELECT
+  held_id, root_id, dataset, reason, state, message_id, attempt, replays,
+  chosen, IFNULL(BYTE_LENGTH(payload), 0) AS payload_bytes, payload IS NULL AS absent,
+  IF(chosen, payload, NULL) AS payload, IF(chosen, attributes, NULL) AS attributes
+FROM (
+  SELECT
+    *,
+    payload IS NOT NULL AND state IN UNNEST(@states) AND ROW_NUMBER() OVER (
+      PARTITION BY IFNULL(record_id, held_id)
+      ORDER BY payload IS NULL, state != 'REPLAYED', held_utc, held_id
+    ) = 1 AS chosen
+  FROM `{place}.iris_held`
+  WHERE {conditions}
+)
+"""
+MARK_SQL = """
+UPDATE `{place}.iris_dead_letters` AS letters
+SET replayed_utc = replays.replayed_utc
+FROM (
+  SELECT held_id, MAX(replayed_utc) AS replayed_utc
+  FROM `{place}.iris_replays`
+  GROUP BY held_id
+) AS replays
+WHERE letters.dead_letter_id = replays.held_id
+  AND (letters.replayed_utc IS NULL OR letters.replayed_utc < replays.replayed_utc)
+  {bound}
+"""
+BOUND_SQL = (
+    "AND letters.failed_utc < "
+    f"TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {BUFFER_MINUTES} MINUTE)"
+)
+PLAN_FIELDS = ("dataset", "reason", "state", "chosen", "payload_bytes", "absent")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants to be replayed.
+
+    Attributes:
+        reasons: The reason codes; empty for all.
+        datasets: The IRIS datasets; empty for all.
+        since: The first failure was then or later.
+        until: The first failure was before.
+        again: Take also what was replayed, and of which nothing has come yet.
+    """
+
+    reasons: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    again: bool = False
+
+
+class Planned(NamedTuple):
+    """What is to become of one thing that is held."""
+
+    dataset: str
+    reason: str
+    state: str
+    chosen: bool
+    payload_bytes: int
+    absent: bool
+
+
+class Replay(NamedTuple):
+    """A message to publish, and the row of `iris_replays` that tells of it."""
+
+    envelope: Envelope
+    row: dict[str, Any]
+    row_id: str
+
+
+class Tables:
+    """The BigQuery dataset with the pipeline's tables.
+
+    Args:
+        client: The client.
+        place: `project.dataset`, both plain names.
+    """
+
+    def __init__(self, client: bigquery.Client, place: str) -> None:
+        self._client = client
+        self._place = place
+
+    def select(self, wish: Wish) -> Selection:
+        """Looks up what is held, and chooses.
+
+        Raises:
+            SettingsError: There is no such view.
+        """
+        sql, parameters = select_statement(self._place, wish)
+        config = bigquery.QueryJobConfig(query_parameters=parameters)
+        try:
+            job = self._client.query(sql, job_config=config)
+            job.result(page_size=1)
+        except NotFound:
+            project, _, dataset = self._place.rpartition(".")
+            raise SettingsError(
+                f"{self._place}.iris_held does not exist: `python -m sql apply "
+                f"--project {project} --dataset {dataset}` makes it"
+            ) from None
+        return Selection(self._client, self._client.get_table(job.destination))
+
+    def record(self, replays: Sequence[Replay]) -> None:
+        """Writes down what Pub/Sub has taken.
+
+        Raises:
+            google.api_core.exceptions.GoogleAPICallError: BigQuery does not answer.
+            RuntimeError: It refuses a row.
+        """
+        now = rfc3339(datetime.now(UTC))
+        refused = self._client.insert_rows_json(
+            f"{self._place}.iris_replays",
+            [{**replay.row, "replayed_utc": now} for replay in replays],
+            row_ids=[replay.row_id for replay in replays],
+        )
+        if refused:
+            raise RuntimeError(f"BigQuery refuses a row of iris_replays: {refused[0]}")
+
+    def mark(self) -> bool:
+        """Sets `replayed_utc` of the dead letters; tells whether all could be set."""
+        for bound in ("", BOUND_SQL):
+            sql = MARK_SQL.format(place=self._place, bound=bound)
+            try:
+                self._client.query(sql).result()
+            except BadRequest:  # some are in the streaming buffer still
+                continue
+            return not bound
+        return False
+
+
+class Selection:
+    """What is held, as it was when it was asked for; BigQuery keeps it for a day."""
+
+    def __init__(self, client: bigquery.Client, table: bigquery.Table) -> None:
+        self._client = client
+        self._table = table
+
+    def plan(self) -> Iterator[Planned]:
+        """What is to become of each, without the payloads."""
+        fields = [each for each in self._table.schema if each.name in PLAN_FIELDS]
+        rows = self._client.list_rows(
+            self._table, selected_fields=fields, page_size=PAGE_ROWS
+        )
+        for row in rows:
+            yield Planned(*(row[name] for name in PLAN_FIELDS))
+
+    def read(self, page: range) -> list[Replay]:
+        """The messages of a page."""
+        rows = self._client.list_rows(
+            self._table, start_index=page.start, max_results=len(page)
+        )
+        return [replay_of(row) for row in rows if row["chosen"]]
+
+
+def connect(project: str) -> bigquery.Client:
+    """A client of BigQuery, or of the local one at `BIGQUERY_EMULATOR_HOST`.
+
+    Raises:
+        SettingsError: There are no credentials, or nothing answers there; the client
+            itself would try for ten minutes.
+    """
+    host = os.environ.get("BIGQUERY_EMULATOR_HOST")
+    if not host:
+        try:
+            return bigquery.Client(project=project)
+        except DefaultCredentialsError:
+            raise SettingsError(
+                "no Google credentials: gcloud auth application-default login, or set "
+                "GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
+                "BigQuery)"
+            ) from None
+    address = urlsplit(host if "//" in host else f"//{host}")
+    try:
+        place = (address.hostname or "", address.port or 80)
+        socket.create_connection(place, ANSWER_SECONDS).close()
+    except (OSError, ValueError):
+        raise SettingsError(
+            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST)"
+        ) from None
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
+    return bigquery.Client(project=project, credentials=anonymous)
+
+
+def select_statement(place: str, wish: Wish) -> tuple[str, list[Any]]:
+    """The statement that chooses, and its parameters.
+
+    Args:
+        place: `project.dataset`, both plain names.
+        wish: What the user wants; its texts are parameters, never SQL.
+    """
+    states = [*FAILED, *([IN_FLIGHT] if wish.again else [])]
+    parameters = [bigquery.ArrayQueryParameter("states", "STRING", states)]
+    conditions = ["TRUE"]
+    for name, column, texts in (
+        ("reasons", "reason", wish.reasons),
+        ("datasets", "dataset", wish.datasets),
+    ):
+        if texts:
+            conditions.append(f"{column} IN UNNEST(@{name})")
+            parameters.append(bigquery.ArrayQueryParameter(name, "STRING", texts))
+    for name, sign, instant in (
+        ("since", ">=", wish.since),
+        ("until", "<", wish.until),
+    ):
+        if instant:
+            conditions.append(f"held_utc {sign} @{name}")
+            parameters.append(bigquery.ScalarQueryParameter(name, "TIMESTAMP", instant))
+    sql = SELECT_SQL.format(place=place, conditions=" AND ".join(conditions))
+    return sql, parameters
+
+
+def pages(plan: Iterable[Planned]) -> Iterator[range]:
+    """Cuts what is chosen into pages of rows that are in memory together.
+
+    A payload above `PAGE_BYTES` stands alone; pages with nothing chosen are left out.
+    """
+    start = end = size_bytes = 0
+    is_wanted = False
+    for index, each in enumerate(plan):
+        more_bytes = each.payload_bytes if each.chosen else 0
+        is_full = index - start >= PAGE_ROWS or size_bytes + more_bytes > PAGE_BYTES
+        if index > start and is_full:
+            if is_wanted:
+                yield range(start, index)
+            start, size_bytes, is_wanted = index, 0, False
+        size_bytes += more_bytes
+        is_wanted = is_wanted or each.chosen
+        end = index + 1
+    if is_wanted:
+        yield range(start, end)
+
+
+def replay_of(row: Any) -> Replay:
+    """The message that publishes one thing again, and what is to be written down.
+
+    Bytes and attributes are those that came; new are `publish_id`, so that no dedup
+    takes the message for the one that failed, `attempt`, and `replay_of`, by which
+    whatever comes of it is known to belong to what failed first. A second run after a
+    crash gives the same `publish_id`.
+    """
+    known = json.loads(row["attributes"] or "{}")
+    attributes = {
+        key: fitting(str(text))
+        for key, text in known.items()
+        if not key.startswith("goog")  # Pub/Sub keeps these names to itself
+    }
+    attributes.setdefault("dataset", fitting(row["dataset"] or "unknown"))
+    if row["message_id"] is not None:
+        attributes.setdefault("message_id", fitting(row["message_id"]))
+    row_id = f"{row['held_id']}-{row['replays'] + 1}"
+    attributes["publish_id"] = fitting(
+        attributes.get("message_id", ""), f"~replay-{row_id}"
+    )
+    attributes["attempt"] = str(row["attempt"] + 1)
+    attributes["replay_of"] = row["root_id"]
+    told = {
+        **{
+            name: row[name]
+            for name in ("held_id", "root_id", "dataset", "message_id", "reason")
+        },
+        "publish_id": attributes["publish_id"],
+        "attempt": row["attempt"] + 1,
+    }
+    return Replay(Envelope(bytes(row["payload"]), attributes), told, row_id)

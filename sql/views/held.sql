@@ -1,0 +1,193 @@
+{# What is held back, and what came of it: one row a lineage.
+
+   place      project.dataset
+   datasets   the datasets whose tables are looked into for rows
+   subjects   every subject that the registry knows, with its dataset's name
+#}
+WITH letters AS (
+  SELECT
+    'DEAD_LETTER' AS kind,
+    dead_letter_id AS held_id,
+    failed_utc AS held_utc,
+    stage,
+    reason,
+    error,
+    dataset,
+    message_id,
+    record_index,
+    record_id,
+    COALESCE(attempt, 1) AS attempt,
+    JSON_VALUE(attributes, '$.replay_of') AS replay_of,
+    payload,
+    attributes
+  FROM {{ (place ~ ".iris_dead_letters") | name }}
+  UNION ALL
+  SELECT
+    'UNMAPPED' AS kind,
+    unmapped_id AS held_id,
+    ingested_utc AS held_utc,
+    'decode' AS `stage`,
+    'UNMAPPED' AS reason,
+    CAST(NULL AS STRING) AS `error`,
+    dataset,
+    message_id,
+    CAST(NULL AS INT64) AS record_index,
+    CAST(NULL AS STRING) AS record_id,
+    COALESCE(SAFE_CAST(JSON_VALUE(attributes, '$.attempt') AS INT64), 1) AS attempt,
+    JSON_VALUE(attributes, '$.replay_of') AS replay_of,
+    payload,
+    attributes
+  FROM {{ (place ~ ".iris_unmapped") | name }}
+),
+
+records AS (
+  SELECT DISTINCT held_id
+  FROM letters
+  WHERE record_index IS NOT NULL
+),
+
+-- The first letter of each lineage. A record that failed when its whole message was
+-- replayed is the first of its own: what else was in the message went its own way.
+rooted AS (
+  SELECT
+    letters.*,
+    CASE
+      WHEN letters.replay_of IS NULL THEN letters.held_id
+      WHEN letters.record_index IS NULL THEN letters.replay_of
+      WHEN records.held_id IS NOT NULL THEN letters.replay_of
+      ELSE letters.held_id
+    END AS root_id
+  FROM letters
+  LEFT JOIN records ON letters.replay_of = records.held_id
+),
+
+-- The newest attempt of each. A letter may be there twice, after a restart.
+newest AS (
+  SELECT
+    * EXCEPT (held_utc, record_index, record_id),
+    MIN(held_utc) OVER lineage AS held_utc,
+    MAX(record_index) OVER lineage AS record_index,
+    MAX(record_id) OVER lineage AS record_id
+  FROM rooted
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER attempts = 1
+  WINDOW
+    lineage AS (PARTITION BY root_id),
+    attempts AS (
+      PARTITION BY root_id
+      ORDER BY attempt DESC, rooted.held_utc DESC, held_id DESC
+    )
+),
+
+replays AS (
+  SELECT
+    root_id,
+    COUNT(DISTINCT publish_id) AS replays,
+    MAX(replayed_utc) AS replayed_utc,
+    MAX(attempt) AS attempt
+  FROM {{ (place ~ ".iris_replays") | name }}
+  GROUP BY root_id
+),
+
+-- Whole messages that a replay opened, with records that failed by themselves.
+opened AS (
+  SELECT
+    replay_of AS root_id,
+    MAX(attempt) AS attempt
+  FROM letters
+  WHERE record_index IS NOT NULL
+  GROUP BY replay_of
+),
+
+subjects AS (
+{% for subject, dataset in subjects %}
+  SELECT
+    {{ subject | text }} AS subject,
+    {{ dataset | text }} AS dataset
+{% if not loop.last %}
+  UNION ALL
+{% endif %}
+{% endfor %}
+),
+
+landed AS (
+{% for dataset in datasets %}
+  SELECT
+    {{ dataset.name | text }} AS dataset,
+    record_id,
+    message_id
+  FROM {{ (place ~ "." ~ dataset.table) | name }}
+{% if not loop.last %}
+  UNION ALL
+{% endif %}
+{% else %}
+  SELECT
+    CAST(NULL AS STRING) AS dataset,
+    CAST(NULL AS STRING) AS record_id,
+    CAST(NULL AS STRING) AS message_id
+{% endfor %}
+),
+
+held_records AS (
+  SELECT DISTINCT record_id
+  FROM letters
+  WHERE record_id IS NOT NULL
+),
+
+held_messages AS (
+  SELECT DISTINCT message_id
+  FROM letters
+  WHERE record_index IS NULL AND message_id IS NOT NULL
+),
+
+landed_records AS (
+  SELECT DISTINCT landed.record_id
+  FROM landed
+  INNER JOIN held_records ON landed.record_id = held_records.record_id
+),
+
+landed_messages AS (
+  SELECT DISTINCT
+    landed.dataset,
+    landed.message_id
+  FROM landed
+  INNER JOIN held_messages ON landed.message_id = held_messages.message_id
+)
+
+SELECT
+  newest.kind,
+  newest.held_id,
+  newest.root_id,
+  newest.held_utc,
+  newest.stage,
+  newest.reason,
+  newest.error,
+  newest.dataset,
+  newest.message_id,
+  newest.record_index,
+  newest.record_id,
+  newest.attempt,
+  COALESCE(replays.replays, 0) AS replays,
+  replays.replayed_utc,
+  CASE
+    WHEN
+      landed_records.record_id IS NOT NULL
+      OR (newest.record_index IS NULL AND landed_messages.message_id IS NOT NULL)
+      THEN 'ROW'
+    WHEN newest.record_index IS NULL AND opened.attempt > newest.attempt THEN 'OPENED'
+    WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL THEN 'UNKNOWN_DATASET'
+    WHEN replays.attempt > newest.attempt THEN 'REPLAYED'
+    WHEN newest.replay_of IS NOT NULL THEN 'FAILED_AGAIN'
+    ELSE 'WAITING'
+  END AS state,
+  newest.payload,
+  newest.attributes
+FROM newest
+LEFT JOIN replays ON newest.root_id = replays.root_id
+LEFT JOIN opened ON newest.root_id = opened.root_id
+LEFT JOIN subjects ON newest.dataset = subjects.subject
+LEFT JOIN landed_records ON newest.record_id = landed_records.record_id
+LEFT JOIN landed_messages
+  ON
+    subjects.dataset = landed_messages.dataset
+    AND newest.message_id = landed_messages.message_id

@@ -1,0 +1,53 @@
+"""The command line of a replay: mistakes and failures are one line."""
+
+import pytest
+
+from bridge.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PUBSUB_TOPIC", "projects/some-project/topics/iris")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
+
+
+def complaint(capsys):
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--since", "yesterday"),
+        ("--until", "2026-05-06T09:00:00"),
+        ("--project", "p; DROP"),
+        ("--tables", "a.b"),
+        ("--tables", "`"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_code_2(options, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["replay", *options])
+    assert ended.value.code == 2
+    assert options[0] in complaint(capsys)
+
+
+def test_a_missing_topic_is_one_line_and_code_2(monkeypatch, capsys):
+    monkeypatch.delenv("PUBSUB_TOPIC")
+    assert main(["replay"]) == 2
+    assert "PUBSUB_TOPIC is not set" in complaint(capsys)
+
+
+def test_a_local_bigquery_that_is_not_there_is_one_line_and_code_2(capsys):
+    assert main(["replay"]) == 2
+    assert "nothing answers at http://127.0.0.1:1" in complaint(capsys)
+
+
+def test_missing_credentials_are_one_line_and_code_2(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    assert main(["replay"]) == 2
+    assert "no Google credentials" in complaint(capsys)

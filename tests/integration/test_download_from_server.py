@@ -19,6 +19,9 @@ from bridge.download import (
     StubbornError,
     TooLargeError,
 )
+from bridge.sources import ArchiveSource, Job, SourceError
+from bridge.span import Span, parse_moment
+from bridge.tally import Tally
 
 pytestmark = pytest.mark.integration
 
@@ -118,3 +121,21 @@ def test_a_stop_ends_the_wait_for_the_next_try(archive: Archive) -> None:
     with pytest.raises(StoppedError):
         run(scenario)
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_refuses_everybody_ends_the_run(
+    archive: Archive, status: int
+) -> None:
+    archive.every = status
+    tally = Tally()
+
+    async def scenario(downloader: Downloader, _: Patience) -> None:
+        span = Span(parse_moment("2026-05-06"), parse_moment("2026-05-07"))
+        source = ArchiveSource(archive.url, span, [], downloader, tally)
+        async for _parcel in source.parcels(Job("FREQ", "good")):
+            raise AssertionError
+
+    with pytest.raises(SourceError, match=f"refuses to answer: HTTP {status}"):
+        run(scenario)
+    assert tally.total("failed") == 0

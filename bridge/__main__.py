@@ -16,7 +16,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, NoReturn
 
-from bridge import check, health, logs, notices, settings
+from bridge import absence, check, health, logs, notices, settings
 from bridge.metrics import Metrics
 from bridge.relay import Relay
 
@@ -59,6 +59,8 @@ settings, from the environment, else from .env, else from IRIS_SETTINGS_FILE:
   IRIS_SETTINGS_FILE     the settings.json of Elexon's own client, as it is
   PUBSUB_TOPIC           projects/PROJECT/topics/TOPIC
   PUBSUB_EMULATOR_HOST   host:port of a local Pub/Sub
+  IRIS_STATE_FILE        how far the queue has been read, to tell after more than 3 days
+                         away what has expired; default .gb-iris/bridge-state.json
   HEALTH_PORT            of /healthz and /metrics; default 8080, 0 for any free one
 
 exit codes: 0 stopped as asked, 1 failed, 2 a setting must be corrected
@@ -116,21 +118,25 @@ async def _relay(chosen: settings.Settings) -> int:
     metrics = Metrics()
     state = health.Health(redact, chosen.secret_expires)
     async with health.serve(state, metrics, chosen.health_port) as port:
-        relay = Relay(chosen, metrics, state)
+        watch = absence.load(chosen.state_file, chosen.source)
+        relay = Relay(chosen, metrics, state, watch)
         fields = {**chosen.masked(), "HEALTH_PORT": port}
         log.info("bridge started", extra={"fields": fields})
-        await _until_stopped(relay, chosen, metrics)
+        await _until_stopped(relay, chosen, metrics, watch)
     log.info("bridge stopped", extra={"fields": dict(metrics.totals)})
     return 0
 
 
 async def _until_stopped(
-    relay: Relay, chosen: settings.Settings, metrics: Metrics
+    relay: Relay, chosen: settings.Settings, metrics: Metrics, watch: absence.Watch
 ) -> None:
     """Relays until a signal; then gives what is in hand `STOP_SECONDS` to finish."""
     stopped = asyncio.Event()
     _on_signals(stopped)
-    chores: list[Coroutine[Any, Any, None]] = [notices.summarize(metrics)]
+    chores: list[Coroutine[Any, Any, None]] = [
+        notices.summarize(metrics),
+        watch.keep(),
+    ]
     if chosen.secret_expires:
         metrics.set_secret_expiry(chosen.secret_expires)
         chores.append(notices.warn_of_expiry(chosen.secret_expires))
@@ -145,6 +151,7 @@ async def _until_stopped(
     for task in (*tasks, running, stopping):
         task.cancel()
     await asyncio.gather(*tasks, running, stopping, return_exceptions=True)
+    watch.save()
     for task in done:
         task.result()
 

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -78,21 +78,43 @@ def seal(message: QueueMessage, body: bytes) -> Envelope:
     Raises:
         UnpublishableError: The body is empty, or too large even gzipped.
     """
+    dataset = _text(message.subject) or UNKNOWN_DATASET
+    message_id = _text(message.message_id) or _derived_id(message, dataset, body)
+    times = {"delivery_count": str(message.delivery_count or 0)}
+    if message.enqueued_time_utc:
+        times["enqueued_time"] = rfc3339(message.enqueued_time_utc)
+    return enclose(body, dataset, message_id, SOURCE, times)
+
+
+def enclose(
+    body: bytes,
+    dataset: str,
+    message_id: str,
+    source: str,
+    others: Mapping[str, str] | None = None,
+) -> Envelope:
+    """Makes the Pub/Sub message of a body, wherever it comes from.
+
+    Args:
+        body: The data; above `MAX_DATA_BYTES` they are gzipped.
+        dataset: The IRIS subject.
+        message_id: The file name that Elexon gave.
+        source: What the rows will say of their origin.
+        others: Further attributes, as they are.
+
+    Raises:
+        UnpublishableError: The body is empty, or too large even gzipped.
+    """
     if not body:
         raise UnpublishableError("empty body")
-    dataset = _text(message.subject) or UNKNOWN_DATASET
-    message_id = fitting(
-        _text(message.message_id) or _derived_id(message, dataset, body)
-    )
+    message_id = fitting(message_id)
     attributes = {
         "dataset": fitting(dataset),
         "message_id": message_id,
         "publish_id": message_id,
-        "delivery_count": str(message.delivery_count or 0),
-        "source": SOURCE,
+        "source": source,
+        **(others or {}),
     }
-    if message.enqueued_time_utc:
-        attributes["enqueued_time"] = rfc3339(message.enqueued_time_utc)
     if len(body) > MAX_DATA_BYTES:
         attributes["content_encoding"] = "gzip"
         return Envelope(_compressed(body), attributes)

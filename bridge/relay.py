@@ -20,6 +20,7 @@ from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostEr
 from google.api_core.exceptions import InvalidArgument
 
 from bridge import envelope, iris_queue, publisher
+from bridge.absence import Watch
 from bridge.hand import (
     FIRST_MESSAGES,
     Held,
@@ -65,7 +66,9 @@ class SettleError(Exception):
 class Relay:
     """Everything between one queue and one topic."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, health: Health, watch: Watch
+    ) -> None:
         """Makes the Pub/Sub client; call it inside the running loop.
 
         Raises:
@@ -74,6 +77,7 @@ class Relay:
         self._settings = settings
         self._metrics = metrics
         self._health = health
+        self._watch = watch
         self._publisher = publisher.Publisher(settings.topic, settings.emulator_host)
         self._stopping = asyncio.Event()
         self._hand: list[Held] = []
@@ -123,6 +127,7 @@ class Relay:
             self._metrics.add("sessions")
             log.info("session opened", extra={"fields": {"carried": len(self._hand)}})
             self._health.session_open = True
+            self._watch.opened(datetime.now(UTC))
             try:
                 await self._turns(receiver)
             finally:
@@ -148,10 +153,12 @@ class Relay:
     async def _receive(self, receiver: ServiceBusReceiver) -> None:
         async with asyncio.timeout(CALL_SECONDS):
             messages = await receiver.receive_messages(self._batch, RECEIVE_SECONDS)
-        if not messages:
-            return
         now = datetime.now(UTC)
+        if not messages:
+            self._watch.found_empty(now)
+            return
         self._hand = [self._hold(message, now) for message in messages]
+        self._watch.received(_queued(held) for held in self._hand)
         received_bytes = sum(held.body_bytes for held in self._hand)
         self._batch = next_batch(self._batch, len(messages), received_bytes)
         self._health.last_message = now
@@ -206,6 +213,7 @@ class Relay:
         self._metrics.add("published", len(chunk))
         self._metrics.add("published_bytes", sum(len(one.data) for one in envelopes))
         for held in chunk:
+            self._watch.reading.note_published(*_queued(held))
             held.envelope = None
 
     async def _end_publishing(self) -> None:
@@ -306,6 +314,12 @@ class Relay:
                 self._metrics.add("lock_lost")
             self._renew_seconds = time.monotonic() - started
             self._health.turn()
+
+
+def _queued(held: Held) -> tuple[str, str]:
+    """Of which dataset a message is, and when it was queued; empty if not known."""
+    attributes = held.envelope.attributes if held.envelope else {}
+    return attributes.get("dataset", ""), attributes.get("enqueued_time", "")
 
 
 def _delays(longest_seconds: float) -> Iterator[float]:

@@ -24,6 +24,7 @@ NAMESPACE_DOMAIN = ".servicebus.windows.net"
 
 SIMULATOR_QUEUE_NAME = "iris"
 DEFAULT_HEALTH_PORT = "8080"
+DEFAULT_STATE_FILE = Path(".gb-iris/bridge-state.json")
 MAX_PORT = 65_535
 
 # The keys of Elexon's settings.json (elexon-data/iris-clients, python/README): flat
@@ -59,6 +60,7 @@ class Settings:
         topic: `projects/P/topics/T`.
         health_port: TCP port of /healthz and /metrics; 0 is any free one.
         emulator_host: `host:port` of a local Pub/Sub, if one is to be used.
+        state_file: Where the bridge notes how far it has read.
     """
 
     queue_name: str
@@ -71,6 +73,7 @@ class Settings:
     secret_expires: date | None = None
     health_port: int = int(DEFAULT_HEALTH_PORT)
     emulator_host: str | None = None
+    state_file: Path = DEFAULT_STATE_FILE
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -182,6 +185,7 @@ def parse(values: Mapping[str, str]) -> Settings:
         secret_expires=_date(values, "IRIS_SECRET_EXPIRES"),
         health_port=_port(values, "HEALTH_PORT", DEFAULT_HEALTH_PORT),
         emulator_host=values.get("PUBSUB_EMULATOR_HOST"),
+        state_file=Path(values.get("IRIS_STATE_FILE", DEFAULT_STATE_FILE)).expanduser(),
     )
 
 

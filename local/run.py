@@ -142,7 +142,12 @@ class Run:
         return [source, "Pub/Sub", "BigQuery"]
 
     async def _start_bridge(self, port: int) -> None:
-        self._bridge = self.services.launch("bridge", "bridge", HEALTH_PORT=str(port))
+        self._bridge = self.services.launch(
+            "bridge",
+            "bridge",
+            HEALTH_PORT=str(port),
+            IRIS_STATE_FILE=str(self._plan.data.path / "bridge-state.json"),
+        )
         url = f"http://{LOOPBACK}:{port}/healthz"
         await self._bridge.wait_for(lambda: _healthy(url), BRIDGE_START_SECONDS)
 

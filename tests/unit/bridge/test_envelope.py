@@ -146,3 +146,17 @@ def test_no_name_makes_a_message_unpublishable(
         assert key
         assert value
         assert len(value.encode()) <= envelope.MAX_ATTRIBUTE_BYTES
+
+
+def test_a_body_from_elsewhere_has_its_source_and_no_times() -> None:
+    name = "FREQ_202605060231_10001.json"
+    sealed = envelope.enclose(FREQ_BODY, "FREQ", name, "IRIS_ARCHIVE")
+    assert sealed.data == FREQ_BODY
+    assert sealed.attributes == {
+        "dataset": "FREQ",
+        "message_id": name,
+        "publish_id": name,
+        "source": "IRIS_ARCHIVE",
+    }
+    with pytest.raises(envelope.UnpublishableError, match="empty"):
+        envelope.enclose(b"", "FREQ", name, "IRIS_ARCHIVE")

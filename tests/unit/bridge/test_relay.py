@@ -10,6 +10,7 @@ import pytest
 from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 
 from bridge import notices
+from bridge.absence import Reading, Watch
 from bridge.envelope import Envelope
 from bridge.hand import Held
 from bridge.health import Health
@@ -52,7 +53,7 @@ async def until(condition: Any) -> None:
 
 def relay_to(topic: Topic) -> tuple[Relay, Metrics]:
     metrics = Metrics()
-    relay = Relay(SETTINGS, metrics, Health(Redactor()))
+    relay = Relay(SETTINGS, metrics, Health(Redactor()), Watch(Reading("iris")))
     relay._publisher = cast(Any, topic)
     return relay, metrics
 

@@ -1,0 +1,123 @@
+"""Journal: which messages a command has published, so that it goes on after a stop.
+
+An append-only file of JSON lines: what the command is, then one `[dataset, message_id]`
+for each message that Pub/Sub has, and `{"finished": time}` at the end. A line that a
+kill cut short is dropped; its message is published once more.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from bridge.settings import SettingsError
+from bridge.span import seconds_text
+
+DIGEST_CHARACTERS = 10
+
+
+def journal_name(command: dict[str, Any]) -> str:
+    """The file's name for a command: the same for the same command."""
+    text = json.dumps(command, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]
+    return f"{command['via']}-{digest}.journal"
+
+
+class Journal:
+    """The journal of one command, locked against a second run of it.
+
+    Attributes:
+        keys: `DATASET/message_id` of what was published; about 130 bytes each.
+        finished: When the command came to its end; None if it did not yet.
+    """
+
+    def __init__(self, folder: Path, command: dict[str, Any]) -> None:
+        """Opens the journal of a command, or begins one.
+
+        Raises:
+            SettingsError: The folder cannot be written, or a run is at work.
+        """
+        self.path = folder / journal_name(command)
+        self._header = json.dumps({"command": command}, sort_keys=True) + "\n"
+        self.keys: set[str] = set()
+        self.finished: str | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = self.path.open("a+b")
+        except OSError as error:
+            raise SettingsError(
+                f"--journal: cannot write {self.path} ({error.strerror})"
+            ) from None
+        self._lock()
+        self._load()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise SettingsError(
+                f"this command is already running (it holds {self.path})"
+            ) from None
+
+    def _load(self) -> None:
+        """Reads what is there, and cuts off a line without an end."""
+        self._file.seek(0)
+        whole_bytes = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            if whole_bytes == 0 and line != self._header.encode():
+                raise SettingsError(f"{self.path} is not the journal of this command")
+            whole_bytes += len(line)
+            self._take(line)
+        self._file.truncate(whole_bytes)
+        if whole_bytes == 0:
+            self._write(self._header)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            raise SettingsError(f"{self.path} is damaged: remove it") from None
+        match entry:
+            case [str(dataset), str(message_id)]:
+                self.keys.add(key(dataset, message_id))
+            case {"finished": str(moment)}:
+                self.finished = moment
+
+    def add(self, names: Iterable[tuple[str, str]]) -> None:
+        """Notes published messages, `(dataset, message_id)`; on disk on return."""
+        names = list(names)
+        self._write("".join(json.dumps(name) + "\n" for name in names))
+        self.keys.update(key(*name) for name in names)
+
+    def finish(self, moment: datetime) -> None:
+        """Notes that nothing is left to do."""
+        self.finished = seconds_text(moment)
+        self._write(json.dumps({"finished": self.finished}) + "\n")
+
+    def begin_anew(self) -> None:
+        """Forgets everything."""
+        self._file.truncate(0)
+        self.keys.clear()
+        self.finished = None
+        self._write(self._header)
+
+    def close(self) -> None:
+        """Lets another run have it."""
+        self._file.close()
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def key(dataset: str, message_id: str) -> str:
+    """What names a message in the journal; a dataset has no slash."""
+    return f"{dataset}/{message_id}"

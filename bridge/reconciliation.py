@@ -1,0 +1,164 @@
+"""Reconciliation: which messages of a dataset have left a trace in BigQuery."""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.cloud import bigquery
+
+from bridge.logs import one_line
+from bridge.settings import SettingsError
+
+# A dataset name is data until it matches this; only then does it name a table.
+DATASET_PATTERN = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
+# https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
+# domain that old ones have; https://cloud.google.com/bigquery/docs/datasets#dataset-naming
+PROJECT_PATTERN = re.compile(r"[a-z0-9.:-]{1,100}", re.ASCII)
+TABLES_PATTERN = re.compile(r"[A-Za-z0-9_]{1,1024}", re.ASCII)
+
+# Where messages go that become no row of their dataset's own table.
+SHARED_TABLES = ("iris_dead_letters", "iris_unmapped")
+PAGE_ROWS = 50_000
+FAILURES = (GoogleAPIError, GoogleAuthError, OSError)
+# The client's own ten minutes are long for a wrong address.
+RETRY = bigquery.DEFAULT_RETRY.with_timeout(60.0)
+
+
+class TablesError(Exception):
+    """BigQuery does not answer; the text is one line."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where the tables are.
+
+    Raises:
+        SettingsError: The project or the dataset has no valid name.
+    """
+
+    project: str
+    dataset: str
+
+    def __post_init__(self) -> None:
+        if not PROJECT_PATTERN.fullmatch(self.project):
+            raise SettingsError(f"--project: {self.project!r} is not a project")
+        if not TABLES_PATTERN.fullmatch(self.dataset):
+            raise SettingsError(f"--tables: {self.dataset!r} is not a BigQuery dataset")
+
+    def own_query(self, dataset: str) -> str | None:
+        """Asks a dataset's own table for ids from @first to @last.
+
+        None for a name that can name no table.
+        """
+        if not DATASET_PATTERN.fullmatch(dataset):
+            return None
+        table = self._table(f"bmrs_{dataset.lower()}_iris")
+        return (
+            f"SELECT DISTINCT message_id FROM {table} "  # noqa: S608 - checked name
+            "WHERE message_id BETWEEN @first AND @last"
+        )
+
+    def shared_queries(self) -> Iterator[str]:
+        """Asks the tables of all datasets for names from @first to @last."""
+        for name in SHARED_TABLES:
+            yield (
+                "SELECT DISTINCT dataset, message_id "  # noqa: S608 - our own names
+                f"FROM {self._table(name)} "
+                "WHERE message_id BETWEEN @first AND @last"
+            )
+
+    def _table(self, name: str) -> str:
+        return f"`{self.project}.{self.dataset}.{name}`"
+
+
+class Lookup:
+    """Asks BigQuery; a table that does not exist has no messages."""
+
+    def __init__(self, tables: Tables) -> None:
+        """Makes the client.
+
+        Raises:
+            SettingsError: There are no Google credentials.
+        """
+        self._tables = tables
+        self._client = _connect(tables.project)
+
+    def remove_known(self, listed: Mapping[str, set[str]]) -> None:
+        """Takes out of `listed` what the tables have: one scan for each table.
+
+        Args:
+            listed: Ids by dataset; what is missing stays.
+
+        Raises:
+            TablesError: BigQuery does not answer.
+        """
+        everything = [end for ids in listed.values() if ids for end in _ends(ids)]
+        if not everything:
+            return
+        for dataset, ids in listed.items():
+            query = self._tables.own_query(dataset)
+            if ids and query:
+                for row in self._rows(query, *_ends(ids)):
+                    ids.discard(row["message_id"])
+        for query in self._tables.shared_queries():
+            for row in self._rows(query, *_ends(everything)):
+                listed.get(row["dataset"], set()).discard(row["message_id"])
+
+    def _rows(self, query: str, first: str, last: str) -> Iterator[Any]:
+        config = bigquery.QueryJobConfig(
+            query_parameters=[
+                bigquery.ScalarQueryParameter("first", "STRING", first),
+                bigquery.ScalarQueryParameter("last", "STRING", last),
+            ]
+        )
+        try:
+            rows = self._client.query(query, job_config=config)
+            yield from rows.result(page_size=PAGE_ROWS)
+        except NotFound:
+            return
+        except FAILURES as error:
+            raise TablesError(_told(error)) from None
+
+    def check(self) -> None:
+        """Makes sure that the BigQuery dataset is there.
+
+        Raises:
+            SettingsError: It is not.
+            TablesError: BigQuery does not answer.
+        """
+        name = f"{self._tables.project}.{self._tables.dataset}"
+        try:
+            self._client.get_dataset(name, retry=RETRY)
+        except NotFound:
+            raise SettingsError(
+                f"{name} does not exist: --project and --tables name the tables"
+            ) from None
+        except FAILURES as error:
+            raise TablesError(_told(error)) from None
+
+
+def _told(error: Exception) -> str:
+    return f"BigQuery does not answer: {one_line(error)}"
+
+
+def _ends(ids: Collection[str]) -> tuple[str, str]:
+    """The first and the last in the order of UTF-8, which is BigQuery's."""
+    return min(ids, key=str.encode), max(ids, key=str.encode)
+
+
+def _connect(project: str) -> bigquery.Client:
+    try:
+        if os.environ.get("BIGQUERY_EMULATOR_HOST"):
+            anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
+            return bigquery.Client(project=project, credentials=anonymous)
+        return bigquery.Client(project=project)
+    except DefaultCredentialsError:
+        raise SettingsError(
+            "no Google credentials: gcloud auth application-default login "
+            "(BIGQUERY_EMULATOR_HOST for a local BigQuery)"
+        ) from None

@@ -1,0 +1,209 @@
+"""Transfer: from a source to the topic, many at a time, noting what Pub/Sub has.
+
+One task lists, several fetch, one publishes and writes the journal: a message is in the
+journal only after Pub/Sub has taken it. Queues between them are short, so memory is
+bounded whatever the source holds.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
+
+from bridge import publisher
+from bridge.download import Patience, StoppedError, delay_seconds
+from bridge.journal import Journal, key
+from bridge.logs import one_line
+from bridge.publisher import Publisher
+from bridge.sources import Job, Parcel, Source
+from bridge.tally import Tally
+
+# Listing runs ahead of fetching by no more than a page or so.
+MAX_JOBS_WAITING = 5_000
+# A batch is published when it is full or this old.
+MAX_BATCH_MESSAGES = publisher.MAX_REQUEST_MESSAGES
+MAX_BATCH_BYTES = publisher.MAX_REQUEST_BYTES
+BATCH_SECONDS = 0.25
+
+FATAL_ERRORS = (
+    exceptions.NotFound,
+    exceptions.PermissionDenied,
+    exceptions.Unauthenticated,
+)
+PASSING_ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, grpc.RpcError, OSError)
+
+
+class PublishError(Exception):
+    """Pub/Sub will not take messages until the user does something about it."""
+
+
+@dataclass
+class Transfer:
+    """One run of a backfill.
+
+    Attributes:
+        concurrency: How many messages are fetched at once.
+    """
+
+    source: Source
+    publisher: Publisher
+    journal: Journal
+    tally: Tally
+    patience: Patience
+    concurrency: int
+    _jobs: asyncio.Queue[Job | None] = field(init=False)
+    _parcels: asyncio.Queue[Parcel | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._jobs = asyncio.Queue(MAX_JOBS_WAITING)
+        self._parcels = asyncio.Queue(self.concurrency)
+
+    async def run(self) -> None:
+        """Returns when all is published, or what was in hand when the user stopped.
+
+        Raises:
+            GaveUpError: Nothing has succeeded for too long.
+            SourceError: The source cannot be used.
+            TablesError: BigQuery does not answer.
+            PublishError: Pub/Sub refuses, not for what the messages are.
+            OSError: The journal cannot be written.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._list())
+                group.create_task(self._fetch_all())
+                group.create_task(self._publish())
+        except ExceptionGroup as failures:
+            raise _first(failures) from None
+
+    async def _list(self) -> None:
+        try:
+            async for job in self.source.jobs():
+                if self.patience.stopping.is_set():
+                    break
+                if key(*job) in self.journal.keys:
+                    self.tally.add("before", job.dataset)
+                else:
+                    await self._jobs.put(job)
+        except StoppedError:
+            pass
+        for _ in range(self.concurrency):
+            await self._jobs.put(None)
+
+    async def _fetch_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.concurrency):
+                group.create_task(self._fetch())
+        await self._parcels.put(None)
+
+    async def _fetch(self) -> None:
+        while job := await self._jobs.get():
+            if self.patience.stopping.is_set():
+                continue  # let the listing end
+            try:
+                async for parcel in self.source.parcels(job):
+                    self.tally.add("fetched", job.dataset)
+                    await self._parcels.put(parcel)
+            except StoppedError:
+                continue
+
+    async def _publish(self) -> None:
+        is_last = False
+        while not is_last:
+            batch, is_last = await self._next_batch()
+            await self._publish_batch([x for x in batch if self._is_new(x)])
+
+    async def _next_batch(self) -> tuple[list[Parcel], bool]:
+        """What has been fetched, and whether nothing will follow."""
+        batch: list[Parcel] = []
+        size_bytes = 0
+        parcel = await self._parcels.get()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + BATCH_SECONDS
+        while parcel:
+            batch.append(parcel)
+            size_bytes += parcel.envelope.size_bytes if parcel.envelope else 0
+            if len(batch) == MAX_BATCH_MESSAGES or size_bytes >= MAX_BATCH_BYTES:
+                return batch, False
+            try:
+                async with asyncio.timeout_at(end):
+                    parcel = await self._parcels.get()
+            except TimeoutError:
+                return batch, False
+        return batch, True
+
+    def _is_new(self, parcel: Parcel) -> bool:
+        """Whether it is to be published; halves of a slice may have been before."""
+        if key(*parcel.job) in self.journal.keys:
+            self.tally.add("before", parcel.job.dataset)
+            return False
+        return True
+
+    async def _publish_batch(self, batch: Sequence[Parcel]) -> None:
+        for parcel in batch:
+            if not parcel.envelope:
+                self.tally.add("empty", parcel.job.dataset)
+        await self._note([x for x in batch if not x.envelope])
+        full = [x for x in batch if x.envelope]
+        sizes = [x.envelope.size_bytes for x in full if x.envelope]
+        for part in publisher.requests(sizes):
+            await self._deliver(full[part.start : part.stop])
+
+    async def _deliver(self, parcels: Sequence[Parcel]) -> None:
+        """Publishes until Pub/Sub has all; what it refuses is tried one by one."""
+        envelopes = [x.envelope for x in parcels if x.envelope]
+        try:
+            await self._until_taken(lambda: self.publisher.publish(envelopes))
+        except exceptions.InvalidArgument as error:
+            if len(parcels) > 1:
+                for parcel in parcels:
+                    await self._deliver([parcel])
+                return
+            job = parcels[0].job
+            text = f"{job.message_id}: Pub/Sub refuses it: {one_line(error)}"
+            self.tally.complain("failed", job.dataset, text)
+            return
+        self.patience.succeeded()
+        for parcel in parcels:
+            self.tally.add("published", parcel.job.dataset)
+        self.tally.bytes_published += sum(len(x.data) for x in envelopes)
+        await self._note(parcels)
+
+    async def _until_taken(self, publish: Callable[[], Awaitable[None]]) -> None:
+        """Tries until Pub/Sub has taken the request.
+
+        Raises:
+            InvalidArgument: It refuses the messages.
+            PublishError: It refuses for another reason that stays.
+            GaveUpError: Nothing has succeeded for too long.
+        """
+        attempt = 0
+        while True:
+            try:
+                await publish()
+            except exceptions.InvalidArgument:
+                raise
+            except FATAL_ERRORS as error:
+                advice = publisher.advice(error, self.publisher.topic)
+                raise PublishError(f"{one_line(error)}; {advice}") from None
+            except PASSING_ERRORS as error:
+                attempt += 1
+                self.patience.failed(f"Pub/Sub: {one_line(error)}")
+                # Jitter is no secret. A stop does not end this: messages are in hand.
+                await asyncio.sleep(delay_seconds(attempt, random.random()))  # noqa: S311
+            else:
+                return
+
+    async def _note(self, parcels: Sequence[Parcel]) -> None:
+        if parcels:
+            await asyncio.to_thread(self.journal.add, [x.job for x in parcels])
+
+
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
+    """The first failure, out of groups within groups."""
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first

@@ -1,0 +1,196 @@
+"""Backfill from a server that behaves like Elexon's, into a real Pub/Sub."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.archive_fixture import Archive, archive_server, fill
+from integration.backfill_fixture import DAY, UPLOADED, Backfill, row
+from integration.bridge_fixture import DEADLINE_SECONDS, PubSub, running, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
+    with running(PubSub(tmp_path_factory.mktemp("pubsub"))) as server:
+        server.create_topic()
+        yield server
+
+
+@pytest.fixture
+def pubsub(server: PubSub) -> PubSub:
+    return server
+
+
+@pytest.fixture
+def archive() -> Iterator[Archive]:
+    with archive_server() as served:
+        yield served
+
+
+@pytest.fixture
+def backfill(tmp_path: Path, archive: Archive, pubsub: PubSub) -> Backfill:
+    return Backfill(tmp_path, archive, pubsub)
+
+
+def test_every_message_of_the_span_arrives_unchanged_whatever_the_network_does(
+    backfill: Backfill, archive: Archive, pubsub: PubSub, samples: list[Path]
+) -> None:
+    archive.page_blobs = 5
+    bodies = fill(archive, samples, UPLOADED)
+    archive.put("FREQ", "before.json", b"[1]", "2026-05-05T23:59:59Z")
+    archive.put("FREQ", "after.json", b"[1]", "2026-05-07T00:00:00Z")
+    first, second, third, fourth, *_ = (
+        f"/iris-archive/data/{x.parent.name}/{x.name}" for x in samples
+    )
+    archive.faults[first] = [500, "truncate", "drop"]
+    archive.faults[second] = [(429, {"Retry-After": "1"})]
+    archive.faults[third] = ["truncate"]
+    archive.faults["/iris-archive"] = [503]
+    archive.faults[fourth] = [404]
+
+    out, err = backfill.run(*DAY, code=1)
+    assert row(out, "total")[0] == str(len(bodies))
+    assert f"{samples[3].name}: HTTP 404" in err
+    assert [
+        asked.headers["Range"]
+        for asked in archive.asked
+        if asked.path == third and "Range" in asked.headers
+    ] == [f"bytes={samples[2].stat().st_size // 2}-"]
+
+    refused, tried = (x.seconds for x in archive.asked if x.path == second)
+    assert tried - refused >= 1  # as its Retry-After says
+
+    archive.asked.clear()
+    backfill.run(*DAY)  # what was gone is tried again, and nothing else
+    assert [path for path in archive.fetches() if "data" in path] == [fourth]
+
+    messages = pubsub.pull(len(bodies))
+    assert {x.attributes["message_id"]: x.data for x in messages} == bodies
+    assert len(messages) == len(bodies)
+    one = next(x for x in messages if x.attributes["message_id"] == samples[0].name)
+    assert dict(one.attributes) == {
+        "dataset": samples[0].parent.name,
+        "message_id": samples[0].name,
+        "publish_id": samples[0].name,
+        "source": "IRIS_ARCHIVE",
+    }
+
+    archive.asked.clear()
+    assert "nothing to do" in backfill.run(*DAY)[1]
+    assert not archive.asked
+    backfill.run(*DAY, "--again")
+    assert len(pubsub.pull(len(bodies))) == len(bodies)
+
+
+def test_only_the_datasets_asked_for_and_nothing_at_all_on_a_dry_run(
+    backfill: Backfill, archive: Archive, pubsub: PubSub
+) -> None:
+    for dataset in ("FREQ", "MID", "BOALF"):
+        archive.put(dataset, f"{dataset}_1.json", b"[1]", UPLOADED)
+    out, _ = backfill.run(*DAY, "--dataset", "FREQ", "--dataset", "MID", "--dry-run")
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["FREQ", "1"],
+        ["MID", "1"],
+        ["total", "2"],
+    ]
+    assert not [path for path in archive.fetches() if "data" in path]
+    backfill.run(*DAY, "--dataset", "FREQ", "--dataset", "MID")
+    ids = {x.attributes["message_id"] for x in pubsub.pull(2)}
+    assert ids == {"FREQ_1.json", "MID_1.json"}
+
+
+def test_killed_and_stopped_in_the_middle_it_goes_on_where_it_was(
+    backfill: Backfill, archive: Archive, pubsub: PubSub
+) -> None:
+    count = 900
+    ids = {f"FREQ_202605060231_{number}.json" for number in range(count)}
+    for name in ids:
+        archive.put("FREQ", name, b'[{"dataset":"FREQ"}]', UPLOADED)
+    journals = backfill.folder / ".gb-iris/backfill"
+
+    def published() -> int:
+        lines = [path.read_text().splitlines() for path in journals.glob("*")]
+        return len(lines[0]) - 1 if lines else 0
+
+    options = (*DAY, "--rate", "400")
+    process = backfill.start(*options)
+    wait_until(lambda: published() > 100)
+    process.kill()
+    process.communicate()
+    left = count - published()
+
+    archive.asked.clear()
+    process = backfill.start(*options)
+    wait_until(lambda: published() > count - left + 100)
+    archive.stop()  # the server goes away and comes back
+    settled = published()
+    archive.start()
+    _, err = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 0, err
+    assert settled < count
+
+    messages = pubsub.pull(count)
+    assert {x.attributes["message_id"] for x in messages} == ids
+    # Published twice is at most the batch that was under way, fetched twice what the
+    # server dropped.
+    assert len(messages) - count < 300
+    assert len([path for path in archive.fetches() if "data" in path]) <= left
+    assert sum(archive.fetches().values()) <= left + 1 + 2 * 8
+
+
+def test_interrupted_it_finishes_what_is_in_hand(
+    backfill: Backfill, archive: Archive, pubsub: PubSub
+) -> None:
+    ids = {f"INDO_{number}.json" for number in range(400)}
+    for name in ids:
+        archive.put("INDO", name, b"[1]", UPLOADED)
+    process = backfill.start(*DAY, "--rate", "200")
+    wait_until(lambda: len(archive.asked) > 50)
+    process.terminate()
+    out, err = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 130
+    assert "it goes on" in err
+    first = {x.attributes["message_id"] for x in pubsub.pull(int(row(out, "INDO")[-1]))}
+    backfill.run(*DAY, "--rate", "5000")
+    second = {x.attributes["message_id"] for x in pubsub.pull(len(ids) - len(first))}
+    assert first | second == ids
+    assert not first & second
+
+
+def test_it_gives_up_in_one_line_when_nothing_succeeds(
+    backfill: Backfill, archive: Archive
+) -> None:
+    archive.every = 503
+    _, err = backfill.run(*DAY, "--patience", "1", code=1)
+    assert err.splitlines()[-1] == (
+        "gave up: nothing succeeded for 1 s: HTTP 503 Service Unavailable; "
+        "run the same command again, it goes on"
+    )
+
+
+def test_a_gap_from_the_api_is_one_message_a_slice(
+    backfill: Backfill, archive: Archive, pubsub: PubSub
+) -> None:
+    times = [f"2026-05-06T{hour:02}:30:00Z" for hour in range(0, 24, 6)]
+    archive.api["SYSWARN"] = [(x, {"dataset": "SYS_WARN", "at": x}) for x in times]
+    archive.api_max_hours = 12
+    options = ("--from", "2026-05-05", "--to", "2026-05-07", "--via", "api")
+    backfill.run(*options, "--dataset", "SYS_WARN")
+    messages = pubsub.pull(2)
+    assert {x.attributes["message_id"] for x in messages} == {
+        "API_SYS_WARN_20260506T000000Z_20260506T120000Z",
+        "API_SYS_WARN_20260506T120000Z_20260507T000000Z",
+    }
+    records = [record for x in messages for record in json.loads(x.data)]
+    assert sorted(record["at"] for record in records) == times
+    assert {x.attributes["source"] for x in messages} == {"INSIGHTS_API"}
+    assert {x.attributes["dataset"] for x in messages} == {"SYS_WARN"}
+
+    _, err = backfill.run(*options, "--dataset", "ISPSTACK", code=2)
+    assert err == (
+        "bridge: --dataset: the API gives no ISPSTACK in IRIS's form; "
+        "take --via archive\n"
+    )

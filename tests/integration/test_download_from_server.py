@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from integration.archive_fixture import Archive, archive_server
 
-from bridge import download
-from bridge.archive import Blob, blob_url
-from bridge.download import (
+from bridge.backfill import download
+from bridge.backfill.archive import Blob, blob_url
+from bridge.backfill.download import (
     Downloader,
     GaveUpError,
     Pace,
@@ -19,9 +19,9 @@ from bridge.download import (
     StubbornError,
     TooLargeError,
 )
-from bridge.sources import ArchiveSource, Job, SourceError
+from bridge.backfill.sources import ArchiveSource, Job, SourceError
+from bridge.backfill.tally import Tally
 from bridge.span import Span, parse_moment
-from bridge.tally import Tally
 
 pytestmark = pytest.mark.integration
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import archive
-from bridge.archive import Blob, ListingError
+from bridge.backfill import archive
+from bridge.backfill.archive import Blob, ListingError
 from bridge.span import Span
 
 ARCHIVE = "https://a.example/iris-archive"

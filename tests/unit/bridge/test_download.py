@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.download import (
+from bridge.backfill.download import (
     MAX_DELAY_SECONDS,
     GaveUpError,
     Pace,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge import insights_api
-from bridge.insights_api import Slice
+from bridge.backfill import insights_api
+from bridge.backfill.insights_api import Slice
 from bridge.span import Span
 from pipeline.registry import load_registry
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.journal import Journal, journal_name, key
+from bridge.backfill.journal import Journal, journal_name, key
 from bridge.settings import SettingsError
 
 COMMAND = {"via": "archive", "from": "2026-05-06T00:00:00Z"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.tally import Tally, size_text
+from bridge.backfill.tally import Tally, size_text
 
 
 def test_the_table_shows_what_was_counted_with_totals() -> None:

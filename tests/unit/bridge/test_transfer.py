@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 from google.api_core.exceptions import InvalidArgument, NotFound, ServiceUnavailable
 
-from bridge.download import GaveUpError, Patience
+from bridge.backfill.download import GaveUpError, Patience
+from bridge.backfill.journal import Journal
+from bridge.backfill.sources import Job, Parcel, SourceError
+from bridge.backfill.tally import Tally
+from bridge.backfill.transfer import PublishError, Transfer
 from bridge.envelope import Envelope, enclose
-from bridge.journal import Journal
-from bridge.sources import Job, Parcel, SourceError
-from bridge.tally import Tally
-from bridge.transfer import PublishError, Transfer
 
 WAIT_SECONDS = 10
 

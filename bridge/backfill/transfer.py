@@ -15,12 +15,12 @@ from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 
 from bridge import publisher
-from bridge.download import Patience, StoppedError, delay_seconds
-from bridge.journal import Journal, key
+from bridge.backfill.download import Patience, StoppedError, delay_seconds
+from bridge.backfill.journal import Journal, key
+from bridge.backfill.sources import Job, Parcel, Source
+from bridge.backfill.tally import Tally
 from bridge.logs import one_line
 from bridge.publisher import Publisher
-from bridge.sources import Job, Parcel, Source
-from bridge.tally import Tally
 
 # Listing runs ahead of fetching by no more than a page or so.
 MAX_JOBS_WAITING = 5_000

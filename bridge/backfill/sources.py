@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
-from bridge import archive, insights_api
-from bridge.archive import Blob
-from bridge.download import (
+from bridge.backfill import archive, insights_api
+from bridge.backfill.archive import Blob
+from bridge.backfill.download import (
     Downloader,
     DownloadError,
     GaveUpError,
@@ -17,11 +17,11 @@ from bridge.download import (
     StoppedError,
     TooLargeError,
 )
+from bridge.backfill.insights_api import Slice
+from bridge.backfill.reconciliation import Lookup
+from bridge.backfill.tally import Tally
 from bridge.envelope import Envelope, UnpublishableError, enclose
-from bridge.insights_api import Slice
-from bridge.reconciliation import Lookup
 from bridge.span import Span
-from bridge.tally import Tally
 
 # What ends a backfill, whichever request it befell.
 FATAL_ERRORS = (GaveUpError, StoppedError)

@@ -17,16 +17,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge import archive, insights_api, settings
-from bridge.download import Downloader, GaveUpError, Pace, Patience, StoppedError
-from bridge.journal import Journal
+from bridge import settings
+from bridge.backfill import archive, insights_api
+from bridge.backfill.download import (
+    Downloader,
+    GaveUpError,
+    Pace,
+    Patience,
+    StoppedError,
+)
+from bridge.backfill.journal import Journal
+from bridge.backfill.reconciliation import Lookup, Tables, TablesError
+from bridge.backfill.sources import (
+    ApiSource,
+    ArchiveSource,
+    MissingSource,
+    Source,
+    SourceError,
+)
+from bridge.backfill.tally import Tally, printable, size_text
+from bridge.backfill.transfer import PublishError, Transfer
 from bridge.publisher import Publisher
-from bridge.reconciliation import Lookup, Tables, TablesError
 from bridge.settings import Destination, SettingsError
-from bridge.sources import ApiSource, ArchiveSource, MissingSource, Source, SourceError
 from bridge.span import Span, parse_moment, seconds_text
-from bridge.tally import Tally, printable, size_text
-from bridge.transfer import PublishError, Transfer
 
 # What ends a run early, for a reason that the user is told.
 ENDING_ERRORS = (GaveUpError, SourceError, TablesError, PublishError, OSError)

@@ -8,6 +8,7 @@ import apache_beam as beam
 
 from pipeline.decode_messages import DecodeMessages
 from pipeline.dedup import DeduplicateRecords, Memory
+from pipeline.gather_ledger import GatherLedger
 from pipeline.write_rows import Inserter, WriteRows, WriteTable
 
 
@@ -19,12 +20,15 @@ class Plan(NamedTuple):
         memory: How dedup remembers what it has seen.
         dedup_horizon_hours: For how long.
         inserter: What writes rows to tables.
+        bounded: Whether the run ends by itself; its ledger is then written last, and
+            at once.
     """
 
     source: beam.PTransform
     memory: Memory
     dedup_horizon_hours: float
     inserter: Inserter
+    bounded: bool = False
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -41,11 +45,17 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     written = unique.rows | "Write rows" >> WriteRows(plan.inserter)
 
     dead_letters = (decoded.dead_letters, written.dead_letters)
-    ledger = (decoded.ledger, unique.ledger, written.ledger)
     tables = {
         "iris_dead_letters": dead_letters | "Dead letters" >> beam.Flatten(),
         "iris_unmapped": decoded.unmapped,
-        "iris_ledger": ledger | "Ledger" >> beam.Flatten(),
     }
-    for table, rows in tables.items():
-        _ = rows | f"Write {table}" >> WriteTable(table, plan.inserter)
+    done = [
+        rows | f"Write {table}" >> WriteTable(table, plan.inserter)
+        for table, rows in tables.items()
+    ]
+
+    entries = (decoded.ledger, unique.ledger, written.ledger)
+    ledger = entries | "Ledger" >> beam.Flatten()
+    if plan.bounded:
+        ledger = ledger | "Gather ledger" >> GatherLedger(after=done)
+    _ = ledger | "Write iris_ledger" >> WriteTable("iris_ledger", plan.inserter)

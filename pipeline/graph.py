@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipeline.archive_messages import ArchiveMessages
 from pipeline.decode_messages import DecodeMessages
 from pipeline.dedup import DeduplicateRecords, Memory
 from pipeline.gather_ledger import GatherLedger
@@ -22,6 +23,8 @@ class Plan(NamedTuple):
         inserter: What writes rows to tables.
         bounded: Whether the run ends by itself; its ledger is then written last, and
             at once.
+        archive_prefix: The folder of the raw archive; None for no archive.
+        gather_archive: Whether to collect messages over bundles before archiving them.
     """
 
     source: beam.PTransform
@@ -29,6 +32,8 @@ class Plan(NamedTuple):
     dedup_horizon_hours: float
     inserter: Inserter
     bounded: bool = False
+    archive_prefix: str | None = None
+    gather_archive: bool = False
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -53,6 +58,9 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         rows | f"Write {table}" >> WriteTable(table, plan.inserter)
         for table, rows in tables.items()
     ]
+    if plan.archive_prefix:
+        archive = ArchiveMessages(plan.archive_prefix, gather=plan.gather_archive)
+        done.append(messages | "Archive" >> archive)
 
     entries = (decoded.ledger, unique.ledger, written.ledger)
     ledger = entries | "Ledger" >> beam.Flatten()

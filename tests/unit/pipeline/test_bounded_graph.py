@@ -8,6 +8,7 @@ import pytest
 from apache_beam.testing import test_pipeline
 
 from pipeline import dedup
+from pipeline.archive import archive_of
 from pipeline.decoding import Message
 from pipeline.graph import Plan, build
 from pipeline.inserts import Rejected
@@ -85,3 +86,11 @@ def test_each_row_of_the_ledger_is_balanced_by_itself():
         "messages": 62, "records": 62, "rows": 43, "duplicates": 10, "dead_letters": 2,
         "unmapped": 7,
     }  # fmt: skip
+
+
+def test_no_archive_no_ledger(tmp_path):
+    (tmp_path / "FREQ").write_text("in the way of the folder")
+    with pytest.raises(Exception, match="FREQ"):
+        run(archive_prefix=str(tmp_path))
+    assert not any("iris_ledger" in call for call in CALLS)
+    archive_of.cache_clear()

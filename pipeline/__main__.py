@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
     StandardOptions,
@@ -19,11 +20,19 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
 
+from pipeline import drain
+from pipeline.archive import archive_of, is_local
 from pipeline.dedup import Memory
 from pipeline.graph import Plan, build
 from pipeline.inserts import connect
-from pipeline.ledger import counted
-from pipeline.options import IrisOptions, help_text, horizon_hours, validate
+from pipeline.ledger import counted, counts_line
+from pipeline.options import (
+    IrisOptions,
+    drain_limits,
+    help_text,
+    horizon_hours,
+    validate,
+)
 from pipeline.sources import ReadFiles, ReadSubscription
 from pipeline.usage import UsageError
 from pipeline.write_rows import Warehouse
@@ -41,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse(arguments)
         plan = plan_of(options)
+        ours = options.view_as(IrisOptions)
+        if ours.drain:
+            return drain.run(options, plan, ours.subscription, drain_limits(ours))
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
@@ -49,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def log_to_stderr() -> None:
-    """Logs plain lines, without Beam's remarks on every type hint."""
+    """Logs plain lines, without Beam's remarks on type hints and workers."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)
+    for noisy in ("apache_beam.typehints", "apache_beam.runners.worker"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def parse(arguments: list[str]) -> PipelineOptions:
@@ -70,10 +83,29 @@ def parse(arguments: list[str]) -> PipelineOptions:
     streaming = options.view_as(StandardOptions).streaming
     validate(ours, project, streaming=bool(streaming))
     standard = options.view_as(StandardOptions)
+    if ours.drain:
+        _require_this_process(options)
     if standard.runner in (None, "DirectRunner"):
         # By itself Beam would first try to download another runner, Prism.
         standard.runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     return options
+
+
+def _require_this_process(options: PipelineOptions) -> None:
+    """Makes sure that a round runs here: dedup remembers in this process.
+
+    Raises:
+        UsageError: It would run elsewhere.
+    """
+    runner = options.view_as(StandardOptions).runner
+    if runner not in (None, "DirectRunner", "FnApiRunner"):
+        raise UsageError(f"--drain runs in this process: leave out --runner={runner}")
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory":
+        raise UsageError(
+            "--drain runs in this process: leave out --direct_running_mode"
+        )
+    direct.direct_num_workers = 1  # each worker would open a bundle of its own
 
 
 def _unknown(arguments: list[str]) -> list[str]:
@@ -106,7 +138,26 @@ def plan_of(options: PipelineOptions) -> Plan:
         memory = "in_state" if on_dataflow else "in_process"
     if not on_dataflow:
         _require_tables(warehouse)
-    return Plan(source, memory, horizon_hours(ours), warehouse.insert)
+    return Plan(
+        source,
+        memory,
+        horizon_hours(ours),
+        warehouse.insert,
+        bounded=bool(ours.files or ours.drain),
+        archive_prefix=_archive_prefix(ours, on_dataflow=on_dataflow),
+        gather_archive=on_dataflow and not ours.files,
+    )
+
+
+def _archive_prefix(ours: IrisOptions, *, on_dataflow: bool) -> str | None:
+    prefix: str | None = ours.archive_prefix
+    if prefix is None:
+        return None
+    if not on_dataflow:  # whose workers have rights of their own
+        archive_of(prefix).check()
+    elif is_local(prefix):
+        raise UsageError(f"--archive_prefix on Dataflow must be gs://…, not {prefix!r}")
+    return prefix
 
 
 def _pattern(files: str) -> str:
@@ -144,12 +195,7 @@ def run(options: PipelineOptions, plan: Plan) -> None:
     result = pipeline.run()
     result.wait_until_finish()
     if options.view_as(IrisOptions).files:
-        sums = counted(result)
-        sys.stdout.write(
-            "{messages:,} messages: {records:,} records = {rows:,} rows + "
-            "{duplicates:,} duplicates + {dead_letters:,} dead letters + "
-            "{unmapped:,} unmapped\n".format(**sums)
-        )
+        sys.stdout.write(f"{counts_line(counted(result))}\n")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
+    DirectOptions,
     GoogleCloudOptions,
     PipelineOptions,
     StandardOptions,
@@ -20,13 +25,16 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
 
+from pipeline import drain
+from pipeline.archive import archive_of, is_local
 from pipeline.dedup import Memory
 from pipeline.graph import Plan, build
 from pipeline.inserts import connect
-from pipeline.ledger import PRESENT, counted
+from pipeline.ledger import counted, counts_line
 from pipeline.load_rows import LoadRows
 from pipeline.options import (
     IrisOptions,
+    drain_limits,
     help_text,
     horizon_hours,
     validate,
@@ -36,6 +44,7 @@ from pipeline.sources import ReadFiles, ReadSubscription, find
 from pipeline.usage import UsageError
 from pipeline.warehouse import Warehouse
 
+_RUNNERS_HERE = (None, "DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 
@@ -49,7 +58,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse(arguments)
         with _spool(options) as folder:
-            run(options, plan_of(options, folder))
+            plan = plan_of(options, folder)
+            ours = options.view_as(IrisOptions)
+            if ours.drain:
+                return drain.run(options, plan, ours.subscription, drain_limits(ours))
+            if ours.files and _runs_here(options):
+                _end_at_once_on_signals(folder)
+            run(options, plan)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
@@ -58,20 +73,37 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _spool(options: PipelineOptions) -> Iterator[str]:
-    """Where files of rows wait to be loaded: Beam's `--temp_location`, or here."""
-    if location := options.view_as(GoogleCloudOptions).temp_location:
-        yield location
+    """A folder where files of rows wait to be loaded, in Beam's `--temp_location`."""
+    location = options.view_as(GoogleCloudOptions).temp_location
+    if location and not is_local(location):
+        yield f"{location.rstrip('/')}/gb-iris-rows"
         return
-    with tempfile.TemporaryDirectory(prefix="gb-iris-") as folder:
+    if location and not Path(location).is_dir():
+        raise UsageError(f"--temp_location: no folder {location}")
+    with tempfile.TemporaryDirectory(prefix="gb-iris-", dir=location) as folder:
         yield folder
 
 
+def _end_at_once_on_signals(spool: str) -> None:
+    """Ends a run of files without a trace; nothing is lost, as the files are there."""
+
+    def stop(number: int, _frame: object) -> None:
+        sys.stderr.write("stopped; the same command loads what is not loaded yet\n")
+        sys.stderr.flush()
+        shutil.rmtree(spool, ignore_errors=True)
+        os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 def log_to_stderr() -> None:
-    """Logs plain lines, without Beam's remarks on every type hint."""
+    """Logs plain lines, without Beam's remarks on type hints and workers."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)
+    for noisy in ("apache_beam.typehints", "apache_beam.runners.worker"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def parse(arguments: list[str]) -> PipelineOptions:
@@ -88,10 +120,33 @@ def parse(arguments: list[str]) -> PipelineOptions:
     streaming = options.view_as(StandardOptions).streaming
     validate(ours, project, streaming=bool(streaming))
     standard = options.view_as(StandardOptions)
+    if ours.drain and not _runs_here(options):
+        raise UsageError(
+            f"--drain runs in this process: leave out --runner={standard.runner}"
+        )
+    if not streaming and _runs_here(options):
+        _require_one_worker(options)
     if standard.runner in (None, "DirectRunner"):
         # By itself Beam would first try to download another runner, Prism.
         standard.runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     return options
+
+
+def _runs_here(options: PipelineOptions) -> bool:
+    """Whether the graph runs in this process, and not on a service."""
+    return options.view_as(StandardOptions).runner in _RUNNERS_HERE
+
+
+def _require_one_worker(options: PipelineOptions) -> None:
+    """Makes sure that a bounded run is one bundle: dedup remembers in this process.
+
+    Raises:
+        UsageError: It would run in several processes.
+    """
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory":
+        raise UsageError("a bounded run needs --direct_running_mode=in_memory")
+    direct.direct_num_workers = 1
 
 
 def _unknown(arguments: list[str]) -> list[str]:
@@ -114,29 +169,47 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         UsageError: Files or tables are not there.
     """
     ours = options.view_as(IrisOptions)
-    runner = options.view_as(StandardOptions).runner or ""
     warehouse = Warehouse(options.view_as(GoogleCloudOptions).project, ours.dataset)
-    on_dataflow = "dataflow" in runner.lower()
+    here = _runs_here(options)
     memory: Memory
     if ours.files:
         _require_files(ours.files)
-        source: beam.PTransform = ReadFiles(ours.files, spread=on_dataflow)
-        memory = "by_grouping" if on_dataflow else "in_run"
+        source: beam.PTransform = ReadFiles(ours.files, spread=not here)
+        memory = "in_run" if here else "by_grouping"
     else:
         source = ReadSubscription(
-            ours.subscription, id_label="publish_id" if on_dataflow else None
+            ours.subscription, id_label=None if here else "publish_id"
         )
-        memory = "in_state" if on_dataflow else "in_process"
-    if not on_dataflow:
+        memory = "in_process" if here else "in_state"
+    if here:
         _require_tables(warehouse)
-    loads = write_method(ours) == "FILE_LOADS"
     return Plan(
         source,
         memory,
         horizon_hours(ours),
         warehouse.insert,
-        LoadRows(warehouse.load, spool, spread=on_dataflow) if loads else None,
+        bounded=bool(ours.files or ours.drain),
+        load_rows=(
+            LoadRows(warehouse.load, spool, spread=not here)
+            if write_method(ours) == "FILE_LOADS"
+            else None
+        ),
+        archive_prefix=_archive_prefix(ours, here=here),
+        gather_archive=not here and not ours.files,
     )
+
+
+def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:
+    prefix: str | None = ours.archive_prefix
+    if prefix is None:
+        return None
+    if here:  # the workers of a service have rights of their own
+        archive_of(prefix).check()
+    elif is_local(prefix):
+        raise UsageError(
+            f"--archive_prefix of a service must be gs://…, not {prefix!r}"
+        )
+    return prefix
 
 
 def _require_files(pattern: str) -> None:
@@ -167,16 +240,7 @@ def run(options: PipelineOptions, plan: Plan) -> None:
     result = pipeline.run()
     result.wait_until_finish()
     if options.view_as(IrisOptions).files:
-        sums = counted(result)
-        sys.stdout.write(
-            "{messages:,} messages: {records:,} records = {rows:,} rows + "
-            "{duplicates:,} duplicates + {dead_letters:,} dead letters + "
-            "{unmapped:,} unmapped\n".format(**sums)
-        )
-        if sums[PRESENT]:
-            sys.stdout.write(
-                f"{sums[PRESENT]:,} of the duplicates were in the tables already\n"
-            )
+        sys.stdout.write(f"{counts_line(counted(result))}\n")
 
 
 if __name__ == "__main__":

@@ -125,6 +125,11 @@ def _seen_ids(horizon_seconds: float) -> SeenIds:
     return SeenIds(horizon_seconds)
 
 
+def forget() -> None:
+    """Forgets everything that this process has seen."""
+    _seen_ids.cache_clear()
+
+
 class _DropSeen(beam.DoFn):
     """Takes and gives `RowBatch`, less the records that this process has seen.
 

@@ -1,7 +1,8 @@
 """Files of messages: what each file holds, whatever its form.
 
 A message is a file `<DATASET>/<message_id>`, as Elexon's client writes it, plain or
-gzip; a tar archive holds a tree of them. Names are data here and never become paths.
+gzip; a tar archive holds a tree of them, a file of the raw archive has them as they
+came. Names are data here and never become paths.
 Whatever cannot be read to its end becomes a message with a `fault`, so that the ledger
 shows it.
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
+from pipeline import archive_file
 from pipeline.decoding import GZIP_MAGIC, MAX_UNPACKED_BYTES, Message, coercer_of
 
 # JSON in a tar archive shrinks to a tenth, tiny files to a fiftieth. What unpacks to
@@ -38,6 +40,8 @@ def messages(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
     """
     if _TAR_NAME.match(path):
         yield from tar_messages(opened, path)
+    elif path.endswith(archive_file.SUFFIX):
+        yield from archive_file.read_messages(opened, path)
     elif size_bytes > MAX_UNPACKED_BYTES:
         yield faulty(path, f"{size_bytes} bytes are too many for a message")
     else:

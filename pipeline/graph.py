@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipeline.archive_messages import ArchiveMessages
 from pipeline.decode_messages import DecodeMessages
 from pipeline.dedup import DeduplicateRecords, Memory
+from pipeline.gather_ledger import GatherLedger
 from pipeline.load_rows import LoadRows
 from pipeline.write_rows import Inserter, WriteRows, WriteTable
 
@@ -21,6 +23,10 @@ class Plan(NamedTuple):
         dedup_horizon_hours: For how long.
         inserter: What inserts rows into tables.
         load_rows: What loads rows of the datasets instead, on bounded runs.
+        bounded: Whether the run ends by itself; its ledger is then written last, and
+            at once.
+        archive_prefix: The folder of the raw archive; None for no archive.
+        gather_archive: Whether to collect messages over bundles before archiving them.
     """
 
     source: beam.PTransform
@@ -28,6 +34,9 @@ class Plan(NamedTuple):
     dedup_horizon_hours: float
     inserter: Inserter
     load_rows: LoadRows | None = None
+    bounded: bool = False
+    archive_prefix: str | None = None
+    gather_archive: bool = False
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -45,11 +54,20 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     written = unique.rows | "Write rows" >> write_rows
 
     dead_letters = (decoded.dead_letters, written.dead_letters)
-    ledger = (decoded.ledger, unique.ledger, written.ledger)
     tables = {
         "iris_dead_letters": dead_letters | "Dead letters" >> beam.Flatten(),
         "iris_unmapped": decoded.unmapped,
-        "iris_ledger": ledger | "Ledger" >> beam.Flatten(),
     }
-    for table, rows in tables.items():
-        _ = rows | f"Write {table}" >> WriteTable(table, plan.inserter)
+    done = [
+        rows | f"Write {table}" >> WriteTable(table, plan.inserter)
+        for table, rows in tables.items()
+    ]
+    if plan.archive_prefix:
+        archive = ArchiveMessages(plan.archive_prefix, gather=plan.gather_archive)
+        done.append(messages | "Archive" >> archive)
+
+    entries = (decoded.ledger, unique.ledger, written.ledger)
+    ledger = entries | "Ledger" >> beam.Flatten()
+    if plan.bounded:
+        ledger = ledger | "Gather ledger" >> GatherLedger(after=done)
+    _ = ledger | "Write iris_ledger" >> WriteTable("iris_ledger", plan.inserter)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from apache_beam.metrics import Metrics, MetricsFilter
@@ -62,11 +62,16 @@ def ledger_rows(
             yield TableRow(dataset, entry_id, values)
 
 
-def merged(rows: list[TableRow]) -> list[TableRow]:
-    """Adds up ledger rows of the same minute and dataset, to write fewer of them."""
+def merged(rows: Iterable[TableRow], *, by_minute: bool = True) -> list[TableRow]:
+    """Adds up ledger rows of the same minute and dataset, to write fewer of them.
+
+    Args:
+        rows: The rows.
+        by_minute: False adds up those of all minutes under the first.
+    """
     sums: dict[tuple[str, str], TableRow] = {}
     for row in rows:
-        key = (row.values["minute_utc"], row.dataset)
+        key = (row.values["minute_utc"] if by_minute else "", row.dataset)
         if (known := sums.get(key)) is None:
             sums[key] = row
         else:
@@ -82,3 +87,15 @@ def counted(result: Any) -> dict[str, int]:
     for counter in found["counters"]:
         sums[counter.key.metric.name] += counter.committed
     return sums
+
+
+def counts_line(counts: Mapping[str, int]) -> str:
+    """What became of everything, in one line."""
+    line = (
+        "{messages:,} messages: {records:,} records = {rows:,} rows + "
+        "{duplicates:,} duplicates + {dead_letters:,} dead letters + "
+        "{unmapped:,} unmapped"
+    ).format(**counts)
+    if present := counts.get(PRESENT):
+        line += f"; {present:,} of the duplicates were in the tables already"
+    return line

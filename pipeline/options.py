@@ -7,9 +7,12 @@ import re
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.limits import Limits
 from pipeline.usage import UsageError
 
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
+_LIMITS = ("every", "max_messages", "max_seconds")
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
 
 
@@ -22,6 +25,26 @@ class IrisOptions(PipelineOptions):
         group.add_argument(
             "--subscription",
             help="Pub/Sub subscription to read: projects/P/subscriptions/S",
+        )
+        group.add_argument(
+            "--drain",
+            action="store_true",
+            help="read the subscription until it is empty; acknowledge what is written",
+        )
+        group.add_argument(
+            "--every",
+            metavar="TIME",
+            help="with --drain: for ever, at this beat, such as 60s or 5m",
+        )
+        group.add_argument(
+            "--max_messages",
+            metavar="N",
+            help="with --drain: end after so many messages",
+        )
+        group.add_argument(
+            "--max_seconds",
+            metavar="S",
+            help="with --drain: end after the round during which so much time passed",
         )
         group.add_argument(
             "--files",
@@ -44,13 +67,18 @@ class IrisOptions(PipelineOptions):
             default="24",
             help="an identical record passes once in this time (default: %(default)s)",
         )
+        group.add_argument(
+            "--archive_prefix",
+            metavar="PATH",
+            help="keep every message as received in files below this folder or gs://",
+        )
 
 
 def help_text() -> str:
     """What `--help` prints: our options, and the few of Beam's that a run needs."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline",
-        description="IRIS messages to BigQuery rows: streaming from Pub/Sub, or files.",
+        description="IRIS messages to BigQuery rows: from Pub/Sub, or from files.",
         epilog="All other options of Apache Beam and its runners are taken as well.",
     )
     beam = parser.add_argument_group("Apache Beam")
@@ -75,8 +103,10 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
                 "--subscription must be projects/PROJECT/subscriptions/NAME, "
                 f"not {options.subscription!r}"
             )
-        if not streaming:
-            raise UsageError("--subscription needs --streaming")
+        if streaming and options.drain:
+            raise UsageError("give one of --streaming and --drain")
+        if not streaming and not options.drain:
+            raise UsageError("--subscription needs --streaming or --drain")
     elif streaming:
         raise UsageError("--files is a bounded run: leave out --streaming")
     if not project:
@@ -91,6 +121,44 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     if streaming and write_method(options) == "FILE_LOADS":
         raise UsageError("--write_method FILE_LOADS is for bounded runs")
     horizon_hours(options)
+    drain_limits(options)
+
+
+def drain_limits(options: IrisOptions) -> Limits:
+    """When a drain ends.
+
+    Raises:
+        UsageError: A limit has no form, or there is no drain that it could limit.
+    """
+    given = {name: getattr(options, name) for name in _LIMITS}
+    if not options.drain:
+        for name in (name for name, text in given.items() if text is not None):
+            raise UsageError(f"--{name} needs --drain")
+        return Limits()
+    if options.files:
+        raise UsageError("--drain reads a subscription: leave out --files")
+    return Limits(
+        max_messages=_whole_number("--max_messages", options.max_messages),
+        max_seconds=_seconds("--max_seconds", options.max_seconds),
+        every_seconds=_seconds("--every", options.every),
+    )
+
+
+def _whole_number(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not int(text):
+        raise UsageError(f"{name} must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smh]?)", text, re.ASCII)
+    if not match or not float(match[1]):
+        raise UsageError(f"{name} must be a time such as 90, 60s or 5m, not {text!r}")
+    return float(match[1]) * _UNIT_SECONDS[match[2]]
 
 
 def write_method(options: IrisOptions) -> str:

@@ -6,9 +6,12 @@ import sys
 import pytest
 
 from pipeline.__main__ import main, parse
+from pipeline.limits import Limits
+from pipeline.options import IrisOptions, drain_limits
 from pipeline.usage import UsageError
 
 SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
+DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
 
 
 @pytest.mark.parametrize(
@@ -17,7 +20,19 @@ SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
         ([], "give one of --subscription and --files"),
         ([SUBSCRIPTION, "--files=x", "--project=p"], "give one of"),
         (["--subscription=s", "--streaming", "--project=p"], "projects/PROJECT"),
-        ([SUBSCRIPTION, "--project=p"], "needs --streaming"),
+        ([SUBSCRIPTION, "--project=p"], "needs --streaming or --drain"),
+        ([*DRAIN, "--streaming"], "one of --streaming and --drain"),
+        (["--files=x", "--drain", "--project=p"], "leave out --files"),
+        (["--drain", "--project=p"], "give one of"),
+        ([*DRAIN, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
+        ([*DRAIN, "--direct_running_mode=multi_processing"], "in_memory"),
+        ([*DRAIN, "--every=often"], "--every must be a time"),
+        ([*DRAIN, "--every=0s"], "--every must be a time"),
+        ([*DRAIN, "--max_messages=0"], "whole number above 0"),
+        ([*DRAIN, "--max_messages=1e3"], "whole number above 0"),
+        ([*DRAIN, "--max_seconds=-1"], "--max_seconds must be a time"),
+        (["--files=x", "--project=p", "--every=60s"], "--every needs --drain"),
+        (["--files=x", "--project=p", "--max_messages=1"], "needs --drain"),
         (["--files=x", "--streaming", "--project=p"], "leave out --streaming"),
         (["--files=x"], "--project is missing"),
         (["--files=x", "--project=p", "--dataset=a-b"], "no BigQuery dataset name"),
@@ -31,6 +46,15 @@ SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
 def test_a_mistake_is_refused(arguments, said):
     with pytest.raises(UsageError, match=said):
         parse(arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3600)]
+)
+def test_a_beat_is_a_time(text, seconds):
+    options = parse([*DRAIN, f"--every={text}", "--max_messages=10"])
+    limits = drain_limits(options.view_as(IrisOptions))
+    assert limits == Limits(max_messages=10, every_seconds=seconds)
 
 
 def test_options_of_beam_are_taken():

@@ -1,0 +1,277 @@
+"""Drain: read a subscription until it is empty, in rounds that are committed whole.
+
+A round pulls some thousand messages, runs the graph over them as a bounded run, and
+acknowledges them when that has ended: rows, dead letters, unmapped messages and raw
+archive are written then, and the ledger after them. Whatever moment the process is
+killed at, its messages come again within ten seconds.
+
+- Killed before the ledger is written: the round is not counted. It is worked again, and
+  counted then. Rows that had been written are in `_iris` twice, with the same
+  `record_id` (streaming inserts cannot be undone); the views show them once.
+- Killed after the ledger, before the acknowledgement: the same, and the round is
+  counted twice. The ledger is balanced in either case.
+
+A round that fails has its messages released, and what dedup remembers is forgotten: it
+holds ids of the round whose rows may not be written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from google.api_core.exceptions import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
+from google.auth.exceptions import GoogleAuthError
+
+from pipeline import dedup
+from pipeline.archive import archive_of
+from pipeline.graph import Plan, build
+from pipeline.ledger import COUNTS, counted, counts_line
+from pipeline.limits import Limits
+from pipeline.subscription import (
+    MAX_MESSAGES,
+    PUBSUB_ERRORS,
+    Pulled,
+    Subscription,
+    first_line,
+)
+from pipeline.usage import UsageError
+
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
+# What no patience mends, when it is the first answer of Pub/Sub.
+_MISTAKES = (
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    InvalidArgument,
+    FailedPrecondition,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class RoundFailedError(Exception):
+    """A round that was not committed; its messages come again."""
+
+
+class Drain:
+    """One drain, until it ends.
+
+    Attributes:
+        counts: What became of everything, over all rounds.
+        stopping: Set when it is to end after the round in hand.
+
+    Args:
+        subscription: What to read.
+        work: Runs the graph over messages, and gives its counts.
+        limits: When to end.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        work: Callable[[list[Any]], dict[str, int]],
+        limits: Limits,
+    ) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+        self.stopping = threading.Event()
+        self._subscription = subscription
+        self._work = work
+        self._limits = limits
+        self._pulled = 0
+        self._answered = False
+        self._started = time.monotonic()
+
+    def once(self) -> None:
+        """Takes everything that was published before it began.
+
+        Raises:
+            UsageError: The subscription cannot be read at all.
+            RoundFailedError: A round was not committed.
+        """
+        self._until_caught_up(dt.datetime.now(dt.UTC))
+
+    def repeat(self, every_seconds: float, idle: Callable[[], None]) -> None:
+        """Drains at every beat, until it is stopped.
+
+        Args:
+            every_seconds: The beat.
+            idle: What to do between rounds.
+
+        Raises:
+            UsageError: The subscription cannot be read at all.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        while not self._ended():
+            beat = time.monotonic()
+            # What came since the beat before is the usual; older is a backlog.
+            usual = dt.timedelta(seconds=2 * every_seconds)
+            try:
+                self._until_caught_up(dt.datetime.now(dt.UTC) - usual)
+                idle()
+                pause, next_beat = FIRST_PAUSE_SECONDS, beat + every_seconds
+            except RoundFailedError as error:
+                _log.error("%s; trying again in %g s", error, pause)
+                next_beat = time.monotonic() + pause
+                pause = min(2 * pause, MAX_PAUSE_SECONDS)
+            self._wait_until(next_beat)
+
+    def _until_caught_up(self, since: dt.datetime) -> None:
+        """Works rounds until nothing is left that was published before `since`.
+
+        A feed never pauses: to wait until nothing comes could last for ever.
+        """
+        while not self._ended():
+            pulled = self._pull()
+            if not pulled.messages:
+                return
+            self._round(pulled)
+            if not pulled.full and pulled.oldest and pulled.oldest >= since:
+                return
+
+    def _wait_until(self, moment: float) -> None:
+        if self._limits.max_seconds is not None:
+            moment = min(moment, self._started + self._limits.max_seconds)
+        self.stopping.wait(max(0.0, moment - time.monotonic()))
+
+    def _ended(self) -> bool:
+        most, seconds = self._limits.max_messages, self._limits.max_seconds
+        return (
+            self.stopping.is_set()
+            or (most is not None and self._pulled >= most)
+            or (seconds is not None and time.monotonic() - self._started >= seconds)
+        )
+
+    def _pull(self) -> Pulled:
+        most = self._limits.max_messages
+        left = MAX_MESSAGES if most is None else min(MAX_MESSAGES, most - self._pulled)
+        try:
+            pulled = self._subscription.pull(left, self._ended)
+        except PUBSUB_ERRORS as error:
+            text = f"{self._subscription.name} cannot be read: {first_line(error)}"
+            if isinstance(error, _MISTAKES) and not self._answered:
+                raise UsageError(text) from None
+            raise RoundFailedError(text) from None
+        self._answered = True
+        self._pulled += len(pulled.messages)
+        return pulled
+
+    def _round(self, pulled: Pulled) -> None:
+        began = time.monotonic()
+        count = len(pulled.messages)
+        try:
+            counts = self._work(pulled.messages)
+        except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
+            self._pulled -= count
+            why = _cause(error)
+            dedup.forget()
+            self._subscription.release(pulled.ack_ids)
+            raise RoundFailedError(
+                f"a round of {count:,} messages failed, they come again: {why}"
+            ) from None
+        self.counts.update(counts)
+        _log.info("%s; %.1f s", counts_line(counts), time.monotonic() - began)
+        try:
+            self._subscription.acknowledge(pulled.ack_ids)
+        except PUBSUB_ERRORS as error:
+            raise RoundFailedError(
+                f"{count:,} messages are written and cannot be acknowledged, they come "
+                f"again as duplicates: {first_line(error)}"
+            ) from None
+
+
+def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
+    """Drains a subscription.
+
+    Args:
+        options: Beam's.
+        plan: The graph; its source is not used.
+        name: `projects/P/subscriptions/S`.
+        limits: When to end.
+
+    Returns:
+        The exit code: 0, or 1 when a round failed.
+
+    Raises:
+        UsageError: The subscription cannot be read at all.
+    """
+    try:
+        subscription = Subscription(name)
+    except GoogleAuthError as error:
+        raise UsageError(f"{name} cannot be read: {first_line(error)}") from None
+    with subscription:
+        drain = Drain(subscription, graph_runner(options, plan), limits)
+        _stop_on_signals(drain.stopping)
+        _log.info("draining %s", name)
+        try:
+            return _drained(drain, plan, limits)
+        finally:
+            sys.stdout.write(f"{counts_line(drain.counts)}\n")
+            sys.stdout.flush()
+
+
+def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
+    archive = archive_of(plan.archive_prefix) if plan.archive_prefix else None
+    if limits.every_seconds is not None:
+        idle = archive.merge_now_and_then if archive else lambda: None
+        drain.repeat(limits.every_seconds, idle)
+        return 0
+    try:
+        drain.once()
+    except RoundFailedError as error:
+        _log.error("%s", error)
+        return 1
+    if archive and not drain.stopping.is_set():
+        archive.merge(quiet_seconds=0)
+    return 0
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    """The first signal ends after the round in hand, a second one at once."""
+
+    def stop(number: int, _frame: object) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+        _log.info("finishing the round in hand; a second signal ends at once")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def graph_runner(
+    options: PipelineOptions, plan: Plan
+) -> Callable[[list[Any]], dict[str, int]]:
+    """What runs the graph over the messages of a round, and gives its counts."""
+
+    def work(messages: list[Any]) -> dict[str, int]:
+        pipeline = beam.Pipeline(options=options)
+        source = beam.Create(messages, reshuffle=False)
+        build(pipeline, plan._replace(source=source))
+        result = pipeline.run()
+        result.wait_until_finish()
+        return counted(result)
+
+    return work
+
+
+def _cause(error: Exception) -> str:
+    """What a step raised, without Beam's account of how it got here."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

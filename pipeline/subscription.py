@@ -1,0 +1,248 @@
+"""A Pub/Sub subscription as one reader holds it: pull, keep, acknowledge, release.
+
+What is pulled is held on a lease: a thread extends the ack deadline of everything in
+hand, for as long as the process lives. When it is killed, Pub/Sub gives the messages
+out again as soon as the last lease has run out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import grpc
+from google.api_core.exceptions import (
+    DeadlineExceeded,
+    GoogleAPICallError,
+    GoogleAPIError,
+)
+from google.api_core.retry import Retry, if_transient_error
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import pubsub_v1
+from google.pubsub_v1 import types
+from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from pipeline.decoding import Message
+
+# What one round takes: it costs one insert a table, some 40 ms, so with 89 datasets 100
+# messages take as long as 5,000.
+MAX_MESSAGES = 5_000
+MAX_BYTES = 32_000_000
+# Pub/Sub gives no more in one response, and takes no more in one request.
+MAX_REQUEST_MESSAGES = 1_000
+# After a kill messages come again within this time. It is renewed three times in it; to
+# lose a lease costs duplicates, no messages.
+LEASE_SECONDS = 10
+RENEW_SECONDS = 3.0
+# Nothing for so long, and Pub/Sub answering that there is nothing: it is empty. One
+# empty answer alone says little, since the service gives some although there is
+# something; and what a killed process held has come again by then.
+EMPTY_SECONDS = LEASE_SECONDS + 2.0
+WAIT_SECONDS = 2.0
+REQUEST_SECONDS = 15.0
+RETRY_SECONDS = 60.0
+
+PUBSUB_ERRORS = (GoogleAPIError, GoogleAuthError)
+_log = logging.getLogger(__name__)
+
+
+class Pulled(NamedTuple):
+    """What one round has in hand.
+
+    Attributes:
+        messages: The messages.
+        ack_ids: What acknowledges them.
+        oldest: When the oldest of them was published; None for no messages.
+        full: Whether there may be more: a limit ended the pull.
+    """
+
+    messages: list[Message]
+    ack_ids: list[str]
+    oldest: dt.datetime | None
+    full: bool
+
+
+class Subscription:
+    """The subscription, and what is held of it; use it as a context.
+
+    Args:
+        name: `projects/P/subscriptions/S`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._client = _connect()
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, daemon=True, name="lease")
+
+    def __enter__(self) -> Subscription:
+        self._renewing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._renewing.join()
+        self._client.close()
+
+    def pull(
+        self, max_messages: int = MAX_MESSAGES, stopped: Callable[[], bool] = bool
+    ) -> Pulled:
+        """Takes what there is, up to the limits; waits a while for the first message.
+
+        Args:
+            max_messages: How many at most.
+            stopped: Ends the wait when it says so.
+
+        Raises:
+            GoogleAPIError, GoogleAuthError: Pub/Sub refuses, or cannot be reached. What
+                was pulled before that is released.
+        """
+        received: list[Any] = []
+        size = 0
+        try:
+            more = self._first(min(max_messages, MAX_REQUEST_MESSAGES), stopped)
+            while more:
+                received += more
+                size += sum(len(each.message.data) for each in more)
+                left = min(max_messages - len(received), MAX_REQUEST_MESSAGES)
+                if left <= 0 or size >= MAX_BYTES:
+                    break
+                more = self._ask(left)
+        except PUBSUB_ERRORS:
+            self.release([each.ack_id for each in received])
+            raise
+        return Pulled(
+            [_message(each.message) for each in received],
+            [each.ack_id for each in received],
+            min((_published(each.message) for each in received), default=None),
+            full=bool(more),
+        )
+
+    def acknowledge(self, ack_ids: list[str]) -> None:
+        """Acknowledges messages, and holds them no longer.
+
+        Raises:
+            GoogleAPIError, GoogleAuthError: Pub/Sub cannot be reached: they come again.
+        """
+        retry = Retry(predicate=if_transient_error, timeout=RETRY_SECONDS)
+        try:
+            for part in _parts(ack_ids):
+                self._client.acknowledge(
+                    subscription=self.name,
+                    ack_ids=part,
+                    retry=retry,
+                    timeout=REQUEST_SECONDS,
+                )
+        finally:
+            self._forget(ack_ids)
+
+    def release(self, ack_ids: list[str]) -> None:
+        """Gives messages back at once; where that fails, their lease runs out."""
+        self._forget(ack_ids)
+        try:
+            self._extend(ack_ids, 0)
+        except PUBSUB_ERRORS as error:
+            _log.debug("messages come again when their lease ends: %s", error)
+
+    def _first(self, max_messages: int, stopped: Callable[[], bool]) -> list[Any]:
+        """The first response with messages; none when the subscription is empty."""
+        deadline = time.monotonic() + EMPTY_SECONDS
+        while time.monotonic() < deadline and not stopped():
+            if received := self._ask(max_messages, wait=True):
+                return received
+        # No answer in time looks like no messages; this one must be answered.
+        return [] if stopped() else self._ask(max_messages)
+
+    def _ask(self, max_messages: int, *, wait: bool = False) -> list[Any]:
+        """One response, on a lease from here."""
+        request = {
+            "subscription": self.name,
+            "max_messages": max_messages,
+            "return_immediately": not wait,
+        }
+        timeout = WAIT_SECONDS if wait else REQUEST_SECONDS
+        try:
+            response = self._client.pull(request=request, timeout=timeout, retry=None)
+        except DeadlineExceeded:
+            if wait:
+                return []
+            raise
+        # Plain protocol buffers: the client's wrappers cost more than all the rest.
+        received = list(types.PullResponse.pb(response).received_messages)
+        ack_ids = [each.ack_id for each in received]
+        with self._lock:
+            self._held.update(ack_ids)
+        # At once: the subscription's own deadline may be ten seconds, or ten minutes.
+        self._extend_or_warn(ack_ids)
+        return received
+
+    def _renew(self) -> None:
+        while not self._closed.wait(RENEW_SECONDS):
+            with self._lock:
+                held = list(self._held)
+            self._extend_or_warn(held)
+
+    def _extend_or_warn(self, ack_ids: list[str]) -> None:
+        try:
+            self._extend(ack_ids, LEASE_SECONDS)
+        except PUBSUB_ERRORS as error:
+            _log.warning(
+                "the lease of %d messages is not renewed, they may come again: %s",
+                len(ack_ids),
+                first_line(error),
+            )
+
+    def _extend(self, ack_ids: list[str], seconds: int) -> None:
+        for part in _parts(ack_ids):
+            self._client.modify_ack_deadline(
+                subscription=self.name,
+                ack_ids=part,
+                ack_deadline_seconds=seconds,
+                retry=None,
+                timeout=REQUEST_SECONDS,
+            )
+
+    def _forget(self, ack_ids: list[str]) -> None:
+        with self._lock:
+            self._held.difference_update(ack_ids)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    text = error.message if isinstance(error, GoogleAPICallError) else str(error)
+    return next(iter(text.strip().splitlines()), type(error).__name__)
+
+
+def _connect() -> pubsub_v1.SubscriberClient:
+    host = os.environ.get("PUBSUB_EMULATOR_HOST")
+    if not host:
+        return pubsub_v1.SubscriberClient()
+    # The client's own channel to an emulator breaks at a response of 4 MB.
+    options = [("grpc.max_receive_message_length", -1)]
+    channel = grpc.insecure_channel(host, options=options)
+    return pubsub_v1.SubscriberClient(
+        transport=SubscriberGrpcTransport(channel=channel)
+    )
+
+
+def _parts(ack_ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ack_ids), MAX_REQUEST_MESSAGES):
+        yield ack_ids[start : start + MAX_REQUEST_MESSAGES]
+
+
+def _message(message: Any) -> Message:
+    return Message(
+        message.data, dict(message.attributes), message.publish_time.ToJsonString()
+    )
+
+
+def _published(message: Any) -> dt.datetime:
+    published: dt.datetime = message.publish_time.ToDatetime(tzinfo=dt.UTC)
+    return published

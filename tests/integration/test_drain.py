@@ -1,0 +1,210 @@
+"""Rounds against a Pub/Sub server: what is held, acknowledged and given back."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from pipeline import dedup, subscription
+from pipeline.drain import Drain, RoundFailedError
+from pipeline.ledger import COUNTS
+from pipeline.limits import Limits
+from pipeline.subscription import Subscription
+from pipeline.usage import UsageError
+from tests.integration.pubsub_fixture import Clients, free_port, pubsub_server
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:The return_immediately flag"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with pubsub_server("embedded", tmp_path_factory.mktemp("pubsub")) as server:
+        yield server
+
+
+@pytest.fixture
+def clients(server, monkeypatch):
+    with Clients(server.host, monkeypatch) as clients:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+        monkeypatch.setattr(subscription, "EMPTY_SECONDS", 0.5)
+        monkeypatch.setattr(subscription, "WAIT_SECONDS", 0.2)
+        yield clients
+
+
+class Work:
+    """A graph that only counts; `then` is done with the messages of a round."""
+
+    def __init__(self, then=lambda messages: None):
+        self.rounds = []
+        self.then = then
+
+    def __call__(self, messages):
+        self.rounds.append([message.data for message in messages])
+        self.then(messages)
+        return {**dict.fromkeys(COUNTS, 0), "messages": len(messages)}
+
+    @property
+    def taken(self):
+        return Counter(data for messages in self.rounds for data in messages)
+
+
+def bodies(count):
+    return [b"%d" % number for number in range(count)]
+
+
+@pytest.fixture
+def name(clients):
+    topic = clients.topic()
+    name = clients.subscription(topic)
+    clients.publish(topic, *bodies(250), dataset="FREQ", message_id="m")
+    return name
+
+
+def test_everything_is_taken_and_acknowledged(clients, name):
+    work = Work()
+    with Subscription(name) as held:
+        drain = Drain(held, work, Limits())
+        drain.once()
+    assert work.taken == Counter(bodies(250))
+    assert drain.counts["messages"] == 250
+    assert clients.nothing_left(name)
+
+
+def test_a_message_comes_with_attributes_and_publish_time(clients, name):
+    before = time.strftime("%Y-%m-%dT", time.gmtime())
+    messages = []
+    with Subscription(name) as held:
+        Drain(held, Work(messages.extend), Limits()).once()
+    assert {m.dataset for m in messages} == {"FREQ"}
+    assert all(m.published_utc.startswith(before) for m in messages)
+
+
+def test_no_more_than_the_limit_is_taken(clients, name):
+    work = Work()
+    with Subscription(name) as held:
+        Drain(held, work, Limits(max_messages=120)).once()
+    assert work.taken.total() == 120
+    assert len(clients.pull_until(name, 130)) == 130
+
+
+def test_nothing_is_acknowledged_before_the_work_is_done(clients, name, monkeypatch):
+    monkeypatch.setattr(subscription, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(subscription, "RENEW_SECONDS", 0.3)
+    seen = []
+
+    def look_for_longer_than_a_lease(_messages):
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            seen.append(clients.nothing_left(name))
+            time.sleep(0.1)
+
+    work = Work(look_for_longer_than_a_lease)
+    with Subscription(name) as held:
+        pulled = held.pull()
+        work(pulled.messages)
+        assert all(seen)
+    # No acknowledgement and no renewal any more: it all comes again.
+    assert len(clients.pull_until(name, 250)) == 250
+
+
+def test_a_round_that_fails_is_given_back_and_forgotten(clients, name):
+    first_memory = dedup._seen_ids(60.0)
+
+    def fail(_messages):
+        raise RuntimeError("Traceback ...\nOSError: no space left on device")
+
+    with Subscription(name) as held:
+        drain = Drain(held, Work(fail), Limits())
+        with pytest.raises(RoundFailedError, match="no space left") as failed:
+            drain.once()
+        assert len(str(failed.value).splitlines()) == 1
+        assert drain.counts["messages"] == 0
+        assert dedup._seen_ids(60.0) is not first_memory
+        again = Work()
+        Drain(held, again, Limits(max_messages=250)).once()
+    assert again.taken == Counter(bodies(250))
+
+
+def test_a_feed_that_never_pauses_ends_the_drain(clients):
+    topic = clients.topic()
+    name = clients.subscription(topic)
+    clients.publish(topic, b"before")
+    work = Work(lambda _messages: clients.publish(topic, b"meanwhile"))
+    with Subscription(name) as held:
+        Drain(held, work, Limits()).once()
+    assert work.rounds == [[b"before"], [b"meanwhile"]]
+    assert not clients.nothing_left(name)
+
+
+def test_a_repeated_drain_goes_on_after_a_failure_until_it_is_stopped(
+    clients, name, monkeypatch
+):
+    monkeypatch.setattr("pipeline.drain.FIRST_PAUSE_SECONDS", 0.1)
+    idle = []
+
+    def fail_once(_messages):
+        if len(work.rounds) == 1:
+            raise RuntimeError("BigQuery is away")
+        drain.stopping.set()
+
+    work = Work(fail_once)
+    with Subscription(name) as held:
+        drain = Drain(held, work, Limits(every_seconds=0.1))
+        drain.repeat(0.1, lambda: idle.append(1))
+    assert [len(messages) for messages in work.rounds] == [250, 250]
+    assert drain.counts["messages"] == 250
+    assert clients.nothing_left(name)
+
+
+def test_empty_beats_go_on_until_the_time_is_up(clients):
+    name = clients.subscription(clients.topic())
+    with Subscription(name) as held:
+        began = time.monotonic()
+        limits = Limits(max_seconds=1.2, every_seconds=0.1)
+        drain = Drain(held, Work(), limits)
+        drain.repeat(0.1, lambda: None)
+        assert 1.0 < time.monotonic() - began < 10
+    assert drain.counts["messages"] == 0
+
+
+def test_stopping_ends_the_wait_for_messages(clients, monkeypatch):
+    monkeypatch.setattr(subscription, "EMPTY_SECONDS", 60)
+    name = clients.subscription(clients.topic())
+    with Subscription(name) as held:
+        drain = Drain(held, Work(), Limits())
+        threading.Timer(0.3, drain.stopping.set).start()
+        began = time.monotonic()
+        drain.once()
+        assert time.monotonic() - began < 10
+
+
+def test_a_response_above_4_mb_is_taken(clients):
+    topic = clients.topic()
+    name = clients.subscription(topic)
+    clients.publish(topic, *(b"%d" % n * 3_000_000 for n in range(3)))
+    work = Work()
+    with Subscription(name) as held:
+        Drain(held, work, Limits(max_messages=3)).once()
+    assert {len(data) for data in work.taken} == {3_000_000}
+
+
+def test_a_subscription_that_does_not_exist_is_a_mistake(clients):
+    name = "projects/test/subscriptions/nowhere"
+    with (
+        Subscription(name) as held,
+        pytest.raises(UsageError, match="nowhere cannot be read: "),
+    ):
+        Drain(held, Work(), Limits()).once()
+
+
+def test_no_pubsub_is_a_failure_and_no_empty_subscription(clients, monkeypatch):
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    with (
+        Subscription("projects/test/subscriptions/s") as held,
+        pytest.raises(RoundFailedError, match="cannot be read"),
+    ):
+        Drain(held, Work(), Limits()).once()

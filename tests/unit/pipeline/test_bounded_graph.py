@@ -1,0 +1,96 @@
+"""The graph on bounded runs: what is written when."""
+
+import json
+from collections import Counter
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing import test_pipeline
+
+from pipeline import dedup
+from pipeline.archive import archive_of
+from pipeline.decoding import Message
+from pipeline.graph import Plan, build
+from pipeline.inserts import Rejected
+from pipeline.ledger import COUNTS
+
+CALLS = []
+
+
+def collect(tables):
+    """An inserter that keeps its calls, and refuses one row."""
+    CALLS.append(
+        {table: [row.values for row in rows] for table, rows in tables.items()}
+    )
+    return {
+        table: [
+            Rejected(position, "invalid at frequency")
+            for position, row in enumerate(rows)
+            if row.values.get("message_id") == "refused" and table.startswith("bmrs_")
+        ]
+        for table, rows in tables.items()
+    }
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    CALLS.clear()
+    dedup.forget()
+
+
+def message(number, dataset="FREQ", message_id=None):
+    record = {"measurementTime": "2026-05-08T00:00:00Z", "frequency": number / 100}
+    body = json.dumps(json.dumps([record])).encode()
+    return Message(body, {"dataset": dataset, "message_id": message_id or str(number)})
+
+
+def messages():
+    return [
+        *(message(number) for number in range(40)),
+        *(message(number) for number in range(10)),
+        *(message(number, dataset="NEW") for number in range(7)),
+        *(message(100 + number, dataset="NDF") for number in range(3)),
+        message(200, message_id="refused"),
+        Message(b"broken", {"dataset": "BOD", "message_id": "broken"}),
+    ]
+
+
+def run(**more):
+    with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
+        source = beam.Create(messages(), reshuffle=False)
+        build(pipeline, Plan(source, "in_process", 24, collect, bounded=True, **more))
+
+
+def test_the_ledger_is_one_request_after_all_others():
+    run()
+    tables = [set(call) for call in CALLS]
+    assert tables[-1] == {"iris_ledger"}
+    assert sum("iris_ledger" in names for names in tables) == 1
+    before = set().union(*tables[:-1])
+    assert {"bmrs_freq_iris", "iris_dead_letters", "iris_unmapped"} <= before
+    letters = [row for call in CALLS for row in call.get("iris_dead_letters", [])]
+    assert len(letters) == 2
+
+
+def test_each_row_of_the_ledger_is_balanced_by_itself():
+    run()
+    rows = CALLS[-1]["iris_ledger"]
+    assert sorted(row["dataset"] for row in rows) == ["BOD", "FREQ", "NDF", "NEW"]
+    for row in rows:
+        outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
+        assert row["records"] == sum(row[name] for name in outcomes), row
+    sums = Counter()
+    for row in rows:
+        sums.update({name: row[name] for name in COUNTS})
+    assert dict(sums) == {
+        "messages": 62, "records": 62, "rows": 43, "duplicates": 10, "dead_letters": 2,
+        "unmapped": 7,
+    }  # fmt: skip
+
+
+def test_no_archive_no_ledger(tmp_path):
+    (tmp_path / "FREQ").write_text("in the way of the folder")
+    with pytest.raises(Exception, match="FREQ"):
+        run(archive_prefix=str(tmp_path))
+    assert not any("iris_ledger" in call for call in CALLS)
+    archive_of.cache_clear()

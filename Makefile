@@ -64,6 +64,9 @@ test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
+bench: .venv/complete ## measure: a backlog of files to rows, beside a simple loader
+	@$(PYTHON) -m benchmarks
+
 lint: .venv/complete ## ruff and mypy
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .

@@ -131,6 +131,19 @@ def test_a_tar_archive_gives_the_rows_of_its_folder(client, dataset, folder, cap
     assert figures(client, dataset) == (rows, rows)
 
 
+def test_the_raw_archive_of_a_run_gives_its_rows_again(
+    client, dataset, folder, capsys
+):
+    archive = folder.parent / "archive"
+    load(capsys, dataset, folder, f"--archive_prefix={archive}")
+    rows, _ = figures(client, dataset)
+    before = ledger(client, dataset)
+    said = load(capsys, dataset, archive)
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    assert figures(client, dataset) == (rows, rows)
+    assert ledger(client, dataset)["messages"] == 2 * before["messages"]
+
+
 def test_inserts_and_loads_write_the_same_rows(client, dataset, folder, capsys):
     load(capsys, dataset, folder, "--write_method=STREAMING_INSERTS")
     rows, _ = figures(client, dataset)

@@ -11,7 +11,7 @@ VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET REASON IRIS SINCE AGA
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
-.PHONY: run-local query check replay up env down test lint sql clean help
+.PHONY: run-local query check replay up env down test bench lint sql clean help
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here

@@ -3,15 +3,23 @@
 import json
 import shutil
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing import test_pipeline
 from bigquery_fixture import connected, own_dataset
+from bucket_fixture import serve_buckets
 from history_fixture import registry_of
 
 from benchmarks import corpus
 from pipeline import dedup
 from pipeline.__main__ import main
+from pipeline.graph import Plan, build
+from pipeline.load_rows import LoadRows
+from pipeline.sources import ReadFiles
+from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
 
@@ -21,8 +29,13 @@ DATASETS = ("FREQ", "BOALF", "REMIT")
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with connected(tmp_path_factory.mktemp("bigquery")) as opened:
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("bigquery")
+
+
+@pytest.fixture(scope="module")
+def client(data):
+    with connected(data) as opened:
         yield opened
 
 
@@ -131,9 +144,37 @@ def test_a_tar_archive_gives_the_rows_of_its_folder(client, dataset, folder, cap
     assert figures(client, dataset) == (rows, rows)
 
 
-def test_the_raw_archive_of_a_run_gives_its_rows_again(
-    client, dataset, folder, capsys
+def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
+    client, dataset, folder, data, monkeypatch, capsys
 ):
+    """The graph as a service runs it, on three threads of Beam's own runner."""
+    serve_buckets(monkeypatch, data / "bigquery" / "gcs")
+    warehouse = Warehouse(client.project, dataset)
+    plan = Plan(
+        ReadFiles(str(folder), spread=True),
+        "by_grouping",
+        24,
+        warehouse.insert,
+        load_rows=LoadRows(warehouse.load, "gs://temp/rows", spread=True),
+        bounded=True,
+    )
+    many = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
+    options = PipelineOptions(many)
+    with test_pipeline.TestPipeline(runner="FnApiRunner", options=options) as pipeline:
+        build(pipeline, plan)
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 20
+    jobs = Counter(
+        job.destination.table_id
+        for job in client.list_jobs()
+        if job.job_type == "load" and job.destination.dataset_id == dataset
+    )
+    assert set(jobs.values()) == {1}
+    said = load(capsys, dataset, folder)
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+
+
+def test_the_raw_archive_of_a_run_gives_its_rows_again(client, dataset, folder, capsys):
     archive = folder.parent / "archive"
     load(capsys, dataset, folder, f"--archive_prefix={archive}")
     rows, _ = figures(client, dataset)
@@ -142,6 +183,23 @@ def test_the_raw_archive_of_a_run_gives_its_rows_again(
     assert f"{rows:,} of the duplicates were in the tables already" in said
     assert figures(client, dataset) == (rows, rows)
     assert ledger(client, dataset)["messages"] == 2 * before["messages"]
+
+
+def test_files_archive_and_load_jobs_on_cloud_storage(
+    client, dataset, folder, data, monkeypatch, capsys
+):
+    # Where the local BigQuery has the objects that a load job names.
+    buckets = data / "bigquery" / "gcs"
+    serve_buckets(monkeypatch, buckets)
+    shutil.copytree(folder, buckets / "saved" / "in")
+    more = ("--archive_prefix=gs://saved/archive", "--temp_location=gs://saved/temp")
+    load(capsys, dataset, "gs://saved/in", *more)
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 20
+    said = load(capsys, dataset, "gs://saved/archive/*/*/*.avro", more[1])
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    assert figures(client, dataset) == (rows, rows)
+    assert not [path for path in (buckets / "saved/temp").rglob("*") if path.is_file()]
 
 
 def test_inserts_and_loads_write_the_same_rows(client, dataset, folder, capsys):

@@ -8,10 +8,11 @@ PYTHON := .venv/bin/python
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET REASON IRIS SINCE AGAIN DRY
+VARIABLES += FROM TO MISSING VIA
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
-.PHONY: run-local query check replay up env down test bench lint sql clean help
+.PHONY: run-local query check replay backfill up env down test bench lint sql clean help
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here
@@ -47,6 +48,27 @@ replay: #: PROJECT=id DATASET=name   in the cloud, to PUBSUB_TOPIC (DATASET: uk_
 	    $(PYTHON) -m bridge replay --project "$$PROJECT" \
 	        --tables "$${DATASET:-uk_energy_prod}" "$$@"; \
 	else $(PYTHON) -m local replay "$$@"; fi
+
+backfill: .venv/complete ## publish messages of a span of time from Elexon's archive
+backfill: #: FROM=2026-05-06 TO=2026-05-07T12:00   of the upload to IRIS, in UTC
+backfill: #: IRIS=FREQ        that dataset only (default: all)
+backfill: #: MISSING=1        only what the tables do not know
+backfill: #: VIA=api          from the Insights API, which lacks a few datasets
+backfill: #: DRY=1           list and report; AGAIN=1: a finished span once more
+backfill: #: DATA=dir         to what runs there (default .local)
+backfill: #: PROJECT=id DATASET=name   to PUBSUB_TOPIC (DATASET: uk_energy_prod)
+	@if [ -z "$$FROM" ] || [ -z "$$TO" ]; then \
+	    echo "backfill: name a span: FROM=2026-05-06 TO=2026-05-07" >&2; exit 2; fi; \
+	set -- --from "$$FROM" --to "$$TO"; \
+	[ -z "$$IRIS" ] || set -- "$$@" --dataset "$$IRIS"; \
+	[ -z "$$MISSING" ] || set -- "$$@" --missing; \
+	[ -z "$$VIA" ] || set -- "$$@" --via "$$VIA"; \
+	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
+	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
+	if [ -n "$$PROJECT" ]; then \
+	    $(PYTHON) -m bridge backfill --project "$$PROJECT" \
+	        --tables "$${DATASET:-uk_energy_prod}" "$$@"; \
+	else $(PYTHON) -m local backfill "$$@"; fi
 
 up: .venv/complete ## Pub/Sub, BigQuery and an IRIS simulator in the background
 up: #: SAMPLES=dir DATA=dir PUBSUB=google|embedded   as for run-local

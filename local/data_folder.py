@@ -4,7 +4,8 @@
   owner ends, however that happens.
 - `stack.json` says what runs: the owner's pid, and the addresses of its parts.
 - `logs/<part>.log`, `bigquery/` (the tables), `pubsub.sqlite` (the messages of the
-  embedded Pub/Sub), `run-summary.json` (what the last run has done).
+  embedded Pub/Sub), `run-summary.json` (what the last run has done), `backfill/` (what
+  a backfill has published).
 """
 
 import argparse

@@ -35,7 +35,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic"}
-    | {"published", "series"}
+    | {"published", "series", "insights_api"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -43,6 +43,7 @@ _COLUMN_KEYS = frozenset(
 )
 _HISTORIC_KEYS = frozenset({"table", "absent", "types", "formerly"})
 _PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
+_API_KEYS = frozenset({"absent"})
 
 
 class RegistryError(ValueError):
@@ -167,6 +168,8 @@ class Dataset:
         cadence_seconds: Seconds between values of one series; None where unknown.
         published: When its values come out.
         own_series: The columns of `series`, where the latest key does not give them.
+        api_absent: The columns that IRIS fills and the Insights API does not give; with
+            them one record has two identities.
         aliases: Other subjects under which it has been seen.
         historic: Tables that hold it from before IRIS.
         notes: What a reader should know of it.
@@ -185,6 +188,7 @@ class Dataset:
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
+    api_absent: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     historic: tuple[HistoricTable, ...] = ()
     notes: tuple[str, ...] = ()
@@ -319,6 +323,9 @@ def _dataset(loaded: dict[str, Any]) -> Dataset:
         cadence_seconds=loaded.get("cadence_seconds"),
         published=_publication(loaded.get("published", {})),
         own_series=tuple(loaded["series"]) if "series" in loaded else None,
+        api_absent=_api_absent(loaded["insights_api"])
+        if "insights_api" in loaded
+        else (),
         aliases=tuple(loaded.get("aliases", ())),
         historic=tuple(_historic(table) for table in loaded.get("historic", ())),
         notes=tuple(loaded.get("notes", ())),
@@ -335,6 +342,16 @@ def _publication(loaded: dict[str, Any]) -> Publication:
     if days not in ("all", "working"):
         raise ValueError(f"published: days is {days!r}, neither all nor working")
     return Publication(lag_seconds, working_days_only=days == "working")
+
+
+def _api_absent(loaded: Any) -> tuple[str, ...]:
+    if not isinstance(loaded, dict):
+        raise TypeError("insights_api: not a mapping")
+    _refuse_unknown(loaded, _API_KEYS)
+    absent = loaded.get("absent")
+    if not isinstance(absent, list) or not absent:
+        raise ValueError(f"insights_api: absent is {absent!r}, no list of columns")
+    return tuple(str(name) for name in absent)
 
 
 def _column(loaded: dict[str, Any]) -> Column:
@@ -393,6 +410,7 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError(f"keys name columns that do not exist: {sorted(unknown)}")
     for historic in dataset.historic:
         _validate_historic(historic, names)
+    _validate_api_absent(dataset, names)
     if not dataset.natural_key or not dataset.latest_key:
         raise ValueError("natural_key and latest_key must name columns")
     partition_kind = dataset.column(dataset.partition_column).kind
@@ -408,6 +426,21 @@ def _validate_historic(historic: HistoricTable, names: set[str]) -> None:
         raise ValueError(f"historic names columns that do not exist: {sorted(unknown)}")
     if odd := [name for name in historic.formerly.values() if not _NAME.match(name)]:
         raise ValueError(f"historic: {odd} are not column names")
+
+
+def _validate_api_absent(dataset: Dataset, names: set[str]) -> None:
+    absent = dataset.api_absent
+    if unknown := set(absent) - names:
+        raise ValueError(
+            f"insights_api names columns that do not exist: {sorted(unknown)}"
+        )
+    if len(set(absent)) != len(absent):
+        raise ValueError("insights_api: absent repeats a column")
+    if dataset.partition_column in absent:
+        raise ValueError(f"insights_api: {dataset.partition_column} dates the rows")
+    # An array is never NULL in BigQuery: an absent one looks like an empty one.
+    if arrays := [n for n in absent if dataset.column(n).mode == "REPEATED"]:
+        raise ValueError(f"insights_api: {arrays} are arrays")
 
 
 def _validate_columns(columns: tuple[Column, ...]) -> None:

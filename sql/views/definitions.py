@@ -7,7 +7,7 @@ whatever the user's history looks like, so that a query never breaks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from textwrap import indent
 
@@ -202,7 +202,8 @@ def unified_view(
 ) -> View:
     """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
     columns = dataset.columns + METADATA_COLUMNS
-    compared = _compared(dataset, histories)
+    given = _given(dataset)
+    compared = _compared(dataset, histories) if histories else given
     query = fill(
         "views/unified.sql",
         iris=f"{place}.{dataset.table}",
@@ -214,6 +215,8 @@ def unified_view(
         partition=dataset.partition_column,
         clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
         compared=[grouping(column) for column in compared],
+        api_absent=dataset.api_absent,
+        given=[grouping(column) for column in given],
         histories=[
             {
                 "table": f"{place}.{history.table.name}",
@@ -233,7 +236,7 @@ def unified_view(
 
 
 def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[Column]:
-    """What two rows must share to be copies, the partition column first."""
+    """What history and IRIS must share to be copies, the partition column first."""
     shared = {
         column.name
         for column in dataset.columns
@@ -242,8 +245,18 @@ def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[C
     # One unit has one Elexon name, which some loads left out.
     if "nationalGridBmUnit" in shared:
         shared -= {"bmUnit"}
+    return _partition_first(dataset, shared)
+
+
+def _given(dataset: Dataset) -> list[Column]:
+    """What the Insights API gives of a record, the partition column first."""
+    names = {column.name for column in dataset.columns}
+    return _partition_first(dataset, names - set(dataset.api_absent))
+
+
+def _partition_first(dataset: Dataset, names: Set[str]) -> list[Column]:
     first = dataset.partition_column
-    rest = (column for column in dataset.columns if column.name in shared - {first})
+    rest = (column for column in dataset.columns if column.name in names - {first})
     return [dataset.column(first), *rest]
 
 

@@ -8,8 +8,12 @@
    histories       for each historic table: name, the SQL of every column, and that of
                    what else tells its rows apart
    compared        what tells whether a historic row and an IRIS record are one, as SQL
+   api_absent      the names of columns that IRIS fills and the Insights API does not
+   given           all other columns, by which a row of the API is known, as SQL
+
+   The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1).
 #}
-{% if not histories %}
+{% if not histories and not api_absent %}
 SELECT
 {% for column in columns %}
   {{ iris_columns[column] | aliased(column) }}{{ "," if not loop.last }}
@@ -37,7 +41,18 @@ WITH sides AS (
 {% for column in columns %}
     {{ iris_columns[column] | aliased(column) }},
 {% endfor %}
+{% if api_absent %}
+    IF(
+      source = "INSIGHTS_API"
+{% for column in api_absent %}
+      AND {{ iris_columns[column] }} IS NULL{{ "," if loop.last }}
+{% endfor %}
+      1,
+      0
+    ) AS side,
+{% else %}
     0 AS side,
+{% endif %}
     record_id AS identity
   FROM {{ iris | name }}
 {% for history in histories %}
@@ -46,7 +61,7 @@ WITH sides AS (
 {% for column in columns %}
     {{ history.expressions[column] | aliased(column) }},
 {% endfor %}
-    1 AS side,
+    {{ 2 if api_absent else 1 }} AS side,
     {{ history.identity }} AS identity
   FROM {{ history.table | name }}
 {% endfor %}
@@ -63,10 +78,24 @@ WHERE TRUE
 -- all sides have differ in their identity, and stay.
 -- The partition column comes first in PARTITION BY so that a filter on it goes through
 -- the window and the UNION to both tables: one day reads one partition of each.
+{% if api_absent %}
+-- The API does not give every column that IRIS has. Its row is left out where IRIS has
+-- one that agrees in all that it gives, whichever of them came first.
+QUALIFY
+{% if histories %}
+  (side < 2 OR FIRST_VALUE(side) OVER copies = 2)
+  AND (side != 1 OR COUNTIF(side = 0) OVER given = 0)
+{% else %}
+  (side = 0 OR COUNTIF(side = 0) OVER given = 0)
+{% endif %}
+  AND (
+    (side < 2 AND identity IS NULL)
+{% else %}
 QUALIFY
   side = FIRST_VALUE(side) OVER copies
   AND (
     (side = 0 AND identity IS NULL)
+{% endif %}
     OR ROW_NUMBER() OVER copies = 1
     OR identity IS DISTINCT FROM LAG(identity) OVER copies
   )
@@ -76,5 +105,13 @@ WINDOW copies AS (
     {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
   ORDER BY side, identity, ingested_utc, message_id
+){{ "," if api_absent }}
+{% if api_absent %}
+given AS (
+  PARTITION BY
+{% for expression in given %}
+    {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
 )
+{% endif %}
 {% endif %}

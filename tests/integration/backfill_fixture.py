@@ -17,6 +17,7 @@ class Backfill:
 
     def __init__(self, folder: Path, archive: Archive, pubsub: PubSub) -> None:
         self.folder = folder
+        self.local = False  # python -m local backfill, which knows the addresses itself
         self.options = ("--archive", archive.url, "--api", archive.api_url)
         self.environment = CLEAN | {
             "PYTHONPATH": str(ROOT),
@@ -27,10 +28,15 @@ class Backfill:
             self.environment["BIGQUERY_EMULATOR_HOST"] = host
 
     def start(self, *options: str) -> subprocess.Popen[str]:
+        environment = self.environment
+        command = ["bridge", "backfill"]
+        if self.local:
+            environment = CLEAN | {"PYTHONPATH": str(ROOT)}
+            command = ["local", "backfill", "--data", str(self.folder)]
         return subprocess.Popen(
-            [sys.executable, "-m", "bridge", "backfill", *self.options, *options],
+            [sys.executable, "-m", *command, *self.options, *options],
             cwd=self.folder,
-            env=self.environment,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 from integration.archive_fixture import Archive, archive_server, fill
 from integration.backfill_fixture import DAY, UPLOADED, Backfill, row
-from integration.bridge_fixture import DEADLINE_SECONDS, PubSub, running, wait_until
+from integration.bridge_fixture import (
+    DEADLINE_SECONDS,
+    TOPIC,
+    PubSub,
+    running,
+    wait_until,
+)
+
+from local.data_folder import DataFolder
 
 pytestmark = pytest.mark.integration
 
@@ -194,3 +202,27 @@ def test_a_gap_from_the_api_is_one_message_a_slice(
         "bridge: --dataset: the API gives no ISPSTACK in IRIS's form; "
         "take --via archive\n"
     )
+
+
+def test_the_local_command_publishes_to_what_runs_in_its_folder(
+    backfill: Backfill, archive: Archive, pubsub: PubSub, samples: list[Path]
+) -> None:
+    bodies = fill(archive, samples, UPLOADED)
+    backfill.local = True
+    _, err = backfill.run(*DAY, code=2)
+    assert "nothing is up in" in err
+    data = DataFolder(backfill.folder)
+    addresses = {
+        "PUBSUB_EMULATOR_HOST": pubsub.host,
+        "PUBSUB_TOPIC": TOPIC,
+        "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1",  # nobody is asked
+    }
+    with data.owned():
+        data.write_state("make up", addresses)
+        backfill.run(*DAY)
+        _, err = backfill.run(*DAY)
+    assert "nothing to do" in err
+    messages = pubsub.pull(len(bodies))
+    assert {x.attributes["message_id"]: x.data for x in messages} == bodies
+    assert (backfill.folder / "backfill").is_dir()
+    assert not (backfill.folder / ".gb-iris").exists()

@@ -131,6 +131,13 @@ def test_the_minimal_dataset_loads():
         (("group: g", "group: g\npublished: {lag: 1}"), "unknown keys"),
         (("group: g", "group: g\npublished: {lag_seconds: -1}"), "lag_seconds is -1"),
         (("group: g", "group: g\npublished: {days: some}"), "days is 'some'"),
+        (("group: g", "group: g\ninsights_api: [unit]"), "not a mapping"),
+        (("group: g", "group: g\ninsights_api: {lacks: [a]}"), "unknown keys"),
+        (("group: g", "group: g\ninsights_api: {}"), "absent is None"),
+        (("group: g", "group: g\ninsights_api: {absent: []}"), "absent is []"),
+        (("group: g", "group: g\ninsights_api: {absent: unit}"), "absent is 'unit'"),
+        (("group: g", "group: g\ninsights_api: {absent: [nothing]}"), "nothing"),
+        (("group: g", "group: g\ninsights_api: {absent: [publishTime]}"), "dates"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(change, said):
@@ -144,6 +151,16 @@ def test_a_column_may_say_since_when_it_is_there(written):
     text = MINIMAL.replace("TIMESTAMP", f"TIMESTAMP, since: {written}")
     (column,) = parse_dataset("X.yaml", text).columns
     assert column.since == dt.date(2026, 5, 6)
+
+
+def test_what_the_api_lacks_is_told_once_and_is_no_array():
+    column = "  - {name: unit, type: STRING}\n"
+    text = MINIMAL + column + "insights_api: {absent: [unit]}\n"
+    assert parse_dataset("X.yaml", text).api_absent == ("unit",)
+    with pytest.raises(RegistryError, match="repeats"):
+        parse_dataset("X.yaml", text.replace("[unit]", "[unit, unit]"))
+    with pytest.raises(RegistryError, match="arrays"):
+        parse_dataset("X.yaml", text.replace("STRING}", "STRING, mode: REPEATED}"))
 
 
 def test_an_array_is_no_cluster_column():

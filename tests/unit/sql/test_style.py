@@ -51,6 +51,8 @@ def view_statements():
         ]
         view = definitions.unified_view(dataset, PLACE, histories)
         yield view.name, definitions.create_statement(view, PLACE)
+        alone = definitions.unified_view(dataset, PLACE, ())
+        yield f"{view.name} alone", definitions.create_statement(alone, PLACE)
         view = definitions.latest_view(dataset, PLACE)
         yield view.name, definitions.create_statement(view, PLACE)
     view = definitions.resolved_view(REGISTRY["MELS"], PLACE)

@@ -58,7 +58,8 @@ def test_a_filter_on_the_partition_column_goes_through_to_both_tables(dataset):
     partition = dataset.partition_column
     for histories in ((), DECLARED[dataset.name]):
         view = unified_view(dataset, PLACE, histories)
-        assert windows(view.query) == [f"`{partition}`"]
+        found = windows(view.query)
+        assert found == [f"`{partition}`"] * (2 if dataset.api_absent else 1)
         assert f"  `{partition}`,\n" in view.query
     for history in DECLARED[dataset.name]:
         if "whole table" not in " ".join(history.notes):
@@ -67,6 +68,16 @@ def test_a_filter_on_the_partition_column_goes_through_to_both_tables(dataset):
                 f"DATE(`{partition}`)",
                 f"TIMESTAMP(`{partition}`)",
             )
+
+
+@datasets
+def test_only_where_the_api_lacks_columns_its_rows_are_a_side(dataset):
+    for histories in ((), DECLARED[dataset.name]):
+        query = unified_view(dataset, PLACE, histories).query
+        assert ("INSIGHTS_API" in query) == bool(dataset.api_absent)
+        keys = query.partition("given AS")[2]
+        assert not [name for name in dataset.api_absent if f"`{name}`" in keys]
+        assert query.count(f"`p.d.{dataset.table}`") == 1  # read once, paid once
 
 
 def test_a_key_with_the_partition_column_prunes_the_latest_versions():
@@ -79,11 +90,12 @@ def test_a_key_with_the_partition_column_prunes_the_latest_versions():
 @datasets
 def test_windows_are_not_partitioned_by_what_bigquery_refuses(dataset):
     view = unified_view(dataset, PLACE, DECLARED[dataset.name])
-    keys = view.query.rpartition("PARTITION BY")[2].partition("ORDER BY")[0]
-    assert keys.count("\n") > 1
-    for column in dataset.columns:
-        if column.type in ("FLOAT64", "RECORD"):
-            assert not re.search(rf"^\s*`{column.name}`", keys, re.MULTILINE)
+    for window in view.query.split("PARTITION BY")[1:]:
+        keys = window.partition("ORDER BY")[0]
+        assert keys.count("\n") > 1
+        for column in dataset.columns:
+            if column.type in ("FLOAT64", "RECORD"):
+                assert not re.search(rf"^\s*`{column.name}`", keys, re.MULTILINE)
 
 
 def test_groupings():

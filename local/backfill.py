@@ -1,0 +1,24 @@
+"""`python -m local backfill`: publishes Elexon's archive to the local Pub/Sub.
+
+Options that it does not know are those of `python -m bridge backfill`.
+"""
+
+import argparse
+
+from local import bridge_command
+from local.bridge_command import configure
+from local.data_folder import DataFolder
+from local.failure import UserError
+
+__all__ = ["configure", "run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Publishes to the Pub/Sub of what runs; 2 when the user must mend something."""
+    try:
+        data = DataFolder(options.data, made=False)
+        # With its tables goes what is known to be in them.
+        journal = ["--journal", str(data.path / "backfill")]
+        return bridge_command.run("backfill", data, [*journal, *options.rest])
+    except UserError as error:
+        return bridge_command.refuse("backfill", error)

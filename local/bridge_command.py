@@ -1,0 +1,45 @@
+"""A command of the bridge on what runs in a DATA folder: its Pub/Sub and its tables."""
+
+import argparse
+import os
+import sys
+
+from bridge.__main__ import main as bridge
+from local import bigquery
+from local.data_folder import DataFolder, add_data_option
+from local.failure import UserError
+
+NEEDED = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PUBSUB_TOPIC")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds `--data`; options that it does not know are the bridge's."""
+    add_data_option(parser)
+    parser.set_defaults(rest=[])
+
+
+def run(command: str, data: DataFolder, options: list[str]) -> int:
+    """Runs `python -m bridge COMMAND` there; gives its exit code.
+
+    Args:
+        command: Its name.
+        data: Where the stack runs.
+        options: What it is told besides the place of the tables.
+
+    Raises:
+        UserError: Nothing runs there.
+    """
+    addresses = (data.state() or {}).get("addresses", {})
+    if not all(name in addresses for name in NEEDED):
+        raise UserError(
+            f"nothing is up in {data.path}: `make run-local` (or `make up`) first"
+        )
+    os.environ |= {name: addresses[name] for name in NEEDED}
+    place = ["--project", bigquery.PROJECT, "--tables", bigquery.DATASET]
+    return bridge([command, *place, *options])
+
+
+def refuse(command: str, error: UserError) -> int:
+    """Says what the user must mend; gives the exit code for it."""
+    print(f"{command}: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,66 @@
+"""What the Makefile's variables become on the command line."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SPAN = {"FROM": "2026-05-06", "TO": "2026-05-07"}
+AS_OPTIONS = ["--from", "2026-05-06", "--to", "2026-05-07"]
+
+
+def make(target: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a target with a Python that prints its arguments, one a line."""
+    given = [f"{name}={text}" for name, text in variables.items()]
+    return subprocess.run(
+        ["make", "-s", "-o", ".venv/complete", target, r"PYTHON=printf '%s\n'", *given],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({}, []),
+        ({"IRIS": "FREQ", "VIA": "api"}, ["--dataset", "FREQ", "--via", "api"]),
+        (
+            {"MISSING": "1", "AGAIN": "1", "DRY": "1"},
+            ["--missing", "--again", "--dry-run"],
+        ),
+        ({"IRIS": "it's $HOME;x"}, ["--dataset", "it's $HOME;x"]),
+    ],
+)
+def test_variables_of_a_backfill_are_its_options(variables, options):
+    done = make("backfill", SPAN | variables)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        *("-m", "local", "backfill", *AS_OPTIONS, *options)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "tables"), [({}, "uk_energy_prod"), ({"DATASET": "mine"}, "mine")]
+)
+@pytest.mark.parametrize(
+    ("target", "needed", "options"),
+    [("backfill", SPAN, AS_OPTIONS), ("replay", {}, [])],
+)
+def test_with_a_project_it_is_the_cloud(target, needed, options, variables, tables):
+    done = make(target, needed | {"PROJECT": "p"} | variables)
+    assert done.stdout.splitlines() == [
+        *("-m", "bridge", target, "--project", "p", "--tables", tables, *options)
+    ]
+
+
+@pytest.mark.parametrize("variables", [{}, {"FROM": "2026-05-06"}])
+def test_a_backfill_without_a_span_is_refused_in_a_line(variables):
+    done = make("backfill", variables)
+    assert done.returncode == 2
+    told = done.stderr.splitlines()[0]
+    assert told == "backfill: name a span: FROM=2026-05-06 TO=2026-05-07"
+    assert done.stdout == ""

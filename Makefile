@@ -7,8 +7,8 @@ PYTHON := .venv/bin/python
 
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
-VARIABLES := SAMPLES UNTIL DATA PUBSUB SQL PROJECT DATASET REASON IRIS SINCE AGAIN DRY
-VARIABLES += FROM TO MISSING VIA
+VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE ARCHIVE SQL PROJECT DATASET
+VARIABLES += REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
@@ -19,6 +19,8 @@ run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to 
 run-local: #: UNTIL=drained    end when all of SAMPLES is accounted for
 run-local: #: DATA=dir         tables, messages and logs (default .local)
 run-local: #: PUBSUB=google    or embedded (default: google where it is installed)
+run-local: #: MODE=streaming   or drain: how the pipeline reads Pub/Sub (default: streaming)
+run-local: #: ARCHIVE=dir      keep every message as received in files there
 	@$(PYTHON) -m local stack run
 
 query: .venv/complete ## a SQL statement on the local BigQuery, rows as JSON lines

@@ -78,6 +78,11 @@ class Child:
                     return content
         return None
 
+    def says(self, text: str) -> bool | None:
+        """True once its log holds a text."""
+        with self.log.open(encoding="utf-8", errors="replace") as lines:
+            return any(text in line for line in lines) or None
+
     def failed(self, what: str) -> PartFailedError:
         """The error that says what became of this part."""
         return PartFailedError(self.name, what, self.tail())

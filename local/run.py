@@ -21,14 +21,11 @@ from local.progress import Progress
 from local.services import Plan, Services, starting_text
 from local.snapshot import Snapshot
 from local.summary import Counts, summarize, total
-from local.topics import SUBSCRIPTION
 
 USUAL_HEALTH_PORT = 8080
 # The bridge's server listens for probes from outside too.
 HEALTH_HOST = "0.0.0.0"  # noqa: S104
 BRIDGE_START_SECONDS = 60.0
-# Importing Beam and building the graph on a busy small machine.
-PIPELINE_START_SECONDS = 120.0
 # What the bridge allows itself to settle what is in its hand, and a little more.
 BRIDGE_STOP_SECONDS = 25.0
 # The last bundles and their rows.
@@ -152,11 +149,7 @@ class Run:
         await self._bridge.wait_for(lambda: _healthy(url), BRIDGE_START_SECONDS)
 
     async def _start_pipeline(self) -> None:
-        names = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
-        arguments = ["pipeline", "--subscription", SUBSCRIPTION, "--streaming", *names]
-        self._pipeline = self.services.launch("pipeline", "local", *arguments)
-        child = self._pipeline
-        await child.wait_for(child.ready_line, PIPELINE_START_SECONDS)
+        self._pipeline = await self.services.start_pipeline()
 
     async def _watch(self, monitor: Monitor, stopped: asyncio.Event) -> None:
         """Shows how it goes until it is drained or stopped.

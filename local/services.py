@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from local import bigquery
 from local.data_folder import DataFolder
@@ -21,12 +22,19 @@ from local.ports import LOOPBACK, choose_port
 from local.process import Child, together
 from local.topics import SUBSCRIPTION, TOPIC, create_topics
 
+Mode = Literal["streaming", "drain"]
+DEFAULT_MODE: Mode = "streaming"
+
 USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672
 # A cold start on a busy small machine; ready ones answer within 1 to 3 s.
 START_SECONDS = 60.0
 # Some ninety tables and twice as many views: 25 s alone on two cores, the first time.
 TABLES_SECONDS = 240.0
+# Importing Beam and building the graph on a busy small machine.
+PIPELINE_START_SECONDS = 120.0
+# Between rounds: soon enough for someone who watches, and enough for many messages.
+DRAIN_EVERY = "2s"
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
@@ -40,6 +48,8 @@ class Plan:
         samples: The folder to replay; None for the demo feed.
         pubsub: The Pub/Sub to take; None for the best there is.
         simulator: Whether IRIS is to be simulated.
+        mode: How the pipeline reads Pub/Sub.
+        archive: The folder of the raw archive; None for no archive.
     """
 
     data: DataFolder
@@ -47,6 +57,8 @@ class Plan:
     samples: Path | None = None
     pubsub: Choice | None = None
     simulator: bool = True
+    mode: Mode = DEFAULT_MODE
+    archive: Path | None = None
     iris_port: int | None = None
     pubsub_port: int | None = None
     bigquery_port: int | None = None
@@ -106,6 +118,25 @@ class Services:
         log = self.plan.data.log(name.lower().replace(" ", "-"))
         child = Child(name, command, log, environment)
         self.children.append(child)
+        return child
+
+    async def start_pipeline(self) -> Child:
+        """Starts the pipeline in the mode of the plan; returns when it reads.
+
+        Raises:
+            PartFailedError: It does not come up.
+        """
+        arguments = ["pipeline", "--subscription", SUBSCRIPTION]
+        arguments += ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
+        if self.plan.archive:
+            arguments += ["--archive_prefix", str(self.plan.archive)]
+        if self.plan.mode == "drain":
+            arguments += ["--drain", "--every", DRAIN_EVERY]
+            child = self.launch("pipeline", *arguments)
+            await child.wait_for(lambda: child.says("draining"), PIPELINE_START_SECONDS)
+        else:
+            child = self.launch("pipeline", "local", *arguments, "--streaming")
+            await child.wait_for(child.ready_line, PIPELINE_START_SECONDS)
         return child
 
     def check(self) -> None:

@@ -4,8 +4,9 @@
 (Pub/Sub, BigQuery with tables, IRIS simulator), `env` prints their addresses, `down`
 stops them, or a run that goes on elsewhere.
 
-Options left out are taken from the environment: SAMPLES, UNTIL, DATA, PUBSUB, which is
-how the Makefile passes them, and BIGQUERY_PORT, PUBSUB_PORT, IRIS_PORT, HEALTH_PORT.
+Options left out are taken from the environment: SAMPLES, UNTIL, DATA, PUBSUB, MODE,
+ARCHIVE, which is how the Makefile passes them, and BIGQUERY_PORT, PUBSUB_PORT,
+IRIS_PORT, HEALTH_PORT.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from local.process import POLL_SECONDS, ROOT, wait_for_event
 from local.progress import final_table, make_progress
 from local.run import HEALTH_HOST, Run
 from local.sample_folder import SampleFolder, SamplesError
-from local.services import Plan, Services, starting_text
+from local.services import DEFAULT_MODE, Mode, Plan, Services, starting_text
 from local.summary import Counts
 
 # What the user typed, by action; `serve` is the process behind `up`.
@@ -56,6 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add(parser, "until", f"`{DRAINED}`: end when all of SAMPLES is accounted for")
     add_data_option(parser)
     _add(parser, "pubsub", "`google` or `embedded` (default: google if installed)")
+    _add(parser, "mode", f"`streaming` or `drain` (default: {DEFAULT_MODE})")
+    _add(parser, "archive", "folder for every message as received; default: none")
 
 
 def _add(parser: argparse.ArgumentParser, name: str, text: str) -> None:
@@ -230,6 +233,8 @@ def _plan(
         iris_port=_given_port("IRIS_PORT"),
         pubsub_port=_given_port("PUBSUB_PORT"),
         bigquery_port=_given_port("BIGQUERY_PORT"),
+        mode=_mode(options.mode),
+        archive=ROOT / Path(options.archive).expanduser() if options.archive else None,
     )
 
 
@@ -255,6 +260,12 @@ def _pubsub(text: str) -> Choice | None:
     except PubsubUnavailableError as error:
         raise UserError(str(error)) from None
     return choice
+
+
+def _mode(text: str) -> Mode:
+    if text and text not in get_args(Mode):
+        raise UserError(f"MODE is {text!r}; it can be streaming or drain")
+    return cast("Mode", text or DEFAULT_MODE)
 
 
 def _drain(options: argparse.Namespace) -> bool:

@@ -18,8 +18,9 @@ DEAD_LETTER_SUBSCRIPTION = (
     f"projects/{PROJECT}/subscriptions/iris-messages-dead-letters"
 )
 
-# The pipeline may hold a message while a load job or a slow table write goes on.
-ACK_DEADLINE_SECONDS = 120
+# The least. A reader that works for longer extends it for what it holds, and what a
+# killed one held comes again soon.
+ACK_DEADLINE_SECONDS = 10
 # High: a message is not to be given up while BigQuery is away for some minutes.
 MAX_DELIVERY_ATTEMPTS = 50
 

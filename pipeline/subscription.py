@@ -88,7 +88,7 @@ class Subscription:
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        self._renewing.join()
+        self._renewing.join(timeout=1)  # it may be waiting for an answer
         self._client.close()
 
     def pull(
@@ -98,7 +98,7 @@ class Subscription:
 
         Args:
             max_messages: How many at most.
-            stopped: Ends the wait when it says so.
+            stopped: Takes no more when it says so.
 
         Raises:
             GoogleAPIError, GoogleAuthError: Pub/Sub refuses, or cannot be reached. What
@@ -112,7 +112,7 @@ class Subscription:
                 received += more
                 size += sum(len(each.message.data) for each in more)
                 left = min(max_messages - len(received), MAX_REQUEST_MESSAGES)
-                if left <= 0 or size >= MAX_BYTES:
+                if left <= 0 or size >= MAX_BYTES or stopped():
                     break
                 more = self._ask(left)
         except PUBSUB_ERRORS:

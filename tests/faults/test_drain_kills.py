@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -28,11 +29,11 @@ pytestmark = pytest.mark.faults
 PROJECT = "gb-iris"
 COUNT = 5_000
 BROKEN, UNKNOWN = 20, 30
-# Enough for the suite; `DRAIN_KILLS=20` for a long look.
-KILLS = int(os.environ.get("DRAIN_KILLS", "2"))
+# `DRAIN_KILLS=20` for a long look, at random moments.
+RANDOM_KILLS = int(os.environ.get("DRAIN_KILLS", "0"))
 START_SECONDS = 60.0
-# From before the first pull to after the acknowledgement.
-LATEST_KILL_SECONDS = 6.0
+# From before the first pull to after the acknowledgement of a small round.
+LATEST_KILL_SECONDS = 0.7
 
 
 @pytest.fixture(scope="module")
@@ -121,60 +122,126 @@ def records(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def asked(client: bigquery.Client, dataset: str, sql: str) -> dict[str, Any]:
-    place = bigquery.DatasetReference(PROJECT, dataset)
-    config = bigquery.QueryJobConfig(default_dataset=place)
-    (row,) = client.query(sql, job_config=config).result()
-    return dict(row)
+class Story:
+    """One subscription with `COUNT` messages, and the drains that take them."""
+
+    def __init__(
+        self, client: bigquery.Client, dataset: str, pubsub: PubsubServer, folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        self.client, self.dataset, self.pubsub = client, dataset, pubsub
+        self.folder, self.monkeypatch = folder, monkeypatch
+        self.archive = folder / "archive"
+        self.drains = 0
+        with self.clients() as clients:
+            topic = clients.topic()
+            self.subscription = clients.subscription(topic)
+            publish(clients, topic)
+
+    def clients(self) -> Clients:
+        return Clients(self.pubsub.host, self.monkeypatch)
+
+    def drain(self, *more: str) -> Drain:
+        self.drains += 1
+        log = self.folder / f"drain-{self.drains}.log"
+        options = [f"--archive_prefix={self.archive}", *more]
+        return Drain(self.pubsub, self.subscription, self.dataset, log, *options)
+
+    def killed(self, drain: Drain) -> None:
+        drain.kill()
+        # Its leases end with the server; else each would take ten seconds to run out.
+        self.pubsub.kill()
+        self.pubsub.start()
+
+    def asked(self, sql: str) -> dict[str, Any]:
+        place = bigquery.DatasetReference(PROJECT, self.dataset)
+        config = bigquery.QueryJobConfig(default_dataset=place)
+        (row,) = self.client.query(sql, job_config=config).result()
+        return dict(row)
+
+    def count(self, table: str) -> int:
+        return int(self.asked(f"SELECT COUNT(*) AS n FROM {table}")["n"])
+
+    def ledger(self) -> dict[str, int]:
+        sums = ", ".join(f"SUM(`{name}`) AS `{name}`" for name in COUNTS)
+        found = self.asked(f"SELECT {sums} FROM iris_ledger")
+        return {name: int(count or 0) for name, count in found.items()}
+
+    def check(self) -> None:
+        with self.clients() as clients:
+            assert clients.nothing_left(self.subscription)
+        ledger = self.ledger()
+        outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
+        assert ledger["records"] == sum(ledger[name] for name in outcomes)
+        assert ledger["messages"] >= COUNT
+        good = COUNT - BROKEN - UNKNOWN
+        seen = self.asked(
+            "SELECT COUNT(*) AS shown, COUNT(DISTINCT record_id) AS records,"
+            " COUNT(DISTINCT message_id) AS messages FROM bmrs_freq_unified"
+        )
+        assert seen == {"shown": 2 * good, "records": 2 * good, "messages": good}
+        for table, count in (("iris_dead_letters", BROKEN), ("iris_unmapped", UNKNOWN)):
+            sql = f"SELECT COUNT(DISTINCT message_id) AS messages FROM {table}"
+            assert self.asked(sql) == {"messages": count}
+        names = {f"FREQ_{number}.json" for number in range(COUNT)}
+        assert archived(self.archive) == names
 
 
-def test_killed_at_any_moment(
+@pytest.fixture
+def story(
     client: bigquery.Client,
     dataset: str,
     pubsub: PubsubServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    archive = tmp_path / "archive"
-    with Clients(pubsub.host, monkeypatch) as clients:
-        topic = clients.topic()
-        subscription = clients.subscription(topic)
-        publish(clients, topic)
+) -> Story:
+    return Story(client, dataset, pubsub, tmp_path, monkeypatch)
 
-    def drain(name: str) -> Drain:
-        log = tmp_path / f"{name}.log"
-        more = (f"--archive_prefix={archive}", f"--max_messages={COUNT}")
-        return Drain(pubsub, subscription, dataset, log, *more)
 
-    moments = random.Random(KILLS)
-    for kill in range(KILLS):
-        running = drain(f"killed-{kill}")
+def test_killed_when_rows_are_written_and_when_the_ledger_is(story: Story) -> None:
+    drain = story.drain()
+    drain.wait_until(lambda: story.count("bmrs_freq_iris") > 0)
+    story.killed(drain)
+    assert story.ledger()["messages"] == 0
+    drain = story.drain()
+    drain.wait_until(lambda: story.count("iris_ledger") > 0)
+    story.killed(drain)
+    with story.clients() as clients:
+        left = not clients.nothing_left(story.subscription)
+    if left:  # it was killed before the acknowledgement
+        last = story.drain(f"--max_messages={COUNT}")
+        assert last.ended() == 0, last.log.read_text()
+    story.check()
+
+
+@pytest.mark.skipif(not RANDOM_KILLS, reason="DRAIN_KILLS says how many")
+@pytest.mark.timeout(1200)
+def test_killed_at_random_moments(story: Story) -> None:
+    moments = random.Random(RANDOM_KILLS)
+    for _ in range(RANDOM_KILLS):
+        drain = story.drain(f"--max_messages={COUNT // RANDOM_KILLS}")
         time.sleep(moments.uniform(0, LATEST_KILL_SECONDS))
-        running.kill()
-        # Its leases end with the server; else each would take ten seconds to run out.
-        pubsub.kill()
-        pubsub.start()
-    last = drain("last")
+        story.killed(drain)
+    last = story.drain()
     assert last.ended() == 0, last.log.read_text()
+    story.check()
 
-    with Clients(pubsub.host, monkeypatch) as clients:
-        assert clients.nothing_left(subscription)
-    sums = ", ".join(f"SUM(`{name}`) AS `{name}`" for name in COUNTS)
-    ledger = asked(client, dataset, f"SELECT {sums} FROM iris_ledger")
-    outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
-    assert ledger["records"] == sum(ledger[name] for name in outcomes)
-    assert ledger["messages"] >= COUNT
-    good = COUNT - BROKEN - UNKNOWN
-    seen = asked(
-        client, dataset,
-        "SELECT COUNT(*) AS shown, COUNT(DISTINCT record_id) AS records,"
-        " COUNT(DISTINCT message_id) AS messages FROM bmrs_freq_unified",
-    )  # fmt: skip
-    assert seen == {"shown": 2 * good, "records": 2 * good, "messages": good}
-    for table, expected in (("iris_dead_letters", BROKEN), ("iris_unmapped", UNKNOWN)):
-        sql = f"SELECT COUNT(DISTINCT message_id) AS messages FROM {table}"
-        assert asked(client, dataset, sql) == {"messages": expected}
-    assert archived(archive) == {f"FREQ_{number}.json" for number in range(COUNT)}
+
+def test_sigterm_finishes_the_round_and_a_second_one_ends_at_once(story: Story) -> None:
+    drain = story.drain("--every=1s")
+    drain.process.terminate()
+    assert drain.ended() == 0, drain.log.read_text()
+    counted = story.ledger()["messages"]
+    with story.clients() as clients:
+        # What is not counted is still there, and nothing else.
+        left = clients.pull_until(story.subscription, COUNT - counted)
+    assert len(left) == COUNT - counted
+    story.killed(drain)  # gives back what was pulled here
+    drain = story.drain()
+    drain.process.terminate()
+    drain.wait_until(lambda: "finishing" in drain.log.read_text())
+    drain.process.terminate()
+    assert drain.ended() == 128 + signal.SIGTERM
 
 
 def archived(folder: Path) -> set[str]:

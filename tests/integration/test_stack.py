@@ -1,6 +1,7 @@
 """The whole system on this machine, as a user starts it."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from local import bigquery
 from local.__main__ import main
 from local.sample_folder import SampleFolder
+from pipeline.archive_file import read_messages
 from pipeline.registry import load_registry
 from tests.integration.bigquery_fixture import running_bigquery
 
@@ -29,7 +31,16 @@ RUN_SECONDS = 120
 # AMQP, Pub/Sub, BigQuery and its gRPC, the bridge's health.
 USUAL_PORTS = (5672, 8085, 9050, 9060, 8080)
 # What a developer's shell may hold, and a test must not see.
-VARIABLES = ("SAMPLES", "UNTIL", "DATA", "PUBSUB", "SQL", "HEALTH_PORT")
+VARIABLES = (
+    "SAMPLES",
+    "UNTIL",
+    "DATA",
+    "PUBSUB",
+    "MODE",
+    "ARCHIVE",
+    "SQL",
+    "HEALTH_PORT",
+)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +211,9 @@ def plain(value: object) -> object:
 
 def test_ctrl_c_ends_a_run_with_its_summary(data, drained):
     """The same folder again: only this run is counted, and all of it is stopped."""
+    archive = ["--archive", str(data / "raw")]
     command = [*STACK, "run", "--samples", str(SAMPLES), "--data", str(data)]
+    command += ["--mode", "drain", *archive]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     for line in run.stdout:
         if line.startswith("ready"):
@@ -212,6 +225,13 @@ def test_ctrl_c_ends_a_run_with_its_summary(data, drained):
     assert run.returncode == 0, rest
     summary = summary_of(data)
     assert (summary["balanced"], summary["messages"]) == (True, messages)
+    kept = [
+        (message.dataset, message.message_id)
+        for path in (data / "raw").rglob("*.avro")
+        for message in read_messages(io.BytesIO(path.read_bytes()), path.name)
+    ]
+    sent = SampleFolder(SAMPLES).messages.items()
+    assert sorted(kept) == sorted((name, file) for name, ids in sent for file in ids)
     wait_until_gone(data)
 
 
@@ -247,6 +267,7 @@ def wait_for_messages(data: Path, expected: int) -> None:
         (["--until", "drained"], {}, "needs SAMPLES"),
         (["--until", "done"], {}, "UNTIL is 'done'"),
         (["--pubsub", "kafka"], {}, "PUBSUB is 'kafka'"),
+        (["--mode", "batch"], {}, "MODE is 'batch'"),
         ([], {"IRIS_CLIENT_ID": "id"}, "IRIS_CLIENT_SECRET"),
         ([], {"BIGQUERY_PORT": "TAKEN"}, "BIGQUERY_PORT"),
         ([], {"HEALTH_PORT": "TAKEN"}, "HEALTH_PORT"),

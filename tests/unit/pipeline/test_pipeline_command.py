@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.__main__ import main, parse
+from pipeline.__main__ import main, parse, plan_of
 from pipeline.limits import Limits
 from pipeline.options import IrisOptions, drain_limits
 from pipeline.usage import UsageError
@@ -55,6 +55,15 @@ def test_a_beat_is_a_time(text, seconds):
     options = parse([*DRAIN, f"--every={text}", "--max_messages=10"])
     limits = drain_limits(options.view_as(IrisOptions))
     assert limits == Limits(max_messages=10, every_seconds=seconds)
+
+
+def test_dataflow_gathers_what_it_archives_in_a_bucket():
+    options = [SUBSCRIPTION, "--streaming", "--project=p", "--runner=DataflowRunner"]
+    plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]))
+    assert (plan.archive_prefix, plan.gather_archive) == ("gs://bucket/raw", True)
+    assert not plan.bounded
+    with pytest.raises(UsageError, match="must be gs://"):
+        plan_of(parse([*options, "--archive_prefix=raw"]))
 
 
 def test_options_of_beam_are_taken():

@@ -1,0 +1,189 @@
+"""`python -m benchmarks.pipeline_modes --mode drain`: the pipeline at a steady rate.
+
+Publishes the simulator's messages to a local Pub/Sub, and tells how long a message
+takes to become a row that a query finds, how the memory of the pipeline grows, and,
+after kills, how many messages are lost. One JSON line on standard output.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import statistics
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+from google.cloud import pubsub_v1
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from grpc import insecure_channel
+
+from local import bigquery
+from local.data_folder import DataFolder
+from local.demo import demo_messages
+from local.sample_folder import iris_body
+from local.services import Mode, Plan, Services
+from local.topics import TOPIC
+from pipeline.registry import load_registry
+
+# Every fourth message is one whose row is looked for.
+MARKED = 4
+LOOK_SECONDS = 0.2
+MEMORY_SECONDS = 5.0
+# The first minute is imports and caches.
+WARM_UP_SECONDS = 60.0
+KILL_SECONDS = 15.0
+SETTLE_SECONDS = 40.0
+
+
+class Feed(threading.Thread):
+    """Publishes at a rate; remembers when each marked message was published."""
+
+    def __init__(self, host: str, rate: float) -> None:
+        super().__init__(daemon=True)
+        transport = PublisherGrpcTransport(channel=insecure_channel(host))
+        self.publisher = pubsub_v1.PublisherClient(transport=transport)
+        self.rate = rate
+        self.marked: dict[str, float] = {}
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        messages = demo_messages(load_registry(), random.Random(1))
+        due, number = time.monotonic(), 0
+        while not self.stopped.wait(max(0.0, due - time.monotonic())):
+            due, number = due + 1 / self.rate, number + 1
+            sample = next(messages)
+            dataset, name, body = sample.dataset, sample.message_id, sample.payload
+            if number % MARKED == 0:
+                moment = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+                dataset, name = "FREQ", f"marked-{moment}"
+                body = json.dumps([marked_record(moment)]).encode()
+                self.marked[name] = time.time()
+            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            self.publisher.publish(
+                TOPIC, iris_body(body), dataset=dataset, message_id=name,
+                publish_id=name, enqueued_time=now, source="IRIS",
+            )  # fmt: skip
+
+
+def marked_record(moment: str) -> dict[str, object]:
+    return {"dataset": "FREQ", "measurementTime": moment, "frequency": 50.0}
+
+
+class Watch(threading.Thread):
+    """Looks for the rows of marked messages."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(daemon=True)
+        self.client = bigquery.connect(host)
+        self.found: dict[str, float] = {}
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(LOOK_SECONDS):
+            with contextlib.suppress(Exception):  # busy: the next look tells
+                self.look("AND enqueued_utc > TIMESTAMP_SUB(CURRENT_TIMESTAMP(),"
+                          " INTERVAL 120 SECOND)")  # fmt: skip
+
+    def look(self, condition: str = "") -> None:
+        rows = self.client.query_and_wait(
+            "SELECT DISTINCT message_id FROM bmrs_freq_iris"
+            f" WHERE message_id LIKE 'marked-%' {condition}"
+        )
+        now = time.time()
+        for row in rows:
+            self.found.setdefault(row.message_id, now)
+
+
+def memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict:
+    child = asyncio.run(services.start_pipeline())
+    began, memory = time.monotonic(), []
+    feed.start()
+    watch.start()
+    while (passed := time.monotonic() - began) < 60 * minutes:
+        time.sleep(MEMORY_SECONDS)
+        services.check()
+        memory.append((passed, memory_mb(child.pid)))
+        if len(memory) % 12 == 0:
+            print(f"{passed / 60:.0f} min: {memory[-1][1]:.0f} MB", file=sys.stderr)
+    cpu = cpu_seconds(child.pid) / (60 * minutes)
+    waits = sorted(
+        watch.found[name] - published
+        for name, published in list(feed.marked.items())
+        if name in watch.found
+    )
+    late = [pair for pair in memory if pair[0] >= WARM_UP_SECONDS] or memory
+    slope = statistics.linear_regression(*zip(*late, strict=True)).slope
+    return {
+        "messages": len(feed.marked) * MARKED,
+        "latency_p50_seconds": round(statistics.median(waits), 2),
+        "latency_p95_seconds": round(waits[int(0.95 * len(waits))], 2),
+        "latency_max_seconds": round(waits[-1], 2),
+        "memory_mb": round(memory[-1][1]),
+        "memory_slope_mb_per_hour": round(slope * 3600, 1),
+        "pipeline_cpu_cores": round(cpu, 2),
+    }
+
+
+def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict:
+    """Kills the pipeline while messages come, and looks what never became rows."""
+    moments = random.Random(count)
+    for _ in range(count):
+        child = next(c for c in services.children if c.name == "pipeline")
+        time.sleep(KILL_SECONDS + moments.uniform(0, 2))
+        child.kill()
+        asyncio.run(child.ended(5))
+        services.children.remove(child)
+        asyncio.run(services.start_pipeline())
+    feed.stopped.set()
+    feed.join()
+    time.sleep(SETTLE_SECONDS)
+    watch.look()
+    lost = sorted(set(feed.marked) - set(watch.found))
+    return {"kills": count, "lost": len(lost), "of": len(feed.marked)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mode", choices=get_args(Mode), required=True)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=20, help="messages a second")
+    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--data", type=Path, default=".local/pipeline-modes")
+    options = parser.parse_args()
+    data = DataFolder(options.data)
+    plan = Plan(data, "benchmark", simulator=False, mode=options.mode)
+    services = Services(plan)
+    with data.owned():
+        try:
+            asyncio.run(services.start())
+            feed = Feed(services.environment["PUBSUB_EMULATOR_HOST"], options.rate)
+            watch = Watch(services.environment["BIGQUERY_EMULATOR_HOST"])
+            result = {"mode": options.mode, "rate": options.rate}
+            result |= steady(services, options.minutes, feed, watch)
+            result |= kills(services, options.kills, feed, watch)
+            watch.stopped.set()
+            watch.join()
+        finally:
+            asyncio.run(services.stop())
+    print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,7 +16,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from google.cloud import pubsub_v1
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
@@ -110,7 +110,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict:
+def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict[str, Any]:
     child = asyncio.run(services.start_pipeline())
     began, memory = time.monotonic(), []
     feed.start()
@@ -140,7 +140,7 @@ def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict
     }
 
 
-def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict:
+def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str, Any]:
     """Kills the pipeline while messages come, and looks what never became rows."""
     moments = random.Random(count)
     for _ in range(count):

@@ -110,7 +110,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict[str, Any]:
+def steady(
+    services: Services, minutes: float, feed: Feed, watch: Watch
+) -> dict[str, Any]:
     child = asyncio.run(services.start_pipeline())
     began, memory = time.monotonic(), []
     feed.start()

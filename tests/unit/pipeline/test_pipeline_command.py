@@ -59,11 +59,11 @@ def test_a_beat_is_a_time(text, seconds):
 
 def test_dataflow_gathers_what_it_archives_in_a_bucket():
     options = [SUBSCRIPTION, "--streaming", "--project=p", "--runner=DataflowRunner"]
-    plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]))
+    plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]), "")
     assert (plan.archive_prefix, plan.gather_archive) == ("gs://bucket/raw", True)
     assert not plan.bounded
     with pytest.raises(UsageError, match="must be gs://"):
-        plan_of(parse([*options, "--archive_prefix=raw"]))
+        plan_of(parse([*options, "--archive_prefix=raw"]), "")
 
 
 def test_options_of_beam_are_taken():

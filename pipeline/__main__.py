@@ -63,8 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
             if ours.drain:
                 return drain.run(options, plan, ours.subscription, drain_limits(ours))
             if ours.files and _runs_here(options):
-                _end_at_once_on_signals(folder)
-            run(options, plan)
+                with _ending_at_once(folder):
+                    run(options, plan)
+            else:
+                run(options, plan)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
@@ -84,8 +86,9 @@ def _spool(options: PipelineOptions) -> Iterator[str]:
         yield folder
 
 
-def _end_at_once_on_signals(spool: str) -> None:
-    """Ends a run of files without a trace; nothing is lost, as the files are there."""
+@contextlib.contextmanager
+def _ending_at_once(spool: str) -> Iterator[None]:
+    """Has a signal end a run of files; nothing is lost, as the files are there."""
 
     def stop(number: int, _frame: object) -> None:
         sys.stderr.write("stopped; the same command loads what is not loaded yet\n")
@@ -93,8 +96,13 @@ def _end_at_once_on_signals(spool: str) -> None:
         shutil.rmtree(spool, ignore_errors=True)
         os._exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def log_to_stderr() -> None:

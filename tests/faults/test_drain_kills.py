@@ -37,7 +37,7 @@ BROKEN, UNKNOWN = 20, 30
 RANDOM_KILLS = int(os.environ.get("DRAIN_KILLS", "0"))
 START_SECONDS = 60.0
 # From before the first pull to after the acknowledgement of a small round.
-LATEST_KILL_SECONDS = 0.7
+LATEST_KILL_SECONDS = 1.5
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ One transform, four ways of remembering, all with the same result:
 - `in_process`: a set of this process, for streaming on the DirectRunner, whose keyed
   state gets slower with every key and never frees them, and which makes a new DoFn for
   every bundle (both measured).
-- `in_run`: the same set for a bounded run in one process. No bundle is tried again
-  there, so that records pass one by one and a run of any length fits into memory.
+- `in_run`: a set of the one bundle of a bounded run in this process. It is not tried
+  again, so that records pass one by one and a run of any length fits into memory.
 - `in_state`: Beam's own `DeduplicatePerKey`, for streaming where runners keep state.
 - `by_grouping`: exact over the whole input, for bounded runs on many workers.
 """
@@ -47,10 +47,11 @@ class DeduplicateRecords(beam.PTransform):
         if self.memory == "in_run":
             drop = beam.ParDo(_DropSeenAtOnce(self.horizon_seconds))
             return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+        is_bounded = self.memory == "by_grouping"
         keyed = batches | "Key by record id" >> beam.FlatMap(
-            _by_record_id
+            _by_record_id_alone if is_bounded else _by_record_id
         ).with_output_types(tuple[str, Any])
-        if self.memory == "by_grouping":
+        if is_bounded:
             keep = beam.ParDo(_KeepFirst()).with_outputs("ledger", main="rows")
             return keyed | "Group" >> beam.GroupByKey() | "Keep the first" >> keep
         return self._in_state(batches, keyed)
@@ -75,12 +76,18 @@ class _Deduplicated:
         self.ledger = ledger
 
 
-def _dedup_ids(batch: RowBatch) -> list[str]:
-    """What names each record for dedup: its id, and the replay that brought it.
+def _record_ids(batch: RowBatch) -> list[str]:
+    return [record.record_id for record in batch.records]
 
-    A replayed record was seen before and is no row: BigQuery had refused it.
+
+def _dedup_ids(batch: RowBatch) -> list[str]:
+    """What names each record over time: its id, and the replay that brought it.
+
+    A replayed record was seen before and is no row: BigQuery had refused it. That does
+    not hold of what is written together with it, for which its id is enough: the raw
+    archive has both, and BigQuery now takes or refuses both.
     """
-    ids = [record.record_id for record in batch.records]
+    ids = _record_ids(batch)
     replay = batch.attributes.get("publish_id")
     if not replay or replay == batch.attributes.get("message_id"):
         return ids
@@ -90,6 +97,11 @@ def _dedup_ids(batch: RowBatch) -> list[str]:
 def _by_record_id(batch: RowBatch) -> Iterator[Any]:
     for name, record in zip(_dedup_ids(batch), batch.records, strict=True):
         yield name, _only(batch, [record])
+
+
+def _by_record_id_alone(batch: RowBatch) -> Iterator[Any]:
+    for record in batch.records:
+        yield record.record_id, _only(batch, [record])
 
 
 def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
@@ -147,33 +159,43 @@ class _DropSeen(beam.DoFn):
         self.batches.append(batch)
 
     def finish_bundle(self) -> Iterator[Any]:
-        tally = Tally()
+        tally, seen = Tally(), _seen_ids(self.horizon_seconds)
+        together: set[str] = set()
         for batch in self.batches:
-            if unseen := _unseen(batch, self.horizon_seconds, tally):
+            fresh = []
+            for identity, new in zip(
+                _record_ids(batch), seen.add(_dedup_ids(batch)), strict=True
+            ):
+                passes = new and identity not in together
+                fresh.append(passes)
+                if passes:
+                    together.add(identity)
+            if unseen := _unseen(batch, fresh, tally):
                 yield GlobalWindows.windowed_value(unseen)
         yield from tally.tagged_entries()
 
 
 class _DropSeenAtOnce(beam.DoFn):
-    """Takes and gives `RowBatch`, less the records that this process has seen."""
+    """Takes and gives `RowBatch`, less the records that this run has seen."""
 
     def __init__(self, horizon_seconds: float) -> None:
         self.horizon_seconds = horizon_seconds
 
     def start_bundle(self) -> None:
+        self.seen = SeenIds(self.horizon_seconds)
         self.tally = Tally()
 
     def process(self, batch: RowBatch) -> Iterator[RowBatch]:
-        if unseen := _unseen(batch, self.horizon_seconds, self.tally):
+        fresh = self.seen.add(_record_ids(batch))
+        if unseen := _unseen(batch, fresh, self.tally):
             yield unseen
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
 
 
-def _unseen(batch: RowBatch, horizon_seconds: float, tally: Tally) -> RowBatch | None:
-    """What of a batch is new to this process, if anything is; counts the rest."""
-    fresh = _seen_ids(horizon_seconds).add(_dedup_ids(batch))
+def _unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
+    """What of a batch is fresh, if anything is; counts the rest."""
     if all(fresh):
         return batch
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]

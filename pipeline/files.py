@@ -9,21 +9,14 @@ shows it.
 
 from __future__ import annotations
 
-import gzip
+import os
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
-from pipeline import archive_file
-from pipeline.decoding import GZIP_MAGIC, MAX_UNPACKED_BYTES, Message, coercer_of
+from pipeline import archive_file, tar_archive
+from pipeline.decoding import MAX_UNPACKED_BYTES, Message, coercer_of
 
-# JSON in a tar archive shrinks to a tenth, tiny files to a fiftieth. What unpacks to
-# more than this, beyond the first bytes, is a bomb (deflate's limit: 1,032).
-MAX_RATIO = 500
-RATIO_FROM_BYTES = 256 * 2**20
 _TAR_NAME = re.compile(r".*\.(tar|tar\.gz|tgz)\Z", re.IGNORECASE)
 _FORMS = re.compile(r".*\.(json|json\.gz|avro|tar|tar\.gz|tgz)\Z", re.IGNORECASE)
 # `<SUBJECT>_<YYYYMMDDHHMM>_<serial>.json` (iris-clients).
@@ -63,34 +56,37 @@ def tar_messages(opened: BinaryIO, path: str) -> Iterator[Message]:
 
     Nothing is unpacked to disk, and one message at a time is in memory.
     """
-    packed = _Counted(opened)
-    is_gzip = packed.peek(len(GZIP_MAGIC)) == GZIP_MAGIC
-    stream: Any = gzip.GzipFile(fileobj=cast(Any, packed)) if is_gzip else packed
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                yield from _member(archive, member)
-                archive.members.clear()  # type: ignore[attr-defined] # it keeps them
-                unpacked = member.offset_data + member.size
-                if unpacked > max(RATIO_FROM_BYTES, MAX_RATIO * packed.read_bytes):
-                    yield faulty(path, f"{member.name!r}: it unpacks without end")
-                    return
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        for entry in tar_archive.entries(opened):
+            yield from _of_entry(entry)
+    except tar_archive.BrokenArchiveError as error:
         yield faulty(path, f"it cannot be read to its end: {error}")
 
 
-def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[Message]:
-    name = member.name.removeprefix("./")
-    if not member.isfile() or PurePosixPath(name).name.startswith("."):
+def _of_entry(entry: tar_archive.Entry) -> Iterator[Message]:
+    name = printable(entry.name)
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    path = "/".join(parts)
+    if name.startswith("/") or ".." in parts:
+        yield faulty(path, f"{name!r} is a path out of its archive")
+    elif not _is_message(parts):
         return
-    if "/" not in name and not speaks_for_itself(name):
-        return
-    if name.startswith("/") or ".." in PurePosixPath(name).parts:
-        yield faulty(name, f"{name!r} is a path out of its archive")
-    elif member.size > MAX_UNPACKED_BYTES:
-        yield faulty(name, f"{member.size} bytes are too many for a message")
-    elif (content := archive.extractfile(member)) is not None:
-        yield message(name, content.read())
+    elif entry.size_bytes > MAX_UNPACKED_BYTES:
+        yield faulty(path, f"{entry.size_bytes} bytes are too many for a message")
+    else:
+        yield message(path, entry.read())
+
+
+def _is_message(parts: list[str]) -> bool:
+    """Whether a path in an archive is one that would be read in a folder, too."""
+    if not parts or any(part.startswith(".") for part in parts):
+        return False
+    return len(parts) > 1 or speaks_for_itself(parts[0])
+
+
+def printable(path: str) -> str:
+    """A path as UTF-8 text, with an escape for every byte that is none."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def faulty(path: str, fault: str) -> Message:
@@ -116,24 +112,3 @@ def _subject(folder: str, message_id: str) -> str:
     if named is None or coercer_of(folder) is not None:
         return folder or "unknown"
     return named[1]
-
-
-class _Counted:
-    """A stream of bytes that knows how many have been read."""
-
-    def __init__(self, opened: BinaryIO) -> None:
-        self._opened = opened
-        self._ahead = b""
-        self.read_bytes = 0
-
-    def peek(self, size: int) -> bytes:
-        """The first bytes, which are read again."""
-        self._ahead = self._opened.read(size)
-        return self._ahead
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
-        data = self._ahead or self._opened.read(size)
-        self._ahead = b""
-        self.read_bytes += len(data)
-        return data

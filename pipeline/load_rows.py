@@ -174,7 +174,12 @@ def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
         "enqueued_time": row.get("enqueued_utc"),
     }
     letter = DeadLetter(
-        Stage.WRITE, Reason.INSERT_REJECTED, refused.error, None, record_json(record)
+        Stage.WRITE,
+        Reason.INSERT_REJECTED,
+        refused.error,
+        None,
+        record_json(record),
+        row["record_id"],
     )
     known = {name: value for name, value in attributes.items() if value}
     return dead_letter_row(dataset.name, known, letter, now)

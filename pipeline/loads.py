@@ -93,7 +93,8 @@ def occupied(
         f"FROM `{place}.{name}` WHERE {_days(dataset, spooled[dataset])}"
         for name, dataset in filled.items()
     )
-    answers = _query(client, statement, f"{len(filled)} tables").result()
+    one = f"{place}.{next(iter(filled))}"
+    answers = _query(client, one, statement, f"{len(filled)} tables").result()
     return {filled[answer.name] for answer in answers if answer.present}
 
 
@@ -125,32 +126,23 @@ def load(
     """
     target = f"{place}.{dataset.table}"
     if occupied:
-        return _or_one_by_one(
-            client, target, files, partial(_add_missing, client, place, dataset, files)
-        )
+        days = _days(dataset, files)
+        try:
+            return _add_missing(client, place, dataset, files)
+        except GoogleAPICallError as error:
+            _tell_refused(target, error)
+            return _insert_each(client, target, files, partial(_known, client, days))
     # Each job takes its files whole or not at all.
-    parts = [
-        _or_one_by_one(client, target, job, partial(_add_all, client, target, job))
-        for job in _jobs(files)
-    ]
+    parts = [_add_all(client, target, job) for job in _jobs(files)]
     return Loaded(
         sum(part.rows for part in parts),
         refused=[refused for part in parts for refused in part.refused],
     )
 
 
-def _or_one_by_one(
-    client: bigquery.Client,
-    table: str,
-    files: Sequence[Spooled],
-    load: Callable[[], Loaded],
-) -> Loaded:
-    """Does load jobs; where one is refused, inserts give each row its own answer."""
-    try:
-        return load()
-    except GoogleAPICallError as error:
-        _log.warning("%s: no load job (%s); inserting row by row", table, error)
-        return _insert_each(client, table, files)
+def _tell_refused(table: str, error: GoogleAPICallError) -> None:
+    # Inserts give each row its own answer.
+    _log.warning("%s: no load job (%s); inserting row by row", table, error)
 
 
 def _jobs(files: Sequence[Spooled]) -> list[list[Spooled]]:
@@ -179,7 +171,11 @@ def _days(dataset: Dataset, files: Sequence[Spooled]) -> str:
 
 
 def _add_all(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> Loaded:
-    return Loaded(_append(client, table, files))
+    try:
+        return Loaded(_append(client, table, files))
+    except GoogleAPICallError as error:
+        _tell_refused(table, error)
+        return _insert_each(client, table, files, _none_known)
 
 
 def _add_missing(
@@ -203,7 +199,7 @@ def _add_missing(
             f"SELECT record_id FROM `{target}` "
             f"WHERE record_id IS NOT NULL AND {_days(dataset, files)})"
         )
-        job = _query(client, statement, f"{target}: {rows} rows")
+        job = _query(client, target, statement, f"{target}: {rows} rows")
         added = int(job.num_dml_affected_rows or 0)
         return Loaded(added, rows - added)
     finally:
@@ -238,23 +234,38 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 upload, table, job_id=job_id, job_config=config
             )
 
-    _run(client, start, f"{table}: {rows} rows")
+    _run(client, start, table, f"{table}: {rows} rows")
     return rows
 
 
-def _query(client: bigquery.Client, statement: str, waiting: str) -> Any:
+def _query(
+    client: bigquery.Client,
+    table: str,
+    statement: str,
+    waiting: str,
+    *parameters: bigquery.ArrayQueryParameter,
+) -> Any:
     def start(job_id: str) -> Any:
-        return client.query(statement, job_id=job_id, job_retry=None)
+        config = bigquery.QueryJobConfig(query_parameters=parameters)
+        return client.query(statement, job_config=config, job_id=job_id, job_retry=None)
 
-    return _run(client, start, waiting)
+    return _run(client, start, table, waiting)
 
 
 def _opened(file: Spooled) -> Any:
     return FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
-def _run(client: bigquery.Client, start: Callable[[str], Any], waiting: str) -> Any:
+def _run(
+    client: bigquery.Client, start: Callable[[str], Any], table: str, waiting: str
+) -> Any:
     """Runs one job to its end; a start whose answer was lost does not start another.
+
+    Args:
+        client: The client.
+        start: Starts the job under a name.
+        table: One that it reads or writes; the job runs where the table is.
+        waiting: What waits meanwhile, for the log.
 
     Raises:
         GoogleAPICallError: BigQuery refuses what the job is to do.
@@ -268,7 +279,10 @@ def _run(client: bigquery.Client, start: Callable[[str], Any], waiting: str) -> 
         try:
             job = start(job_id)
         except Conflict:
-            job = client.get_job(job_id)
+            # Outside of the US and EU multi-regions a job is not found without
+            # (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get).
+            location = client.get_table(table).location
+            job = client.get_job(job_id, location=location)
         try:
             job.result()
         except GoogleAPICallError:
@@ -280,16 +294,38 @@ def _run(client: bigquery.Client, start: Callable[[str], Any], waiting: str) -> 
     return until_answered(attempt, waiting)
 
 
+# Of some record ids, those that a table has.
+Known = Callable[[str, list[str]], set[str]]
+
+
+def _none_known(_table: str, _record_ids: list[str]) -> set[str]:
+    return set()
+
+
+def _known(
+    client: bigquery.Client, days: str, table: str, record_ids: list[str]
+) -> set[str]:
+    statement = (
+        f"SELECT DISTINCT record_id FROM `{table}` "  # noqa: S608
+        f"WHERE record_id IN UNNEST(@record_ids) AND {days}"
+    )
+    parameter = bigquery.ArrayQueryParameter("record_ids", "STRING", record_ids)
+    job = _query(client, table, statement, f"{table}: rows", parameter)
+    return {answer.record_id for answer in job.result()}
+
+
 def _insert_each(
-    client: bigquery.Client, table: str, files: Sequence[Spooled]
+    client: bigquery.Client, table: str, files: Sequence[Spooled], known: Known
 ) -> Loaded:
-    rows, refused = 0, []
+    rows, present, refused = 0, 0, []
     for part in _parts(files):
-        inserts = [Insert(row["record_id"], row) for row in part]
-        answers = insert(client, table, inserts)
-        rows += len(part) - len(answers)
-        refused += [Refused(part[index], error) for index, error in answers]
-    return Loaded(rows, refused=refused)
+        there = known(table, [row["record_id"] for row in part])
+        new = [row for row in part if row["record_id"] not in there]
+        answers = insert(client, table, [Insert(row["record_id"], row) for row in new])
+        rows += len(new) - len(answers)
+        present += len(part) - len(new)
+        refused += [Refused(new[index], error) for index, error in answers]
+    return Loaded(rows, present, refused)
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:

@@ -64,7 +64,10 @@ class SeenIds:
     def _turn(self) -> None:
         """Opens a new slice when the newest is full-grown; drops those too old."""
         now = self._clock()
-        if now - self._slices[-1][0] >= self._slice_seconds:
+        opened, newest = self._slices[-1]
+        # A backlog fills the memory within the time of one slice.
+        is_full = len(newest) * SLICES >= self._max_ids
+        if is_full or now - opened >= self._slice_seconds:
             self._slices.append((now, set()))
         # The youngest id of a slice is one slice younger than the slice.
         while now - self._slices[0][0] >= self._slice_seconds * (SLICES + 1):

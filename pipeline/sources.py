@@ -139,7 +139,7 @@ class _ReadFiles(beam.DoFn):
         self.messages = 0
 
     def process(self, found: Found) -> Iterator[Any]:
-        path = _printable(found.path)
+        path = files.printable(found.path)
         try:
             with _open(found.path) as opened:
                 for message in files.messages(opened, path, found.size_bytes):
@@ -160,8 +160,3 @@ def _open(path: str) -> Any:
         return Path(path).open("rb")
     # Beam would unpack by the ending of the name, and fail where that is wrong.
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-
-
-def _printable(path: str) -> str:
-    """A path as UTF-8 text, with an escape for every byte that is none."""
-    return os.fsencode(path).decode(errors="backslashreplace")

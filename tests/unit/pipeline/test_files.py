@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
+from pipeline import files, tar_archive
 from pipeline.decoding import MAX_UNPACKED_BYTES
 from pipeline.sources import find
 
@@ -96,7 +96,7 @@ def test_a_member_too_large_for_a_message_is_a_fault_and_the_rest_is_read():
 
 
 def test_a_bomb_is_given_up(monkeypatch):
-    monkeypatch.setattr(files, "RATIO_FROM_BYTES", 2**20)
+    monkeypatch.setattr(tar_archive, "RATIO_FROM_BYTES", 2**20)
     zeros = bytes(2**20)
     bomb = tar([(f"FREQ/{index}.json", zeros) for index in range(64)])
     messages = read(bomb, "bomb.tar.gz")
@@ -113,6 +113,81 @@ def test_an_archive_that_is_cut_off_gives_what_is_whole_and_a_fault(cut):
     assert [m.data for m in good] == [body for _, body in bodies[: len(good)]]
     assert 0.8 * cut < len(good) / 100 <= cut
     assert "cannot be read to its end" in last.fault
+
+
+MEMBER_BYTES = 1_024
+FIVE = [(f"FREQ/{index}.json", BODY) for index in range(5)]
+
+
+@pytest.mark.parametrize("cut", [3 * MEMBER_BYTES, 3 * MEMBER_BYTES + 100])
+def test_a_plain_archive_that_is_cut_off_between_two_files_is_a_fault(cut):
+    *good, last = read(tar(FIVE, "w")[:cut], "x.tar")
+    assert len(good) == 3
+    assert "cut off" in last.fault or "truncated" in last.fault
+
+
+@pytest.mark.parametrize("damage", ["name", "size"])
+def test_a_broken_header_in_the_middle_is_a_fault(damage):
+    data = bytearray(tar(FIVE, "w"))
+    header = 2 * MEMBER_BYTES
+    if damage == "name":
+        data[header] ^= 0xFF
+    else:  # a size of 2**62 bytes, with a checksum that is right
+        data[header + 124 : header + 136] = b"\x80" + (2**62).to_bytes(11, "big")
+        block = data[header : header + 512]
+        total = sum(block[:148]) + 8 * ord(" ") + sum(block[156:])
+        data[header + 148 : header + 156] = b"%06o\0 " % total
+    *good, last = read(bytes(data), "x.tar")
+    assert len([m for m in good if not m.fault]) == 2
+    assert "cannot be read to its end" in last.fault
+
+
+def test_archives_that_follow_one_another_are_all_read():
+    for mode in ("w", "w:gz"):
+        messages = read(tar(FIVE, mode) + tar(FIVE, mode), "x.tar.gz")
+        assert [m.fault for m in messages] == [None] * 10
+
+
+def test_garbage_after_an_archive_and_a_wrong_checksum_of_gzip_are_faults():
+    packed = tar(FIVE)
+    for data in (packed[:-8] + b"12345678", packed + b"x" * 600, tar(FIVE, "w") + b"x"):
+        *good, last = read(data, "x.tar.gz")
+        assert [m.fault for m in good] == [None] * 5
+        assert "cannot be read to its end" in last.fault
+
+
+def test_an_archive_without_files_has_no_messages():
+    assert read(tar([]), "x.tar.gz") == []
+
+
+def test_a_large_file_that_is_no_bomb_costs_no_neighbour(monkeypatch):
+    monkeypatch.setattr(tar_archive, "RATIO_FROM_BYTES", 2**20)
+    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 2**20)
+    members = [("FREQ/vast.json", os.urandom(3 * 2**20)), ("FREQ/good.json", BODY)]
+    first, second = read(tar(members), "x.tar.gz")
+    assert "too many" in first.fault
+    assert (second.message_id, second.fault) == ("good.json", None)
+
+
+@pytest.mark.parametrize("name", ["FREQ/./x.json", "FREQ//x.json", "././FREQ/x.json"])
+def test_the_same_path_in_other_words_names_the_same_dataset(name):
+    assert names(read(tar([(name, BODY)]), "x.tar")) == [("FREQ", "x.json")]
+
+
+@pytest.mark.parametrize("name", [".git/FREQ/x.json", "in/.trash/x.json", "./.x.json"])
+def test_hidden_folders_of_an_archive_are_left_out_as_those_of_a_folder_are(name):
+    assert read(tar([(name, BODY)]), "x.tar") == []
+
+
+def test_a_name_that_is_no_text_is_shown_with_escapes():
+    (message,) = read(tar([("FREQ/\udcff.json", BODY)]), "x.tar")
+    assert (message.dataset, message.message_id) == ("FREQ", "\\xff.json")
+
+
+def test_a_header_without_end_is_not_read(monkeypatch):
+    monkeypatch.setattr(tar_archive, "MAX_HEADER_BYTES", 1_000)
+    *_, last = read(tar([*FIVE, ("FREQ/" + "n" * 2_000, BODY)]), "x.tar.gz")
+    assert "header of" in last.fault
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive", gzip.compress(b"no", mtime=0)])

@@ -276,6 +276,28 @@ def test_a_replay_of_a_refused_row_is_no_duplicate(memory):
     assert totals()["duplicates"] == 0
 
 
+@pytest.mark.parametrize("memory", ["in_process", "in_run", "by_grouping"])
+def test_a_replay_beside_its_first_try_is_a_duplicate(memory):
+    """As the raw archive has them, and a subscription that is drained."""
+    first = message("m", freq(1))
+    again = Message(first.data, {**first.attributes, "publish_id": "m-replay-1"})
+    twice = Message(first.data, {**first.attributes, "publish_id": "m-replay-2"})
+    source = beam.Create([first, again, twice], reshuffle=False)
+    run(source, memory, streaming=False)
+    assert (totals()["rows"], totals()["duplicates"]) == (1, 2)
+
+
+def test_a_replay_beside_a_redelivery_of_its_refused_first_try_is_a_row():
+    REFUSE.add("m")
+    first = message("m", freq(1))
+    run(beam.Create([first], reshuffle=False), "in_process", streaming=False)
+    REFUSE.clear()
+    again = Message(first.data, {**first.attributes, "publish_id": "m-replay-1"})
+    source = beam.Create([first, again], reshuffle=False)
+    run(source, "in_process", streaming=False)
+    assert totals()["rows"] == 1
+
+
 def test_files_are_read_as_they_are_whatever_their_name(tmp_path):
     folder = tmp_path / "FREQ"
     folder.mkdir()

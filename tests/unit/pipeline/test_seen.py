@@ -67,3 +67,12 @@ def test_the_number_of_ids_is_bounded():
         seen.add(ids(*range(hour * 100, hour * 100 + 100)))
     assert len(seen) <= 350
     assert seen.add(ids(900)) == [False]
+
+
+def test_the_number_of_ids_is_bounded_within_a_moment():
+    """A backlog of a year is read within the time of one slice."""
+    seen = SeenIds(24 * HOUR, Clock(), max_ids=2_400)
+    for start in range(0, 10_000, 10):
+        seen.add(ids(*range(start, start + 10)))
+    assert len(seen) <= 2_600
+    assert seen.add(ids(9_999, 9_999 - 2_000, 0)) == [False, False, True]

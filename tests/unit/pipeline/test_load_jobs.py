@@ -1,0 +1,42 @@
+"""Load jobs, where BigQuery answers as the local one cannot."""
+
+from types import SimpleNamespace
+
+import pytest
+from google.api_core.exceptions import Conflict, NotFound
+
+from pipeline import patience
+from pipeline.loads import _run
+
+
+class Regional:
+    """A client of jobs in London, which are not found without their region."""
+
+    def __init__(self):
+        self.jobs = {}
+
+    def get_table(self, _name, **_more):
+        return SimpleNamespace(location="europe-west2")
+
+    def get_job(self, job_id, location=None, **_more):
+        if location != "europe-west2":
+            raise NotFound(f"Not found: Job gb-iris:{job_id}")
+        return self.jobs[job_id]
+
+    def start(self, job_id):
+        """Starts a job; the first answer is lost on its way."""
+        if job_id in self.jobs:
+            raise Conflict(f"Already Exists: Job gb-iris:europe-west2.{job_id}")
+        self.jobs[job_id] = SimpleNamespace(state="DONE", result=lambda: None)
+        raise ConnectionError("connection reset")
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.0)
+
+
+def test_a_job_whose_answer_was_lost_is_found_in_its_region():
+    client = Regional()
+    job = _run(client, client.start, "p.d.t", "rows")
+    assert [job] == list(client.jobs.values())

@@ -25,9 +25,11 @@ def entry(number, dataset, minute, **counts):
 def gathered(entries):
     SEEN.clear()
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
-        # In this order: by itself the ledger would be written first.
         ledger = pipeline | "Entries" >> beam.Create(entries, reshuffle=False)
         rows = pipeline | "Rows" >> beam.Create(range(3), reshuffle=False)
+        # A longer way than that of the ledger, which would come first by itself.
+        for number in range(4):
+            rows = rows | f"Spread {number}" >> beam.Reshuffle()
         done = rows | "Write rows" >> beam.FlatMap(note, "row")
         _ = (
             ledger

@@ -270,5 +270,7 @@ def graph_runner(
 
 def _cause(error: Exception) -> str:
     """What a step raised, without Beam's account of how it got here."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

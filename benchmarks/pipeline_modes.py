@@ -164,10 +164,12 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
         asyncio.run(services.start_pipeline())
     feed.stopped.set()
     feed.join()
-    time.sleep(SETTLE_SECONDS)
     watch.stopped.set()
     watch.join()
-    lost = set(feed.sent) - written(watch.client)
+    lost, before = set(feed.sent), None
+    while lost and lost != before:  # as long as something still comes
+        time.sleep(SETTLE_SECONDS)
+        lost, before = set(feed.sent) - written(watch.client), lost
     return {"kills": count, "lost_messages": len(lost), "of": len(feed.sent)}
 
 

@@ -19,7 +19,7 @@ run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to 
 run-local: #: UNTIL=drained    end when all of SAMPLES is accounted for
 run-local: #: DATA=dir         tables, messages and logs (default .local)
 run-local: #: PUBSUB=google    or embedded (default: google where it is installed)
-run-local: #: MODE=streaming   or drain: how the pipeline reads Pub/Sub (default: streaming)
+run-local: #: MODE=drain       or streaming: how the pipeline reads Pub/Sub (default: drain)
 run-local: #: ARCHIVE=dir      keep every message as received in files there
 	@$(PYTHON) -m local stack run
 

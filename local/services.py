@@ -23,7 +23,7 @@ from local.process import Child, together
 from local.topics import SUBSCRIPTION, TOPIC, create_topics
 
 Mode = Literal["streaming", "drain"]
-DEFAULT_MODE: Mode = "streaming"
+DEFAULT_MODE: Mode = "drain"
 
 USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672

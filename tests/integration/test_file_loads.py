@@ -193,10 +193,14 @@ def test_files_archive_and_load_jobs_on_cloud_storage(
     buckets = data / "bigquery" / "gcs"
     serve_buckets(monkeypatch, buckets)
     shutil.copytree(folder, buckets / "saved" / "in")
+    (buckets / "saved" / "in" / "README.md").write_text("no message")
+    (buckets / "saved" / "in" / "FREQ" / ".half.json.tmp").write_text("no message")
+    messages = sum(path.is_file() for path in folder.rglob("*"))
     more = ("--archive_prefix=gs://saved/archive", "--temp_location=gs://saved/temp")
     load(capsys, dataset, "gs://saved/in", *more)
     rows, distinct = figures(client, dataset)
     assert rows == distinct > 20
+    assert ledger(client, dataset)["messages"] == messages
     said = load(capsys, dataset, "gs://saved/archive/*/*/*.avro", more[1])
     assert f"{rows:,} of the duplicates were in the tables already" in said
     assert figures(client, dataset) == (rows, rows)

@@ -149,7 +149,8 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
     client, dataset, folder, data, monkeypatch, capsys
 ):
     """The graph as a service runs it, on three threads of Beam's own runner."""
-    serve_buckets(monkeypatch, data / "bigquery" / "gcs")
+    buckets = data / "bigquery" / "gcs"
+    serve_buckets(monkeypatch, buckets)
     warehouse = Warehouse(client.project, dataset)
     plan = Plan(
         ReadFiles(str(folder), spread=True),
@@ -171,6 +172,7 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
         if job.job_type == "load" and job.destination.dataset_id == dataset
     )
     assert set(jobs.values()) == {1}
+    assert not list((buckets / "temp").rglob("*.avro"))
     said = load(capsys, dataset, folder)
     assert f"{rows:,} of the duplicates were in the tables already" in said
 

@@ -123,7 +123,7 @@ class Archive:
         for hour, paths in self._due(quiet_seconds):
             try:
                 merged = self._merge(hour, paths)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - clients raise all kinds
                 _log.warning("archive files of %s stay apart: %s", hour, error)
                 continue
             with self._lock:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from pipeline import archive_file, tar_archive
@@ -69,7 +69,7 @@ def _of_entry(entry: tar_archive.Entry) -> Iterator[Message]:
     path = "/".join(parts)
     if name.startswith("/") or ".." in parts:
         yield faulty(path, f"{name!r} is a path out of its archive")
-    elif not _is_message(parts):
+    elif not is_message(parts):
         return
     elif entry.size_bytes > MAX_UNPACKED_BYTES:
         yield faulty(path, f"{entry.size_bytes} bytes are too many for a message")
@@ -77,8 +77,12 @@ def _of_entry(entry: tar_archive.Entry) -> Iterator[Message]:
         yield message(path, entry.read())
 
 
-def _is_message(parts: list[str]) -> bool:
-    """Whether a path in an archive is one that would be read in a folder, too."""
+def is_message(parts: Sequence[str]) -> bool:
+    """Whether a path below a folder, or in an archive, is one of messages.
+
+    Hidden files are not, nor what lies beside the folders of the datasets, such as a
+    README.
+    """
     if not parts or any(part.startswith(".") for part in parts):
         return False
     return len(parts) > 1 or speaks_for_itself(parts[0])

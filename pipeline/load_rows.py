@@ -54,15 +54,22 @@ class LoadRows(beam.PTransform):
             return batches | "Write and load files" >> beam.ParDo(
                 _SpoolAndLoad(self.loader, self.folder)
             ).with_outputs("dead_letters", main="ledger")
-        return (
+        loaded = (
             batches
             | "Write files" >> beam.ParDo(_Spool(self.folder))
             | "Gather files" >> beam.GroupByKey()
             | "Load files"
             >> beam.ParDo(_Load(self.loader)).with_outputs(
-                "dead_letters", main="ledger"
+                "dead_letters", "files", main="ledger"
             )
         )
+        # A bundle may be tried again as long as its outcome is not kept.
+        _ = (
+            loaded.files
+            | "Keep the outcome" >> beam.Reshuffle()
+            | "Delete files" >> beam.Map(_delete)
+        )
+        return loaded
 
 
 class _SpoolAndLoad(beam.DoFn):
@@ -82,11 +89,15 @@ class _SpoolAndLoad(beam.DoFn):
             self.loads.append(_early_threads().submit(self._load, settled))
 
     def _load(self, files: Files) -> list[tuple[Dataset, Loaded]]:
-        return list(_loaded(self.loader, files))
+        answers = []
+        for answer in _loaded(self.loader, files):
+            answers.append(answer)
+            _delete([file.path for file in files[answer[0]]])
+        return answers
 
     def finish_bundle(self) -> Iterator[Any]:
         early = [answer for load in self.loads for answer in load.result()]
-        return _outcomes([*early, *_loaded(self.loader, self.spool.rest())])
+        return _outcomes([*early, *self._load(self.spool.rest())])
 
 
 @functools.cache
@@ -113,7 +124,10 @@ class _Spool(beam.DoFn):
 
 
 class _Load(beam.DoFn):
-    """Takes `(dataset, Spooled files)`; loads those of a bundle when it ends."""
+    """Takes `(dataset, Spooled files)`; loads those of a bundle when it ends.
+
+    The output `files` has the paths of those that are loaded.
+    """
 
     def __init__(self, loader: Loader) -> None:
         self.loader = loader
@@ -126,15 +140,21 @@ class _Load(beam.DoFn):
         self.files[load_registry()[name]] = list(files)
 
     def finish_bundle(self) -> Iterator[Any]:
-        return _outcomes(_loaded(self.loader, self.files))
+        yield from _outcomes(_loaded(self.loader, self.files))
+        for files in self.files.values():
+            paths = GlobalWindows.windowed_value([file.path for file in files])
+            yield beam.pvalue.TaggedOutput("files", paths)
+
+
+def _delete(paths: list[str]) -> None:
+    FileSystems.delete(paths)
 
 
 def _loaded(loader: Loader, files: Files) -> Iterator[tuple[Dataset, Loaded]]:
-    """Loads files, says how far it is, and removes what is loaded."""
+    """Loads files, and says how far it is."""
     said = time.monotonic()
     for done, answer in enumerate(loader(files) if files else (), 1):
         yield answer
-        FileSystems.delete([file.path for file in files[answer[0]]])
         if time.monotonic() - said > PROGRESS_SECONDS:
             said = time.monotonic()
             _log.info("%d of %d tables loaded", done, len(files))

@@ -24,15 +24,24 @@ from google.api_core.exceptions import (
     GoogleAPIError,
     NotFound,
 )
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from pipeline.avro_rows import from_avro
-from pipeline.inserts import MAX_ROWS, Insert, insert, table_threads
+from pipeline.inserts import (
+    MAX_ROWS,
+    REQUEST_TIMEOUT_SECONDS,
+    Insert,
+    insert,
+    table_threads,
+)
 from pipeline.patience import until_answered
 from pipeline.registry import Dataset
 
 # What a killed run leaves behind goes away by itself.
 STAGING_LIFE = dt.timedelta(days=1)
+# BigQuery answers at once; a local one has done the job when it answers.
+START_TIMEOUT_SECONDS = 600
 _log = logging.getLogger(__name__)
 
 
@@ -101,10 +110,16 @@ def occupied(
 def _is_empty(client: bigquery.Client, name: str) -> bool:
     """Whether a table has no row; also one that is not there, as its load will tell."""
     try:
-        table = until_answered(lambda: client.get_table(name), f"{name}: rows")
+        table = _table(client, name)
     except NotFound:
         return True
     return not table.num_rows and table.streaming_buffer is None
+
+
+def _table(client: bigquery.Client, name: str) -> bigquery.Table:
+    return until_answered(
+        lambda: client.get_table(name, timeout=REQUEST_TIMEOUT_SECONDS), f"{name}: rows"
+    )
 
 
 def load(
@@ -184,11 +199,14 @@ def _add_missing(
     """Loads into a table beside the target, and takes over what that lacks."""
     target = f"{place}.{dataset.table}"
     staging = f"{place}.iris_staging_{dataset.table}_{uuid.uuid4().hex}"
-    table = until_answered(lambda: client.get_table(target), f"{target}: rows")
+    table = _table(client, target)
     beside = bigquery.Table(staging, table.schema)
     beside.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
     until_answered(
-        lambda: client.create_table(beside, exists_ok=True), f"{target}: rows"
+        lambda: client.create_table(
+            beside, exists_ok=True, timeout=REQUEST_TIMEOUT_SECONDS
+        ),
+        f"{target}: rows",
     )
     try:
         rows = sum(_append(client, staging, job) for job in _jobs(files))
@@ -208,8 +226,8 @@ def _add_missing(
 
 def _discard(client: bigquery.Client, staging: str) -> None:
     try:
-        client.delete_table(staging, not_found_ok=True)
-    except GoogleAPIError as error:
+        client.delete_table(staging, not_found_ok=True, timeout=REQUEST_TIMEOUT_SECONDS)
+    except (GoogleAPIError, GoogleAuthError, OSError) as error:
         _log.warning("%s stays until it expires: %s", staging, error)
 
 
@@ -227,11 +245,19 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
         if files[0].path.startswith("gs://"):
             uris = [file.path for file in files]
             return client.load_table_from_uri(
-                uris, table, job_id=job_id, job_config=config
+                uris,
+                table,
+                job_id=job_id,
+                job_config=config,
+                timeout=START_TIMEOUT_SECONDS,
             )
         with _opened(files[0]) as upload:
             return client.load_table_from_file(
-                upload, table, job_id=job_id, job_config=config
+                upload,
+                table,
+                job_id=job_id,
+                job_config=config,
+                timeout=START_TIMEOUT_SECONDS,
             )
 
     _run(client, start, table, f"{table}: {rows} rows")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -11,6 +14,8 @@ from pipeline.limits import Limits
 from pipeline.usage import UsageError
 
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
+# As `glob.has_magic` has it.
+_MAGIC = re.compile(r"[*?[]")
 _LIMITS = ("every", "max_messages", "max_seconds")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
@@ -120,8 +125,37 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         )
     if streaming and write_method(options) == "FILE_LOADS":
         raise UsageError("--write_method FILE_LOADS is for bounded runs")
+    if options.files and options.archive_prefix:
+        _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)
     drain_limits(options)
+
+
+def _require_apart(pattern: str, prefix: str) -> None:
+    """Makes sure that a run does not read what it archives, over and over.
+
+    Raises:
+        UsageError: The pattern finds files of the archive.
+    """
+    pattern, prefix = _absolute(pattern), _absolute(prefix)
+    fixed, *magic = _MAGIC.split(pattern, maxsplit=1)
+    head = PurePosixPath(f"{fixed}*").parent if magic else PurePosixPath(fixed)
+    stored = PurePosixPath(prefix) / "FREQ" / "2026-05-08" / "00-0.avro"
+    paths = (stored, *stored.parents)
+    if "**" in pattern:
+        found = any(fnmatch(str(path), pattern) for path in paths)
+    else:
+        found = any(path.match(pattern) for path in paths)
+    if found or head.is_relative_to(prefix):
+        raise UsageError(
+            "--files reads what --archive_prefix writes: leave that out, or give "
+            "another folder"
+        )
+
+
+def _absolute(path: str) -> str:
+    # With one slash after the scheme, as the parts of a path have it.
+    return str(PurePosixPath(path)) if "://" in path else os.path.realpath(path)
 
 
 def drain_limits(options: IrisOptions) -> Limits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from pipeline import files
 from pipeline.decoding import Message, coercer_of
 
 PROGRESS_SECONDS = 5.0
+# As `glob.has_magic` has it.
+_MAGIC = re.compile(r"[*?[]")
 _log = logging.getLogger(__name__)
 
 
@@ -83,10 +86,17 @@ class ReadFiles(beam.PTransform):
 
 
 class Found(NamedTuple):
-    """A file that a pattern matches."""
+    """A file that a pattern matches.
+
+    Attributes:
+        path: Its path.
+        size_bytes: How large it is.
+        fault: Why it cannot be read, where that is known already.
+    """
 
     path: str
     size_bytes: int
+    fault: str | None = None
 
 
 def find(pattern: str) -> Iterator[Found]:
@@ -105,30 +115,52 @@ def find(pattern: str) -> Iterator[Found]:
             if Path(path).is_dir():
                 yield from _walk(path)
             elif Path(path).is_file():
-                yield Found(path, Path(path).stat().st_size)
+                yield _found(path)
 
 
 def _find_stored(pattern: str) -> Iterator[Found]:
     match = FileSystems.match([pattern])[0]
-    if not match.metadata_list and not glob.has_magic(pattern):
-        match = FileSystems.match([f"{pattern.rstrip('/')}/**"])[0]
+    is_folder = not match.metadata_list and not glob.has_magic(pattern)
+    if is_folder:
+        pattern = f"{pattern.rstrip('/')}/**"
+        match = FileSystems.match([pattern])[0]
+    head = _MAGIC.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    is_dataset = coercer_of(head.rpartition("/")[2]) is not None
     for file in match.metadata_list:
-        if not file.path.endswith("/"):  # the place-holder of an empty folder
+        if file.path.endswith("/"):  # the place-holder of an empty folder
+            continue
+        parts = file.path[len(head) :].strip("/").split("/")
+        is_hidden = any(part.startswith(".") for part in parts)
+        if not is_hidden and (not is_folder or is_dataset or files.is_message(parts)):
             yield Found(file.path, file.size_in_bytes)
 
 
 def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
     is_dataset = is_inner or coercer_of(Path(folder).name) is not None
-    with os.scandir(folder) as entries:
+    try:
+        entries = os.scandir(folder)
+    except OSError as error:
+        yield Found(folder, 0, str(error))
+        return
+    with entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, is_inner=True)
+            elif entry.is_dir():
+                _log.warning("%s is a link to a folder and not read", entry.path)
             elif entry.is_file() and (
                 is_dataset or files.speaks_for_itself(entry.name)
             ):
-                yield Found(entry.path, entry.stat().st_size)
+                yield _found(entry.path)
+
+
+def _found(path: str) -> Found:
+    try:
+        return Found(path, Path(path).stat().st_size)
+    except OSError as error:  # it went away since its folder was listed
+        return Found(path, 0, str(error))
 
 
 class _ReadFiles(beam.DoFn):
@@ -140,6 +172,9 @@ class _ReadFiles(beam.DoFn):
 
     def process(self, found: Found) -> Iterator[Any]:
         path = files.printable(found.path)
+        if found.fault:
+            yield files.faulty(path, found.fault)
+            return
         try:
             with _open(found.path) as opened:
                 for message in files.messages(opened, path, found.size_bytes):

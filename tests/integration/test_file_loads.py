@@ -149,7 +149,8 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
     client, dataset, folder, data, monkeypatch, capsys
 ):
     """The graph as a service runs it, on three threads of Beam's own runner."""
-    serve_buckets(monkeypatch, data / "bigquery" / "gcs")
+    buckets = data / "bigquery" / "gcs"
+    serve_buckets(monkeypatch, buckets)
     warehouse = Warehouse(client.project, dataset)
     plan = Plan(
         ReadFiles(str(folder), spread=True),
@@ -171,6 +172,7 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
         if job.job_type == "load" and job.destination.dataset_id == dataset
     )
     assert set(jobs.values()) == {1}
+    assert not list((buckets / "temp").rglob("*.avro"))
     said = load(capsys, dataset, folder)
     assert f"{rows:,} of the duplicates were in the tables already" in said
 
@@ -193,10 +195,14 @@ def test_files_archive_and_load_jobs_on_cloud_storage(
     buckets = data / "bigquery" / "gcs"
     serve_buckets(monkeypatch, buckets)
     shutil.copytree(folder, buckets / "saved" / "in")
+    (buckets / "saved" / "in" / "README.md").write_text("no message")
+    (buckets / "saved" / "in" / "FREQ" / ".half.json.tmp").write_text("no message")
+    messages = sum(path.is_file() for path in folder.rglob("*"))
     more = ("--archive_prefix=gs://saved/archive", "--temp_location=gs://saved/temp")
     load(capsys, dataset, "gs://saved/in", *more)
     rows, distinct = figures(client, dataset)
     assert rows == distinct > 20
+    assert ledger(client, dataset)["messages"] == messages
     said = load(capsys, dataset, "gs://saved/archive/*/*/*.avro", more[1])
     assert f"{rows:,} of the duplicates were in the tables already" in said
     assert figures(client, dataset) == (rows, rows)

@@ -11,6 +11,7 @@ import pytest
 from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline, test_stream
+from google.api_core.exceptions import Forbidden
 
 from pipeline import archive, archive_messages
 from pipeline.archive import Archive, Hour, archive_of, hour_of, store
@@ -186,6 +187,18 @@ def test_files_that_cannot_be_merged_stay(prefix):
         Path(paths[1]).write_bytes(b"no avro")
     kept.merge(quiet_seconds=0)
     assert {f"{prefix}/{path}" for path in files_of(prefix)} == set(paths)
+
+
+def test_a_bucket_that_lets_nothing_be_deleted_stops_nothing(monkeypatch, caplog):
+    def refuse(_self, _paths):
+        raise Forbidden("storage.objects.delete denied")
+
+    kept = Archive("mem://bucket/raw")
+    for number in range(2):
+        kept.write(Hour("FREQ", "2026-05-08T03"), [message(number)])
+    monkeypatch.setattr(Memory, "delete", refuse)
+    kept.merge(quiet_seconds=0)
+    assert "stay apart" in caplog.text
 
 
 def test_a_prefix_that_cannot_be_written_is_a_mistake(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -221,3 +222,36 @@ def test_finding_takes_globs_and_folders_and_leaves_hidden_files(tmp_path):
     assert found(f"{tmp_path}/b/**/*.json") == ["b/FREQ/4.json"]
     assert found(f"{tmp_path}/c*") == []
     assert [file.size_bytes for file in find(f"{tmp_path}/b/FREQ")] == [len(BODY)]
+
+
+def test_a_file_that_goes_away_while_its_folder_is_listed_is_a_fault(tmp_path):
+    for index in range(3):
+        path = tmp_path / "FREQ" / f"{index}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(BODY)
+    listing = find(str(tmp_path))
+    first = next(listing)
+    for path in (tmp_path / "FREQ").iterdir():
+        path.unlink()
+    rest = list(listing)
+    assert first.fault is None
+    assert all("No such file" in found.fault for found in rest)
+
+
+def test_a_folder_that_goes_away_before_it_is_listed_is_a_fault(tmp_path):
+    for name in ("FREQ", "NDF"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.json").write_bytes(BODY)
+    listing = find(str(tmp_path))
+    first = Path(next(listing).path).parent
+    shutil.rmtree(tmp_path / ("NDF" if first.name == "FREQ" else "FREQ"))
+    (second,) = listing
+    assert "No such file" in second.fault
+
+
+def test_a_link_to_a_folder_is_named(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "FREQ").mkdir()
+    (tmp_path / "in" / "FREQ").symlink_to(tmp_path / "FREQ")
+    assert list(find(str(tmp_path / "in"))) == []
+    assert "in/FREQ is a link to a folder" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 from google.api_core.exceptions import Conflict, NotFound
 
 from pipeline import patience
-from pipeline.loads import _run
+from pipeline.loads import _discard, _run
 
 
 class Regional:
@@ -40,3 +40,14 @@ def test_a_job_whose_answer_was_lost_is_found_in_its_region():
     client = Regional()
     job = _run(client, client.start, "p.d.t", "rows")
     assert [job] == list(client.jobs.values())
+
+
+def test_a_table_beside_that_cannot_be_deleted_costs_no_rows(caplog):
+    """Its rows are taken over by then; it goes away by itself."""
+
+    class Gone:
+        def delete_table(self, *_arguments, **_more):
+            raise ConnectionError("connection reset")
+
+    _discard(Gone(), "p.d.iris_staging_x")
+    assert "stays until it expires" in caplog.text

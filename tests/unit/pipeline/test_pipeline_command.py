@@ -58,6 +58,41 @@ def test_a_beat_is_a_time(text, seconds):
     assert limits == Limits(max_messages=10, every_seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("files", "prefix"),
+    [
+        ("raw", "raw"),
+        ("raw/", "./raw"),
+        (".", "raw"),
+        ("raw/FREQ", "raw"),
+        ("raw/*/*/*.avro", "raw"),
+        ("*", "raw"),
+        ("./**/*.avro", "raw"),
+        ("gs://b/raw/*/*/*.avro", "gs://b/raw/"),
+        ("gs://b", "gs://b/raw"),
+    ],
+)
+def test_a_run_does_not_read_what_it_archives(files, prefix):
+    with pytest.raises(UsageError, match="reads what --archive_prefix writes"):
+        parse([f"--files={files}", f"--archive_prefix={prefix}", "--project=p"])
+
+
+@pytest.mark.parametrize(
+    ("files", "prefix"),
+    [
+        ("in", "raw"),
+        ("in/*.json", "in/raw"),
+        ("in/*.avro", "in/raw"),
+        ("raw", "raw2"),
+        ("raw*/FREQ/*.json", "other"),
+        ("gs://a/raw", "gs://b/raw"),
+        ("raw", "gs://b/raw"),
+    ],
+)
+def test_an_archive_beside_the_files_is_taken(files, prefix):
+    parse([f"--files={files}", f"--archive_prefix={prefix}", "--project=p"])
+
+
 def test_dataflow_gathers_what_it_archives_in_a_bucket():
     options = [SUBSCRIPTION, "--streaming", "--project=p", "--runner=DataflowRunner"]
     plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]), "")

@@ -36,6 +36,7 @@ FIRST_DELAY_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0
 INTERRUPTED = 130
 
+UNREADABLE = "UNREADABLE"  # of the pipeline's reasons, the one for files
 COLUMNS = (
     *("chosen", "published", "already rows", "in flight", "failed again"),
     *("unknown dataset", "no payload"),
@@ -190,6 +191,13 @@ class Report:
         """The sum of a column of `COLUMNS`."""
         return sum(row[column] for row in self.counts.values())
 
+    def _absent(self, reason: str) -> int:
+        return sum(
+            row["no payload"]
+            for (_, held), row in self.counts.items()
+            if held == reason
+        )
+
     def show(self, *, dry_run: bool) -> None:
         """Prints the table, and what to do about the rest."""
         if not self.counts:
@@ -212,11 +220,21 @@ class Report:
                 f"{unknown:,} are of datasets that the registry does not know: "
                 "`python -m sql drift` shows them"
             )
-        if absent := self.total("no payload"):
+        if unreadable := self._absent(UNREADABLE):
+            print(
+                f"{unreadable:,} are files that could not be read, which `error` in "
+                "iris_held names: `python -m pipeline --files` reads them again"
+            )
+        if absent := self.total("no payload") - unreadable:
             print(
                 f"{absent:,} were too large for a row, and are in the raw archive: "
                 "`python -m pipeline --files` with the archive's files of that dataset "
                 "and hour makes rows of them"
+            )
+        if published := self.total("published"):
+            print(
+                f"{published:,} are in Pub/Sub: when the pipeline has taken them, "
+                "iris_held shows what came of each"
             )
         if self.refused:
             print(f"{self.refused:,} were refused by Pub/Sub: see above")

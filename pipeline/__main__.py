@@ -25,7 +25,7 @@ from apache_beam.options.pipeline_options import (
 from pipeline import drain
 from pipeline.archive import is_local
 from pipeline.graph import Plan, build
-from pipeline.ledger import counted, counts_line
+from pipeline.ledger import UNREADABLE, counted, counts_line
 from pipeline.options import (
     IrisOptions,
     drain_limits,
@@ -52,13 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
                 return drain.run(options, plan, ours.subscription, drain_limits(ours))
             if ours.files and runs_here(options):
                 with _ending_at_once(folder):
-                    run(options, plan)
-            else:
-                run(options, plan)
+                    return run(options, plan)
+            return run(options, plan)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
-    return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 @contextlib.contextmanager
@@ -71,7 +71,12 @@ def _spool(options: PipelineOptions) -> Iterator[str]:
     if location and not Path(location).is_dir():
         raise UsageError(f"--temp_location: no folder {location}")
     with tempfile.TemporaryDirectory(prefix="gb-iris-", dir=location) as folder:
-        yield folder
+        # Beam makes a folder for each run, which a signal would leave behind.
+        before, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            yield folder
+        finally:
+            tempfile.tempdir = before
 
 
 @contextlib.contextmanager
@@ -149,14 +154,23 @@ def _unknown(arguments: list[str]) -> list[str]:
     return list(parser.parse_known_args(arguments)[1])
 
 
-def run(options: PipelineOptions, plan: Plan) -> None:
-    """Builds the graph and runs it to its end; a bounded run tells its counts."""
+def run(options: PipelineOptions, plan: Plan) -> int:
+    """Builds the graph and runs it to its end; a bounded run tells its counts.
+
+    Returns:
+        The exit code: 1 where a file could not be read to its end.
+    """
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan)
     result = pipeline.run()
     result.wait_until_finish()
-    if options.view_as(IrisOptions).files:
-        sys.stdout.write(f"{counts_line(counted(result))}\n")
+    if not options.view_as(IrisOptions).files:
+        return 0
+    counts = counted(result)
+    sys.stdout.write(f"{counts_line(counts)}\n")
+    if unreadable := counts[UNREADABLE]:
+        sys.stderr.write(f"{unreadable:,} could not be read to the end, see above\n")
+    return 1 if unreadable else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import xxhash
 
 from pipeline.coercion import TypedRecord
 from pipeline.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
+from pipeline.reasons import Reason
 
 # insertAll takes 10 MB a request, and base64 makes three bytes four.
 MAX_PAYLOAD_BYTES = 6_500_000
@@ -76,6 +77,8 @@ def dead_letter_row(
         # One record's JSON is never packed, whatever the message was that brought it.
         attributes = {k: v for k, v in attributes.items() if k != "content_encoding"}
     payload, attributes = _fitted(letter.payload, attributes)
+    if letter.reason is Reason.UNREADABLE:
+        payload = None  # there are no bytes that a replay could send
     return TableRow(
         dataset,
         identity,

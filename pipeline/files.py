@@ -19,6 +19,10 @@ from pipeline.decoding import MAX_UNPACKED_BYTES, Message, coercer_of
 
 _TAR_NAME = re.compile(r".*\.(tar|tar\.gz|tgz)\Z", re.IGNORECASE)
 _FORMS = re.compile(r".*\.(json|json\.gz|avro|tar|tar\.gz|tgz)\Z", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"readme.*|license.*|.*\.(md|txt|csv|log|html?|pdf|py|sh|xml|ya?ml)\Z",
+    re.IGNORECASE,
+)
 # `<SUBJECT>_<YYYYMMDDHHMM>_<serial>.json` (iris-clients).
 _MESSAGE_ID = re.compile(r"(.+)_\d{12}_", re.ASCII)
 
@@ -60,7 +64,7 @@ def tar_messages(opened: BinaryIO, path: str) -> Iterator[Message]:
         for entry in tar_archive.entries(opened):
             yield from _of_entry(entry)
     except tar_archive.BrokenArchiveError as error:
-        yield faulty(path, f"it cannot be read to its end: {error}")
+        yield faulty(path, f"cannot be read to its end: {error}")
 
 
 def _of_entry(entry: tar_archive.Entry) -> Iterator[Message]:
@@ -80,12 +84,15 @@ def _of_entry(entry: tar_archive.Entry) -> Iterator[Message]:
 def is_message(parts: Sequence[str]) -> bool:
     """Whether a path below a folder, or in an archive, is one of messages.
 
-    Hidden files are not, nor what lies beside the folders of the datasets, such as a
-    README.
+    Hidden files are not, nor what lies beside the folders of the datasets, nor such as
+    a README.
     """
     if not parts or any(part.startswith(".") for part in parts):
         return False
-    return len(parts) > 1 or speaks_for_itself(parts[0])
+    *folders, name = parts
+    if speaks_for_itself(name) or (folders and coercer_of(folders[-1]) is not None):
+        return True
+    return bool(folders) and not _OTHERS.match(name)
 
 
 def printable(path: str) -> str:
@@ -95,7 +102,15 @@ def printable(path: str) -> str:
 
 def faulty(path: str, fault: str) -> Message:
     """The message that stands for a file that cannot be read."""
-    return Message(b"", _attributes(path), fault=fault)
+    folders, _, name = path.rpartition("/")
+    folder = folders.rpartition("/")[2]
+    attributes = {
+        "dataset": folder if coercer_of(folder) is not None else "unknown",
+        "message_id": name,
+        "publish_id": name,
+        "source": "IRIS",
+    }
+    return Message(b"", attributes, fault=f"{path}: {fault}")
 
 
 def _attributes(path: str) -> dict[str, str]:

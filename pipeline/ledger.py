@@ -23,6 +23,8 @@ from pipeline.batches import TableRow
 METRICS = "ledger"
 # Of the duplicates of a bounded run, those that were in the table before it.
 PRESENT = "present"
+# Of its dead letters, those that stand for files.
+UNREADABLE = "unreadable"
 COUNTS = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
 
 
@@ -83,7 +85,7 @@ def merged(rows: Iterable[TableRow], *, by_minute: bool = True) -> list[TableRow
 def counted(result: Any) -> dict[str, int]:
     """The counts of a pipeline that has ended, from Beam's metrics."""
     found = result.metrics().query(MetricsFilter().with_namespace(METRICS))
-    sums = dict.fromkeys((*COUNTS, PRESENT), 0)
+    sums = dict.fromkeys((*COUNTS, PRESENT, UNREADABLE), 0)
     for counter in found["counters"]:
         sums[counter.key.metric.name] += counter.committed
     return sums

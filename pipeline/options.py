@@ -21,6 +21,15 @@ _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
 
 
+_EPILOG = """\
+--subscription needs --drain or --streaming; --files takes one pattern, in quotes.
+All other options of Apache Beam and its runners are taken as well.
+
+exit codes: 0 done, 1 failed, or a file could not be read to its end (its messages up to
+there are loaded), 2 an option must be corrected, 130 stopped with Ctrl-C
+"""
+
+
 class IrisOptions(PipelineOptions):
     """The options that are ours; Beam's own stand beside them."""
 
@@ -84,10 +93,13 @@ def help_text() -> str:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline",
         description="IRIS messages to BigQuery rows: from Pub/Sub, or from files.",
-        epilog="All other options of Apache Beam and its runners are taken as well.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     beam = parser.add_argument_group("Apache Beam")
-    beam.add_argument("--project", help="the project of the BigQuery tables")
+    beam.add_argument(
+        "--project", required=True, help="the project of the BigQuery tables"
+    )
     beam.add_argument("--streaming", action="store_true", help="run until stopped")
     beam.add_argument("--runner", help="such as DataflowRunner (default: DirectRunner)")
     IrisOptions._add_argparse_args(parser)
@@ -100,6 +112,7 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     Raises:
         UsageError: Options are missing, contradict each other or have no form.
     """
+    drain_limits(options)
     if bool(options.subscription) == bool(options.files):
         raise UsageError("give one of --subscription and --files")
     if options.subscription:
@@ -128,7 +141,6 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)
-    drain_limits(options)
 
 
 def _require_apart(pattern: str, prefix: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     StandardOptions,
 )
-from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
+from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from pipeline.archive import archive_of, is_local
@@ -24,6 +27,9 @@ from pipeline.warehouse import Warehouse
 
 # Beam takes their names in any case.
 _RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
+# The client's own ten minutes are long for a wrong address.
+ANSWER_SECONDS = 10.0
+_RETRY = DEFAULT_RETRY.with_timeout(ANSWER_SECONDS)
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 
@@ -95,13 +101,19 @@ def _require_tables(warehouse: Warehouse) -> None:
     for table in OWN_TABLES:
         name = f"{warehouse.project}.{warehouse.dataset}.{table}"
         try:
-            connect(warehouse.project).get_table(name, timeout=30)
+            connect(warehouse.project).get_table(
+                name, timeout=ANSWER_SECONDS, retry=_RETRY
+            )
         except NotFound:
             raise UsageError(
                 f"table {name} does not exist: make the tables with "
                 f"`python -m sql apply --project {warehouse.project} "
                 f"--dataset {warehouse.dataset}`"
             ) from None
-        except (GoogleAPICallError, GoogleAuthError, RequestException) as error:
+        except (GoogleAPIError, GoogleAuthError, RequestException) as error:
             text = str(error).splitlines()[0]
-            raise UsageError(f"BigQuery cannot be reached: {text}") from None
+            host = os.environ.get("BIGQUERY_EMULATOR_HOST")
+            where = (
+                f"BigQuery at {host} (BIGQUERY_EMULATOR_HOST)" if host else "BigQuery"
+            )
+            raise UsageError(f"{where} cannot be reached: {text:.200}") from None

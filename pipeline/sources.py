@@ -15,9 +15,11 @@ import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
+from apache_beam.metrics import Metrics
 
 from pipeline import files
 from pipeline.decoding import Message, coercer_of
+from pipeline.ledger import METRICS, UNREADABLE
 
 PROGRESS_SECONDS = 5.0
 # As `glob.has_magic` has it.
@@ -114,7 +116,7 @@ def find(pattern: str) -> Iterator[Found]:
         for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207
             if Path(path).is_dir():
                 yield from _walk(path)
-            elif Path(path).is_file():
+            elif Path(path).is_file() and files.is_message(Path(path).parts[-2:]):
                 yield _found(path)
 
 
@@ -136,11 +138,12 @@ def _find_stored(pattern: str) -> Iterator[Found]:
 
 
 def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
-    is_dataset = is_inner or coercer_of(Path(folder).name) is not None
+    name = Path(folder).name
+    inside = [name] if is_inner or coercer_of(name) is not None else []
     try:
         entries = os.scandir(folder)
     except OSError as error:
-        yield Found(folder, 0, str(error))
+        yield Found(folder, 0, error.strerror or str(error))
         return
     with entries:
         for entry in entries:
@@ -150,9 +153,7 @@ def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
                 yield from _walk(entry.path, is_inner=True)
             elif entry.is_dir():
                 _log.warning("%s is a link to a folder and not read", entry.path)
-            elif entry.is_file() and (
-                is_dataset or files.speaks_for_itself(entry.name)
-            ):
+            elif entry.is_file() and files.is_message([*inside, entry.name]):
                 yield _found(entry.path)
 
 
@@ -160,7 +161,7 @@ def _found(path: str) -> Found:
     try:
         return Found(path, Path(path).stat().st_size)
     except OSError as error:  # it went away since its folder was listed
-        return Found(path, 0, str(error))
+        return Found(path, 0, error.strerror or str(error))
 
 
 class _ReadFiles(beam.DoFn):
@@ -171,23 +172,30 @@ class _ReadFiles(beam.DoFn):
         self.messages = 0
 
     def process(self, found: Found) -> Iterator[Any]:
-        path = files.printable(found.path)
-        if found.fault:
-            yield files.faulty(path, found.fault)
-            return
-        try:
-            with _open(found.path) as opened:
-                for message in files.messages(opened, path, found.size_bytes):
-                    self.messages += 1
-                    self._tell()
-                    yield message
-        except OSError as error:
-            yield files.faulty(path, str(error))
+        for message in _messages(found):
+            self.messages += 1
+            if message.fault:
+                _log.warning("%s", message.fault)
+                Metrics.counter(METRICS, UNREADABLE).inc()
+            self._tell()
+            yield message
 
     def _tell(self) -> None:
         if time.monotonic() - self.said >= PROGRESS_SECONDS:
             self.said = time.monotonic()
             _log.info("%d messages read", self.messages)
+
+
+def _messages(found: Found) -> Iterator[Message]:
+    path = files.printable(found.path)
+    if found.fault:
+        yield files.faulty(path, found.fault)
+        return
+    try:
+        with _open(found.path) as opened:
+            yield from files.messages(opened, path, found.size_bytes)
+    except OSError as error:
+        yield files.faulty(path, error.strerror or str(error))
 
 
 def _open(path: str) -> Any:

@@ -103,7 +103,7 @@ def test_a_bomb_is_given_up(monkeypatch):
     messages = read(bomb, "bomb.tar.gz")
     assert len(messages) < 64
     assert "without end" in messages[-1].fault
-    assert messages[-1].message_id == "bomb.tar"
+    assert messages[-1].message_id == "bomb.tar.gz"
 
 
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])

@@ -8,11 +8,11 @@ PYTHON := .venv/bin/python
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE ARCHIVE SQL PROJECT DATASET
-VARIABLES += REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
+VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
-.PHONY: run-local query check replay backfill up env down test bench lint sql clean help
+.PHONY: run-local query check drain replay backfill up env down test bench lint sql clean help
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here
@@ -34,6 +34,18 @@ check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
 	@if [ -n "$$PROJECT" ]; then \
 	    $(PYTHON) -m sql check --project "$$PROJECT" --dataset "$${DATASET:-uk_energy_prod}"; \
 	else $(PYTHON) -m local check; fi
+
+drain: .venv/complete ## take what waits in Pub/Sub to the tables, until it is empty
+drain: #: EVERY=60s        again and again
+drain: #: DATA=dir         of what `make up` started there (default .local)
+drain: #: PROJECT=id SUBSCRIPTION=name DATASET=name   in the cloud (DATASET: uk_energy_prod)
+	@set --; \
+	[ -z "$$EVERY" ] || set -- "$$@" --every "$$EVERY"; \
+	if [ -n "$$PROJECT" ]; then \
+	    $(PYTHON) -m pipeline --drain --project "$$PROJECT" \
+	        --subscription "projects/$$PROJECT/subscriptions/$$SUBSCRIPTION" \
+	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
+	else $(PYTHON) -m local drain "$$@"; fi
 
 replay: .venv/complete ## publish dead letters and unmapped messages again
 replay: #: REASON=WRONG_TYPE IRIS=REMIT SINCE=2026-05-06   only those (default: all)

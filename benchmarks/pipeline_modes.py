@@ -49,6 +49,7 @@ class Feed(threading.Thread):
         self.publisher = pubsub_v1.PublisherClient(transport=transport)
         self.rate = rate
         self.marked: dict[str, float] = {}
+        self.sent: list[str] = []
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -57,17 +58,26 @@ class Feed(threading.Thread):
         while not self.stopped.wait(max(0.0, due - time.monotonic())):
             due, number = due + 1 / self.rate, number + 1
             sample = next(messages)
-            dataset, name, body = sample.dataset, sample.message_id, sample.payload
+            dataset, name = sample.dataset, f"sent-{time.time_ns()}"
+            body = unique(sample.payload, number)
             if number % MARKED == 0:
                 moment = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
                 dataset, name = "FREQ", f"marked-{moment}"
                 body = json.dumps([marked_record(moment)]).encode()
                 self.marked[name] = time.time()
+            self.sent.append(name)
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             self.publisher.publish(
                 TOPIC, iris_body(body), dataset=dataset, message_id=name,
                 publish_id=name, enqueued_time=now, source="IRIS",
             )  # fmt: skip
+
+
+def unique(payload: bytes, number: int) -> bytes:
+    """A message none of whose records is a duplicate, so that each becomes rows."""
+    records = json.loads(payload)
+    records = records if isinstance(records, list) else [records]
+    return json.dumps([{**record, "benchmark": number} for record in records]).encode()
 
 
 def marked_record(moment: str) -> dict[str, object]:
@@ -110,7 +120,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict[str, Any]:
+def steady(
+    services: Services, minutes: float, feed: Feed, watch: Watch
+) -> dict[str, Any]:
     child = asyncio.run(services.start_pipeline())
     began, memory = time.monotonic(), []
     feed.start()
@@ -130,7 +142,7 @@ def steady(services: Services, minutes: float, feed: Feed, watch: Watch) -> dict
     late = [pair for pair in memory if pair[0] >= WARM_UP_SECONDS] or memory
     slope = statistics.linear_regression(*zip(*late, strict=True)).slope
     return {
-        "messages": len(feed.marked) * MARKED,
+        "messages": len(feed.sent),
         "latency_p50_seconds": round(statistics.median(waits), 2),
         "latency_p95_seconds": round(waits[int(0.95 * len(waits))], 2),
         "latency_max_seconds": round(waits[-1], 2),
@@ -152,10 +164,23 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
         asyncio.run(services.start_pipeline())
     feed.stopped.set()
     feed.join()
-    time.sleep(SETTLE_SECONDS)
-    watch.look()
-    lost = sorted(set(feed.marked) - set(watch.found))
-    return {"kills": count, "lost": len(lost), "of": len(feed.marked)}
+    watch.stopped.set()
+    watch.join()
+    lost, before = set(feed.sent), None
+    while lost and lost != before:  # as long as something still comes
+        time.sleep(SETTLE_SECONDS)
+        lost, before = set(feed.sent) - written(watch.client), lost
+    return {"kills": count, "lost_messages": len(lost), "of": len(feed.sent)}
+
+
+def written(client: Any) -> set[str]:
+    """The ids of all messages that have become something."""
+    tables = [dataset.table for dataset in load_registry().values()]
+    return {
+        row.message_id
+        for table in (*tables, "iris_dead_letters", "iris_unmapped")
+        for row in client.query_and_wait(f"SELECT DISTINCT message_id FROM {table}")
+    }
 
 
 def main() -> int:
@@ -177,8 +202,6 @@ def main() -> int:
             result = {"mode": options.mode, "rate": options.rate}
             result |= steady(services, options.minutes, feed, watch)
             result |= kills(services, options.kills, feed, watch)
-            watch.stopped.set()
-            watch.join()
         finally:
             asyncio.run(services.stop())
     print(json.dumps(result))

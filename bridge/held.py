@@ -8,23 +8,17 @@ only where BigQuery allows it: rows that came in lately can be added to, not upd
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from google.api_core.exceptions import BadRequest, NotFound
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
 from bridge.envelope import Envelope, fitting, rfc3339
 from bridge.settings import SettingsError
 
-ANSWER_SECONDS = 5.0
 # What is in memory at a time: rows of a page, and the bytes of their payloads.
 PAGE_ROWS = 1_000
 PAGE_BYTES = 8_000_000
@@ -189,35 +183,6 @@ class Selection:
             self._table, start_index=page.start, max_results=len(page)
         )
         return [replay_of(row) for row in rows if row["chosen"]]
-
-
-def connect(project: str) -> bigquery.Client:
-    """A client of BigQuery, or of the local one at `BIGQUERY_EMULATOR_HOST`.
-
-    Raises:
-        SettingsError: There are no credentials, or nothing answers there; the client
-            itself would try for ten minutes.
-    """
-    host = os.environ.get("BIGQUERY_EMULATOR_HOST")
-    if not host:
-        try:
-            return bigquery.Client(project=project)
-        except DefaultCredentialsError:
-            raise SettingsError(
-                "no Google credentials: gcloud auth application-default login, or set "
-                "GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
-                "BigQuery)"
-            ) from None
-    address = urlsplit(host if "//" in host else f"//{host}")
-    try:
-        place = (address.hostname or "", address.port or 80)
-        socket.create_connection(place, ANSWER_SECONDS).close()
-    except (OSError, ValueError):
-        raise SettingsError(
-            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST)"
-        ) from None
-    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-    return bigquery.Client(project=project, credentials=anonymous)
 
 
 def select_statement(place: str, wish: Wish) -> tuple[str, list[Any]]:

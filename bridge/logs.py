@@ -120,3 +120,11 @@ def one_line(error: BaseException, max_characters: int = 300) -> str:
     text = " ".join(str(error).split())
     name = type(error).__name__
     return f"{name}: {text}"[:max_characters] if text else name
+
+
+def printable(text: str) -> str:
+    """A text fit for a terminal: names and answers come from outside."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )

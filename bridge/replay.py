@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from google.api_core.exceptions import (
     GoogleAPICallError,
@@ -26,19 +24,17 @@ from google.api_core.exceptions import (
 from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
 
-from bridge import held, publisher, settings
+from bridge import held, publisher, settings, warehouse
 from bridge.held import Planned, Replay, Selection, Tables, Wish
-from bridge.logs import one_line
+from bridge.logs import one_line, printable
 from bridge.publisher import Publisher
+from bridge.span import moment_option
 
-TABLES = "uk_energy_prod"
 # A Pub/Sub that is away for longer wants a person.
 PUBLISH_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0
 INTERRUPTED = 130
-_PLAIN = re.compile(r"[a-z][a-z0-9.:-]{0,98}[a-z0-9]\Z")
-_TABLES = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
 
 COLUMNS = (
     *("chosen", "published", "already rows", "in flight", "failed again"),
@@ -83,12 +79,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--since",
-        type=_instant,
+        type=moment_option,
         metavar="T",
         help="only what failed then or later: 2026-05-06 or 2026-05-06T09:00:00Z",
     )
     parser.add_argument(
-        "--until", type=_instant, metavar="T", help="only what failed before"
+        "--until", type=moment_option, metavar="T", help="only what failed before"
     )
     parser.add_argument(
         "--again",
@@ -98,17 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="show what it would do, publish nothing"
     )
-    parser.add_argument(
-        "--project",
-        type=_project,
-        help="the project of the tables (default: the topic's)",
-    )
-    parser.add_argument(
-        "--tables",
-        type=_tables,
-        default=TABLES,
-        help="the BigQuery dataset of the tables (default: %(default)s)",
-    )
+    warehouse.add_place_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -118,10 +104,10 @@ def run(options: argparse.Namespace) -> int:
         SettingsError: The user must correct something.
     """
     destination = settings.destination_from_process()
-    project = options.project or destination.project
+    place = warehouse.place_of(options, destination)
     report = Report()
     try:
-        tables = Tables(held.connect(project), f"{project}.{options.tables}")
+        tables = Tables(warehouse.connect(place), place)
         selection = tables.select(_wish(options))
         pages = list(held.pages(report.noted(selection.plan())))
         if not options.dry_run:
@@ -241,7 +227,7 @@ class Report:
         lines = [["dataset", "reason", *COLUMNS]]
         for (dataset, reason), row in sorted(self.counts.items()):
             figures = [f"{row[column]:,}" for column in COLUMNS]
-            lines.append([_printable(dataset), _printable(reason), *figures])
+            lines.append([printable(dataset), printable(reason), *figures])
         sums = [f"{self.total(column):,}" for column in COLUMNS]
         lines.append(["total", "", *sums])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -300,7 +286,7 @@ async def _deliver(
                 parts = [await _deliver(sender, [each], report) for each in replays]
                 return [each for part in parts for each in part]
             report.refused += 1
-            message_id = _printable(str(replays[0].row["message_id"]))
+            message_id = printable(str(replays[0].row["message_id"]))
             print(f"replay: {message_id}: {one_line(error)}", file=sys.stderr)
             return []
         except (NotFound, PermissionDenied) as error:
@@ -332,37 +318,3 @@ async def _record(tables: Tables, replays: Sequence[Replay]) -> None:
             f"{len(replays)} messages are published and not in iris_replays "
             f"({one_line(error)})"
         ) from None
-
-
-def _printable(text: str) -> str:
-    """A text of a message, with what moves a cursor made visible."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is not None and re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return instant.replace(tzinfo=UTC)
-    if instant is None or instant.tzinfo is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no day and no time with its zone, as 2026-05-06T09:00:00Z"
-        )
-    return instant.astimezone(UTC)
-
-
-def _project(text: str) -> str:
-    if not _PLAIN.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no project id")
-    return text
-
-
-def _tables(text: str) -> str:
-    if not _TABLES.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no BigQuery dataset name")
-    return text

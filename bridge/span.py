@@ -1,6 +1,7 @@
 """Span: a stretch of time, [start, end) in UTC, in whole seconds. Pure functions."""
 
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,14 @@ def parse_moment(text: str) -> datetime:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
+
+
+def moment_option(text: str) -> datetime:
+    """`parse_moment` as the type of an argparse option."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 @dataclass(frozen=True)

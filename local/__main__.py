@@ -13,6 +13,7 @@ COMMANDS = {
     "stack": "the whole system: up, down, env, run",
     "query": "one SQL statement on the local BigQuery",
     "check": "the quality checks on the local BigQuery",
+    "drain": "what waits in the local Pub/Sub, to the local BigQuery",
     "backfill": "messages of Elexon's archive, published to the local Pub/Sub",
     "replay": "dead letters of the local BigQuery, published to the local Pub/Sub",
 }

@@ -5,8 +5,8 @@ Options that it does not know are those of `python -m bridge backfill`.
 
 import argparse
 
-from local import bridge_command
-from local.bridge_command import configure
+from local import command_there
+from local.command_there import configure
 from local.data_folder import DataFolder
 from local.failure import UserError
 
@@ -19,6 +19,6 @@ def run(options: argparse.Namespace) -> int:
         data = DataFolder(options.data, made=False)
         # With its tables goes what is known to be in them.
         journal = ["--journal", str(data.path / "backfill")]
-        return bridge_command.run("backfill", data, [*journal, *options.rest])
+        return command_there.run("backfill", data, [*journal, *options.rest])
     except UserError as error:
-        return bridge_command.refuse("backfill", error)
+        return command_there.refuse("backfill", error)

@@ -37,6 +37,7 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from pipeline import __main__ as command_line
 from pipeline.inserts import Insert, Rejected
 from pipeline.ledger import COUNTS
+from pipeline.plans import plan_of
 from pipeline.usage import UsageError
 from pipeline.write_rows import Inserter
 
@@ -183,7 +184,7 @@ def run(options: argparse.Namespace) -> int:
     arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
     try:
         parsed = command_line.parse(arguments)
-        plan = command_line.plan_of(parsed, spool="")
+        plan = plan_of(parsed, spool="")
     except UsageError as error:
         sys.stderr.write(f"python -m local pipeline: {error}\n")
         return 2

@@ -21,31 +21,19 @@ from apache_beam.options.pipeline_options import (
     # Private, and the only way to tell an unknown option from one of Beam's.
     _BeamArgumentParser,
 )
-from google.api_core.exceptions import GoogleAPICallError, NotFound
-from google.auth.exceptions import GoogleAuthError
-from requests.exceptions import RequestException
 
 from pipeline import drain
-from pipeline.archive import archive_of, is_local
-from pipeline.dedup import Memory
+from pipeline.archive import is_local
 from pipeline.graph import Plan, build
-from pipeline.inserts import connect
 from pipeline.ledger import counted, counts_line
-from pipeline.load_rows import LoadRows
 from pipeline.options import (
     IrisOptions,
     drain_limits,
     help_text,
-    horizon_hours,
     validate,
-    write_method,
 )
-from pipeline.sources import ReadFiles, ReadSubscription, find
+from pipeline.plans import plan_of, runs_here
 from pipeline.usage import UsageError
-from pipeline.warehouse import Warehouse
-
-_RUNNERS_HERE = (None, "DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
-OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,9 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
             ours = options.view_as(IrisOptions)
             if ours.drain:
                 return drain.run(options, plan, ours.subscription, drain_limits(ours))
-            if ours.files and _runs_here(options):
-                _end_at_once_on_signals(folder)
-            run(options, plan)
+            if ours.files and runs_here(options):
+                with _ending_at_once(folder):
+                    run(options, plan)
+            else:
+                run(options, plan)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
@@ -84,8 +74,9 @@ def _spool(options: PipelineOptions) -> Iterator[str]:
         yield folder
 
 
-def _end_at_once_on_signals(spool: str) -> None:
-    """Ends a run of files without a trace; nothing is lost, as the files are there."""
+@contextlib.contextmanager
+def _ending_at_once(spool: str) -> Iterator[None]:
+    """Has a signal end a run of files; nothing is lost, as the files are there."""
 
     def stop(number: int, _frame: object) -> None:
         sys.stderr.write("stopped; the same command loads what is not loaded yet\n")
@@ -93,8 +84,13 @@ def _end_at_once_on_signals(spool: str) -> None:
         shutil.rmtree(spool, ignore_errors=True)
         os._exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def log_to_stderr() -> None:
@@ -120,21 +116,16 @@ def parse(arguments: list[str]) -> PipelineOptions:
     streaming = options.view_as(StandardOptions).streaming
     validate(ours, project, streaming=bool(streaming))
     standard = options.view_as(StandardOptions)
-    if ours.drain and not _runs_here(options):
+    if ours.drain and not runs_here(options):
         raise UsageError(
             f"--drain runs in this process: leave out --runner={standard.runner}"
         )
-    if not streaming and _runs_here(options):
+    if not streaming and runs_here(options):
         _require_one_worker(options)
-    if standard.runner in (None, "DirectRunner"):
+    if runs_here(options):
         # By itself Beam would first try to download another runner, Prism.
         standard.runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     return options
-
-
-def _runs_here(options: PipelineOptions) -> bool:
-    """Whether the graph runs in this process, and not on a service."""
-    return options.view_as(StandardOptions).runner in _RUNNERS_HERE
 
 
 def _require_one_worker(options: PipelineOptions) -> None:
@@ -156,81 +147,6 @@ def _unknown(arguments: list[str]) -> list[str]:
         if "_add_argparse_args" in vars(options):
             options._add_argparse_args(parser)
     return list(parser.parse_known_args(arguments)[1])
-
-
-def plan_of(options: PipelineOptions, spool: str) -> Plan:
-    """Chooses source, memory and sink.
-
-    Args:
-        options: The options.
-        spool: Where files of rows wait to be loaded.
-
-    Raises:
-        UsageError: Files or tables are not there.
-    """
-    ours = options.view_as(IrisOptions)
-    warehouse = Warehouse(options.view_as(GoogleCloudOptions).project, ours.dataset)
-    here = _runs_here(options)
-    memory: Memory
-    if ours.files:
-        _require_files(ours.files)
-        source: beam.PTransform = ReadFiles(ours.files, spread=not here)
-        memory = "in_run" if here else "by_grouping"
-    else:
-        source = ReadSubscription(
-            ours.subscription, id_label=None if here else "publish_id"
-        )
-        memory = "in_process" if here else "in_state"
-    if here:
-        _require_tables(warehouse)
-    return Plan(
-        source,
-        memory,
-        horizon_hours(ours),
-        warehouse.insert,
-        bounded=bool(ours.files or ours.drain),
-        load_rows=(
-            LoadRows(warehouse.load, spool, spread=not here)
-            if write_method(ours) == "FILE_LOADS"
-            else None
-        ),
-        archive_prefix=_archive_prefix(ours, here=here),
-        gather_archive=not here and not ours.files,
-    )
-
-
-def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:
-    prefix: str | None = ours.archive_prefix
-    if prefix is None:
-        return None
-    if here:  # the workers of a service have rights of their own
-        archive_of(prefix).check()
-    elif is_local(prefix):
-        raise UsageError(
-            f"--archive_prefix of a service must be gs://…, not {prefix!r}"
-        )
-    return prefix
-
-
-def _require_files(pattern: str) -> None:
-    if next(find(pattern), None) is None:
-        raise UsageError(f"--files: no file matches {pattern}")
-
-
-def _require_tables(warehouse: Warehouse) -> None:
-    for table in OWN_TABLES:
-        name = f"{warehouse.project}.{warehouse.dataset}.{table}"
-        try:
-            connect(warehouse.project).get_table(name, timeout=30)
-        except NotFound:
-            raise UsageError(
-                f"table {name} does not exist: make the tables with "
-                f"`python -m sql apply --project {warehouse.project} "
-                f"--dataset {warehouse.dataset}`"
-            ) from None
-        except (GoogleAPICallError, GoogleAuthError, RequestException) as error:
-            text = str(error).splitlines()[0]
-            raise UsageError(f"BigQuery cannot be reached: {text}") from None
 
 
 def run(options: PipelineOptions, plan: Plan) -> None:

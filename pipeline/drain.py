@@ -95,7 +95,6 @@ class Drain:
         self._work = work
         self._limits = limits
         self._pulled = 0
-        self._answered = False
         self._started = time.monotonic()
 
     def once(self) -> None:
@@ -165,10 +164,9 @@ class Drain:
             pulled = self._subscription.pull(left, self._ended)
         except PUBSUB_ERRORS as error:
             text = f"{self._subscription.name} cannot be read: {first_line(error)}"
-            if isinstance(error, _MISTAKES) and not self._answered:
+            if isinstance(error, _MISTAKES) and not self._subscription.reached:
                 raise UsageError(text) from None
             raise RoundFailedError(text) from None
-        self._answered = True
         self._pulled += len(pulled.messages)
         return pulled
 
@@ -218,12 +216,11 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     with subscription:
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)
-        _log.info("draining %s", name)
-        try:
-            return _drained(drain, plan, limits)
-        finally:
-            sys.stdout.write(f"{counts_line(drain.counts)}\n")
-            sys.stdout.flush()
+        # Our one line names the error and its step; Beam would add a traceback.
+        logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
+        code = _drained(drain, plan, limits)
+    sys.stdout.write(f"{counts_line(drain.counts)}\n")
+    return code
 
 
 def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
@@ -273,5 +270,7 @@ def graph_runner(
 
 def _cause(error: Exception) -> str:
     """What a step raised, without Beam's account of how it got here."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -72,10 +72,14 @@ class Subscription:
 
     Args:
         name: `projects/P/subscriptions/S`.
+
+    Attributes:
+        reached: Whether Pub/Sub has ever answered.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.reached = False
         self._client = _connect()
         self._held: set[str] = set()
         self._lock = threading.Lock()
@@ -153,6 +157,9 @@ class Subscription:
 
     def _first(self, max_messages: int, stopped: Callable[[], bool]) -> list[Any]:
         """The first response with messages; none when the subscription is empty."""
+        # Refusals come at once, and what waits need not be waited for.
+        if received := self._ask(max_messages):
+            return received
         deadline = time.monotonic() + EMPTY_SECONDS
         while time.monotonic() < deadline and not stopped():
             if received := self._ask(max_messages, wait=True):
@@ -174,6 +181,9 @@ class Subscription:
             if wait:
                 return []
             raise
+        if not self.reached:
+            self.reached = True
+            _log.info("draining %s", self.name)
         # Plain protocol buffers: the client's wrappers cost more than all the rest.
         received = list(types.PullResponse.pb(response).received_messages)
         ack_ids = [each.ack_id for each in received]

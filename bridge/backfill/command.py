@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge import settings
+from bridge import settings, warehouse
 from bridge.backfill import archive, insights_api
 from bridge.backfill.download import (
     Downloader,
@@ -35,11 +35,12 @@ from bridge.backfill.sources import (
     Source,
     SourceError,
 )
-from bridge.backfill.tally import Tally, printable, size_text
+from bridge.backfill.tally import Tally, size_text
 from bridge.backfill.transfer import PublishError, Transfer
+from bridge.logs import printable
 from bridge.publisher import Publisher
 from bridge.settings import Destination, SettingsError
-from bridge.span import Span, parse_moment, seconds_text
+from bridge.span import Span, moment_option, seconds_text
 
 # What ends a run early, for a reason that the user is told.
 ENDING_ERRORS = (GaveUpError, SourceError, TablesError, PublishError, OSError)
@@ -48,7 +49,6 @@ FAILED = 1
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 DEFAULT_JOURNAL = Path(".gb-iris/backfill")
-DEFAULT_TABLES = "uk_energy_prod"
 DEFAULT_CONCURRENCY = 8
 # A day of IRIS is some 90,000 messages: half an hour. Elexon names no limit; a few
 # browsers ask as much of a CDN.
@@ -85,7 +85,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--to", "end", "the time at which to end"),
     ):
         what.add_argument(
-            name, dest=dest, type=_moment, required=True, metavar="TIME", help=text
+            name,
+            dest=dest,
+            type=moment_option,
+            required=True,
+            metavar="TIME",
+            help=text,
         )
     what.add_argument(
         "--dataset",
@@ -139,13 +144,7 @@ def _configure_how(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where to note what is published (default %(default)s)",
     )
-    how.add_argument("--project", help="of the tables (default: the topic's)")
-    how.add_argument(
-        "--tables",
-        default=DEFAULT_TABLES,
-        metavar="DATASET",
-        help="BigQuery dataset of the tables (default %(default)s)",
-    )
+    warehouse.add_place_options(how)
     for name, url in (("archive", archive.ARCHIVE_URL), ("api", insights_api.API_URL)):
         text = "instead of Elexon's"
         how.add_argument(f"--{name}", type=_url, default=url, metavar="URL", help=text)
@@ -211,8 +210,7 @@ class Command:
             return asyncio.run(self._work(lookup, journal))
 
     def _lookup(self) -> Lookup:
-        project = self._options.project or self._destination.project
-        lookup = Lookup(Tables(project, self._options.tables))
+        lookup = Lookup(Tables(warehouse.place_of(self._options, self._destination)))
         lookup.check()
         return lookup
 
@@ -395,13 +393,6 @@ def _on_stop(loop: asyncio.AbstractEventLoop, patience: Patience) -> None:
 
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return parse_moment(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _number(

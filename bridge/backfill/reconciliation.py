@@ -1,25 +1,20 @@
 """Reconciliation: which messages of a dataset have left a trace in BigQuery."""
 
-import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from bridge.logs import one_line
 from bridge.settings import SettingsError
+from bridge.warehouse import connect
 
 # A dataset name is data until it matches this; only then does it name a table.
 DATASET_PATTERN = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
-# https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
-# domain that old ones have; https://cloud.google.com/bigquery/docs/datasets#dataset-naming
-PROJECT_PATTERN = re.compile(r"[a-z0-9.:-]{1,100}", re.ASCII)
-TABLES_PATTERN = re.compile(r"[A-Za-z0-9_]{1,1024}", re.ASCII)
 
 # Where messages go that become no row of their dataset's own table.
 SHARED_TABLES = ("iris_dead_letters", "iris_unmapped")
@@ -35,20 +30,9 @@ class TablesError(Exception):
 
 @dataclass(frozen=True)
 class Tables:
-    """Where the tables are.
+    """The tables of a place, which is `project.dataset`."""
 
-    Raises:
-        SettingsError: The project or the dataset has no valid name.
-    """
-
-    project: str
-    dataset: str
-
-    def __post_init__(self) -> None:
-        if not PROJECT_PATTERN.fullmatch(self.project):
-            raise SettingsError(f"--project: {self.project!r} is not a project")
-        if not TABLES_PATTERN.fullmatch(self.dataset):
-            raise SettingsError(f"--tables: {self.dataset!r} is not a BigQuery dataset")
+    place: str
 
     def own_query(self, dataset: str) -> str | None:
         """Asks a dataset's own table for ids from @first to @last.
@@ -73,7 +57,7 @@ class Tables:
             )
 
     def _table(self, name: str) -> str:
-        return f"`{self.project}.{self.dataset}.{name}`"
+        return f"`{self.place}.{name}`"
 
 
 class Lookup:
@@ -86,7 +70,7 @@ class Lookup:
             SettingsError: There are no Google credentials.
         """
         self._tables = tables
-        self._client = _connect(tables.project)
+        self._client = connect(tables.place)
 
     def remove_known(self, listed: Mapping[str, set[str]]) -> None:
         """Takes out of `listed` what the tables have: one scan for each table.
@@ -131,7 +115,7 @@ class Lookup:
             SettingsError: It is not.
             TablesError: BigQuery does not answer.
         """
-        name = f"{self._tables.project}.{self._tables.dataset}"
+        name = self._tables.place
         try:
             self._client.get_dataset(name, retry=RETRY)
         except NotFound:
@@ -149,16 +133,3 @@ def _told(error: Exception) -> str:
 def _ends(ids: Collection[str]) -> tuple[str, str]:
     """The first and the last in the order of UTF-8, which is BigQuery's."""
     return min(ids, key=str.encode), max(ids, key=str.encode)
-
-
-def _connect(project: str) -> bigquery.Client:
-    try:
-        if os.environ.get("BIGQUERY_EMULATOR_HOST"):
-            anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            return bigquery.Client(project=project, credentials=anonymous)
-        return bigquery.Client(project=project)
-    except DefaultCredentialsError:
-        raise SettingsError(
-            "no Google credentials: gcloud auth application-default login "
-            "(BIGQUERY_EMULATOR_HOST for a local BigQuery)"
-        ) from None

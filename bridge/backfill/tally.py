@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from bridge.logs import printable
+
 # Columns in the order of the report, by the name of their count.
 COLUMNS = {
     "listed": "in archive",
@@ -83,11 +85,6 @@ class Tally:
             yield "  ".join(
                 [first.ljust(widths[0]), *(c.rjust(width) for c, width in numbers)]
             )
-
-
-def printable(text: str) -> str:
-    """A text fit for a terminal: names and answers come from outside."""
-    return "".join(x if x.isprintable() else "\ufffd" for x in text)
 
 
 def size_text(size_bytes: float) -> str:

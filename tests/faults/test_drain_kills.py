@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
+from pipeline.__main__ import main
 from pipeline.archive_file import read_messages
 from pipeline.ledger import COUNTS
 from sql.apply import apply_tables, apply_views
@@ -24,7 +25,10 @@ from tests.integration.bigquery_fixture import connected, own_dataset
 from tests.integration.history_fixture import registry_of
 from tests.integration.pubsub_fixture import Clients, PubsubServer, pubsub_server
 
-pytestmark = pytest.mark.faults
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.filterwarnings("ignore:The return_immediately flag"),
+]
 
 PROJECT = "gb-iris"
 COUNT = 5_000
@@ -33,7 +37,7 @@ BROKEN, UNKNOWN = 20, 30
 RANDOM_KILLS = int(os.environ.get("DRAIN_KILLS", "0"))
 START_SECONDS = 60.0
 # From before the first pull to after the acknowledgement of a small round.
-LATEST_KILL_SECONDS = 0.7
+LATEST_KILL_SECONDS = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +49,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigquery.Client
 @pytest.fixture
 def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
     name = own_dataset(client, request)
-    registry = registry_of("FREQ", "NDF")
-    apply_tables(client, name, list(all_tables(registry)), "EU")
-    apply_views(client, name, registry)
+    apply_tables(client, name, list(all_tables(registry_of("FREQ"))), "EU")
     return name
 
 
@@ -195,6 +197,7 @@ def story(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Story:
+    apply_views(client, dataset, registry_of("FREQ"))
     return Story(client, dataset, pubsub, tmp_path, monkeypatch)
 
 
@@ -242,6 +245,58 @@ def test_sigterm_finishes_the_round_and_a_second_one_ends_at_once(story: Story) 
     drain.wait_until(lambda: "finishing" in drain.log.read_text())
     drain.process.terminate()
     assert drain.ended() == 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def command(
+    dataset: str, pubsub: PubsubServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., int]]:
+    """`python -m pipeline --drain` in this process."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(subscription: str, *more: str) -> int:
+        where = [f"--project={PROJECT}", f"--dataset={dataset}"]
+        return main(["--drain", f"--subscription={subscription}", *where, *more])
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_no_subscription_is_one_line_and_code_2(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("projects/test/subscriptions/nowhere") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert "nowhere" in line
+
+
+def test_a_round_that_fails_is_code_1_and_given_back(
+    command: Callable[..., int],
+    pubsub: PubsubServer,
+    client: bigquery.Client,
+    dataset: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (archive / "FREQ").touch()  # where a folder has to be
+    with Clients(pubsub.host, monkeypatch) as clients:
+        topic = clients.topic()
+        subscription = clients.subscription(topic)
+        clients.publish(topic, b"[]", b"[]", dataset="FREQ", message_id="m")
+        assert command(subscription, f"--archive_prefix={archive}") == 1
+        (error,) = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        assert "archive/FREQ" in error
+        assert len(error.splitlines()) == 1
+        assert len(clients.pull_until(subscription, 2)) == 2
+    ledger = client.query_and_wait(f"SELECT COUNT(*) AS n FROM {dataset}.iris_ledger")
+    assert next(iter(ledger)).n == 0
 
 
 def archived(folder: Path) -> set[str]:

@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
-from bigquery_fixture import connected, own_dataset
-from bucket_fixture import serve_buckets
-from history_fixture import registry_of
 
 from benchmarks import corpus
 from pipeline import dedup
@@ -23,6 +20,9 @@ from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
+from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bucket_fixture import serve_buckets
+from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"

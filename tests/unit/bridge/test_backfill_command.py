@@ -29,8 +29,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ((*TIMES, "--archive", "elexon"), "'elexon' is not an address"),
         ((*TIMES, "--via", "api", "--missing"), "--missing compares with the archive"),
         ((*TIMES, "--via", "api", "--dataset", "X"), "gives no X in IRIS's form"),
-        ((*TIMES, "--missing", "--tables", "a.b`"), "'a.b`' is not a BigQuery dataset"),
-        ((*TIMES, "--missing", "--project", "P`"), "'P`' is not a project"),
+        ((*TIMES, "--missing", "--tables", "a.b`"), "'a.b`' is no BigQuery dataset"),
+        ((*TIMES, "--missing", "--project", "P`"), "'P`' is no project"),
     ],
 )
 def test_each_mistake_is_named_in_one_line(

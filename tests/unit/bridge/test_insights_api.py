@@ -10,9 +10,10 @@ from bridge.span import Span
 from pipeline.registry import load_registry
 
 DAY = Span(datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
-# They are parts of settlement runs, summaries without a stream, or (mibm_mid) a second
-# form of MID.
+# They are parts of settlement runs, summaries without a stream, a second form of MID
+# (mibm_mid), or declarations that the API gives resolved (MELS, MILS).
 WITHOUT = {
+    *("MELS", "MILS"),
     *("BOAV", "DISEBSP", "DISPTAV", "EBOCF", "ISPSTACK", "SMSG", "mibm_mid"),
     *("FOU2T14D", "FOU2T3YW", "NOU2T14D", "NOU2T3YW", "INDO", "ITSDO", "TEMP"),
     *("OCNMFW", "OCNMFW2"),

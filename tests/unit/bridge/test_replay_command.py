@@ -22,7 +22,7 @@ def complaint(capsys):
     "options",
     [
         ("--since", "yesterday"),
-        ("--until", "2026-05-06T09:00:00"),
+        ("--until", "2026-05-06T25:00:00"),
         ("--project", "p; DROP"),
         ("--tables", "a.b"),
         ("--tables", "`"),

@@ -64,3 +64,15 @@ def test_a_backfill_without_a_span_is_refused_in_a_line(variables):
     told = done.stderr.splitlines()[0]
     assert told == "backfill: name a span: FROM=2026-05-06 TO=2026-05-07"
     assert done.stdout == ""
+
+
+def test_a_drain_is_here_or_in_the_cloud():
+    assert make("drain", {"EVERY": "60s"}).stdout.splitlines() == [
+        *("-m", "local", "drain", "--every", "60s")
+    ]
+    done = make("drain", {"PROJECT": "p", "SUBSCRIPTION": "iris"})
+    assert done.stdout.splitlines() == [
+        *("-m", "pipeline", "--drain", "--project", "p"),
+        *("--subscription", "projects/p/subscriptions/iris"),
+        *("--dataset", "uk_energy_prod"),
+    ]

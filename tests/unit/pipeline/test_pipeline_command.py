@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from pipeline.__main__ import main, parse, plan_of
+from pipeline.__main__ import main, parse
 from pipeline.limits import Limits
 from pipeline.options import IrisOptions, drain_limits
+from pipeline.plans import plan_of
 from pipeline.usage import UsageError
 
 SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
@@ -94,11 +95,21 @@ def test_an_archive_beside_the_files_is_taken(files, prefix):
 
 def test_dataflow_gathers_what_it_archives_in_a_bucket():
     options = [SUBSCRIPTION, "--streaming", "--project=p", "--runner=DataflowRunner"]
-    plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]), "unused")
+    plan = plan_of(parse([*options, "--archive_prefix=gs://bucket/raw"]), "")
     assert (plan.archive_prefix, plan.gather_archive) == ("gs://bucket/raw", True)
     assert not plan.bounded
     with pytest.raises(UsageError, match="must be gs://"):
-        plan_of(parse([*options, "--archive_prefix=raw"]), "unused")
+        plan_of(parse([*options, "--archive_prefix=raw"]), "")
+
+
+def test_load_jobs_of_a_service_need_a_bucket(tmp_path):
+    (tmp_path / "FREQ_202605080000_1.json").write_text("[]")
+    options = [f"--files={tmp_path}", "--project=p", "--runner=DataflowRunner"]
+    plan = plan_of(parse([*options, "--temp_location=gs://b/temp"]), "gs://b/temp/x")
+    assert plan.load_rows.spread
+    assert (plan.memory, plan.bounded) == ("by_grouping", True)
+    with pytest.raises(UsageError, match="--temp_location"):
+        plan_of(parse(options), str(tmp_path))
 
 
 def test_options_of_beam_are_taken():

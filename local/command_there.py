@@ -1,4 +1,4 @@
-"""A command of the bridge on what runs in a DATA folder: its Pub/Sub and its tables."""
+"""Commands on what runs in a DATA folder: its Pub/Sub and its tables."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ NEEDED = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PUBSUB_TOPIC")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds `--data`; options that it does not know are the bridge's."""
+    """Adds `--data`; options that it does not know are the command's."""
     add_data_option(parser)
     parser.set_defaults(rest=[])
 
@@ -29,14 +29,23 @@ def run(command: str, data: DataFolder, options: list[str]) -> int:
     Raises:
         UserError: Nothing runs there.
     """
+    enter(data)
+    place = ["--project", bigquery.PROJECT, "--tables", bigquery.DATASET]
+    return bridge([command, *place, *options])
+
+
+def enter(data: DataFolder) -> None:
+    """Points this process at the servers that run in a DATA folder.
+
+    Raises:
+        UserError: Nothing runs there.
+    """
     addresses = (data.state() or {}).get("addresses", {})
     if not all(name in addresses for name in NEEDED):
         raise UserError(
             f"nothing is up in {data.path}: `make run-local` (or `make up`) first"
         )
     os.environ |= {name: addresses[name] for name in NEEDED}
-    place = ["--project", bigquery.PROJECT, "--tables", bigquery.DATASET]
-    return bridge([command, *place, *options])
 
 
 def refuse(command: str, error: UserError) -> int:

@@ -1,0 +1,25 @@
+"""`python -m local drain`: takes what waits in the local Pub/Sub to the local tables.
+
+Options that it does not know are those of `python -m pipeline --drain`.
+"""
+
+import argparse
+
+from local import bigquery, command_there
+from local.command_there import configure
+from local.data_folder import DataFolder
+from local.failure import UserError
+from local.topics import SUBSCRIPTION
+from pipeline.__main__ import main as pipeline
+
+__all__ = ["configure", "run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Drains the subscription of what runs; 2 when the user must mend something."""
+    try:
+        command_there.enter(DataFolder(options.data, made=False))
+    except UserError as error:
+        return command_there.refuse("drain", error)
+    names = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
+    return pipeline(["--drain", "--subscription", SUBSCRIPTION, *names, *options.rest])

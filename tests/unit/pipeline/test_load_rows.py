@@ -1,0 +1,128 @@
+"""Rows through files into loads, with files counted instead of loaded."""
+
+import base64
+from collections import Counter
+from pathlib import Path
+
+import apache_beam as beam
+import fastavro
+import pytest
+from apache_beam.testing import test_pipeline
+
+from pipeline import load_rows, spool
+from pipeline.batches import RowBatch
+from pipeline.coercion import TypedRecord
+from pipeline.ledger import counted
+from pipeline.load_rows import LoadRows
+from pipeline.loads import Loaded, Refused
+
+LOADED = []
+LETTERS = []
+OUTCOMES = {}
+
+
+def load(files):
+    """A loader that reads the files, and answers as `OUTCOMES` says."""
+    for dataset, spooled in files.items():
+        rows = []
+        for file in spooled:
+            with Path(file.path).open("rb") as opened:
+                rows += list(fastavro.reader(opened))
+            assert file.rows == len(rows)
+        LOADED.append((dataset.name, [row["record_id"] for row in rows], spooled))
+        yield dataset, OUTCOMES.get(dataset.name) or Loaded(len(rows))
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    LOADED.clear()
+    LETTERS.clear()
+    OUTCOMES.clear()
+    monkeypatch.setattr(spool, "SETTLED_MESSAGES", 10)
+    monkeypatch.setattr(spool, "SETTLED_ROWS", 4)
+
+
+def batch(dataset, number, day="2026-05-08"):
+    """A message of one record."""
+    row = {"dataset": dataset}
+    if dataset == "FREQ":
+        row |= {"measurementTime": day and f"{day}T00:00:00Z", "frequency": 50.0}
+    record = TypedRecord(f"{dataset}{number}", row, 0, row)
+    return RowBatch(dataset, {"message_id": str(number)}, {}, [record])
+
+
+def run(batches, folder, *, spread=False):
+    """Runs the step; gives its counts, and leaves its dead letters in `LETTERS`."""
+    pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
+    outputs = (
+        pipeline
+        | beam.Create(batches, reshuffle=False)
+        | LoadRows(load, str(folder), spread=spread)
+    )
+    _ = outputs.dead_letters | beam.Map(keep)
+    return counted(pipeline.run())
+
+
+def keep(letter):
+    LETTERS.append(letter)
+
+
+def ids():
+    """What was loaded, by dataset, in the order of the loads."""
+    return [(name, len(records)) for name, records, _ in LOADED]
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_every_row_is_in_one_load_and_no_file_is_left(tmp_path, spread):
+    batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(45)]
+    counts = run(batches, tmp_path, spread=spread)
+    assert Counter(dict(ids())) == {"FREQ": 15, "NDF": 15, "REMIT": 15}
+    assert len(LOADED) == 3
+    assert counts["rows"] == 45
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_that_has_had_its_last_row_is_loaded_before_the_others(tmp_path):
+    batches = [batch("FREQ", n) for n in range(10)]
+    batches += [batch("NDF", n) for n in range(40)]
+    run(batches, tmp_path)
+    assert ids() == [("FREQ", 10), ("NDF", 40)]
+
+
+def test_one_that_comes_again_after_its_load_has_another(tmp_path):
+    batches = [batch("FREQ", n) for n in range(10)]
+    batches += [batch("NDF", n) for n in range(30)]
+    batches += [batch("FREQ", n) for n in range(10, 17)]
+    counts = run(batches, tmp_path)
+    assert sorted(ids()) == [("FREQ", 7), ("FREQ", 10), ("NDF", 30)]
+    assert counts["rows"] == 47
+
+
+def test_few_rows_are_not_worth_a_load_of_their_own(tmp_path):
+    batches = [batch("FREQ", n) for n in range(3)]
+    batches += [batch("NDF", n) for n in range(30)]
+    batches += [batch("FREQ", n) for n in range(3, 5)]
+    run(batches, tmp_path)
+    assert sorted(ids()) == [("FREQ", 5), ("NDF", 30)]
+
+
+def test_a_file_knows_the_days_of_its_rows(tmp_path):
+    days = ["2026-05-08", "2026-05-07", "2026-05-09", None]
+    run([batch("FREQ", n, day) for n, day in enumerate(days)], tmp_path)
+    [(_, _, [file])] = LOADED
+    assert (file.first_day, file.last_day) == ("2026-05-07", "2026-05-09")
+    assert file.undated
+
+
+def test_what_was_there_and_what_is_refused_are_counted(tmp_path):
+    row = {"dataset": "FREQ", "frequency": 50.0, "record_id": "x", "message_id": "m"}
+    row |= {"extra": '{"new":1}', "source": "IRIS", "ingested_utc": "2026-05-08T00:00Z"}
+    OUTCOMES["FREQ"] = Loaded(3, 5, [Refused(row, "invalid: no")])
+    counts = run([batch("FREQ", n) for n in range(9)], tmp_path)
+    named = ("rows", "duplicates", "present", "dead_letters")
+    assert [counts[name] for name in named] == [3, 5, 5, 1]
+    [letter] = LETTERS
+    assert letter.values["reason"] == "INSERT_REJECTED"
+    assert letter.values["message_id"] == "m"
+    refused = load_rows.record_json({"dataset": "FREQ", "frequency": 50.0, "new": 1})
+    assert letter.values["payload"] == base64.b64encode(refused).decode()

@@ -64,11 +64,11 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def load(capsys, dataset, files, *more):
+def load(capsys, dataset, files, *more, code=0):
     """Runs the pipeline as a new process would; gives what it says at its end."""
     dedup._seen_ids.cache_clear()
     options = [f"--files={files}", "--project=gb-iris", f"--dataset={dataset}", *more]
-    assert main(options) == 0
+    assert main(options) == code
     return capsys.readouterr().out
 
 
@@ -186,6 +186,22 @@ def test_the_raw_archive_of_a_run_gives_its_rows_again(client, dataset, folder, 
     assert f"{rows:,} of the duplicates were in the tables already" in said
     assert figures(client, dataset) == (rows, rows)
     assert ledger(client, dataset)["messages"] == 2 * before["messages"]
+
+
+def test_an_archive_that_is_cut_off_is_said_so_and_is_no_success(
+    client, dataset, folder, capsys
+):
+    archive = folder.parent / "cut.tar.gz"
+    with tarfile.open(archive, "w:gz") as written:
+        written.add(folder, "backlog")
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    said = load(capsys, dataset, archive, code=1)
+    assert "1 dead letters" in said
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 0
+    (letter,) = client.query(f"SELECT * FROM {dataset}.iris_dead_letters").result()
+    assert (letter.reason, letter.payload) == ("UNREADABLE", None)
+    assert letter.error.startswith(f"{archive}: cannot be read to its end")
 
 
 def test_files_archive_and_load_jobs_on_cloud_storage(

@@ -221,6 +221,8 @@ def test_finding_takes_globs_and_folders_and_leaves_hidden_files(tmp_path):
     assert found(f"{tmp_path}/[ab]") == inner
     assert found(f"{tmp_path}/b/**/*.json") == ["b/FREQ/4.json"]
     assert found(f"{tmp_path}/c*") == []
+    assert found(f"{tmp_path}/*") == [*inner, "loose.json"]
+    assert found(f"{tmp_path}/README.md") == []
     assert [file.size_bytes for file in find(f"{tmp_path}/b/FREQ")] == [len(BODY)]
 
 

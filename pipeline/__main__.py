@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return drain.run(options, plan, ours.subscription, drain_limits(ours))
             if ours.files and runs_here(options):
                 with _ending_at_once(folder):
-                    return run(options, plan)
+                    return _run_files(options, plan)
             return run(options, plan)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
@@ -152,6 +152,19 @@ def _unknown(arguments: list[str]) -> list[str]:
         if "_add_argparse_args" in vars(options):
             options._add_argparse_args(parser)
     return list(parser.parse_known_args(arguments)[1])
+
+
+def _run_files(options: PipelineOptions, plan: Plan) -> int:
+    # One line names the error and its step; Beam would add tracebacks.
+    logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
+    try:
+        return run(options, plan)
+    except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
+        sys.stderr.write(
+            f"failed: {drain.cause(error)}\n"
+            "the same command loads what is not loaded yet\n"
+        )
+        return 1
 
 
 def run(options: PipelineOptions, plan: Plan) -> int:

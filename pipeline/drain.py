@@ -177,7 +177,7 @@ class Drain:
             counts = self._work(pulled.messages)
         except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
             self._pulled -= count
-            why = _cause(error)
+            why = cause(error)
             dedup.forget()
             self._subscription.release(pulled.ack_ids)
             raise RoundFailedError(
@@ -268,7 +268,7 @@ def graph_runner(
     return work
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """What a step raised, without Beam's account of how it got here."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:

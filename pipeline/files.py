@@ -37,7 +37,7 @@ def messages(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
     """
     if _TAR_NAME.match(path):
         yield from tar_messages(opened, path)
-    elif path.endswith(archive_file.SUFFIX):
+    elif path.lower().endswith(archive_file.SUFFIX):
         yield from archive_file.read_messages(opened, path)
     elif size_bytes > MAX_UNPACKED_BYTES:
         yield faulty(path, f"{size_bytes} bytes are too many for a message")

@@ -69,7 +69,9 @@ def load(capsys, dataset, files, *more, code=0):
     dedup._seen_ids.cache_clear()
     options = [f"--files={files}", "--project=gb-iris", f"--dataset={dataset}", *more]
     assert main(options) == code
-    return capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    return said.out
 
 
 def figures(client, dataset):
@@ -202,6 +204,20 @@ def test_an_archive_that_is_cut_off_is_said_so_and_is_no_success(
     (letter,) = client.query(f"SELECT * FROM {dataset}.iris_dead_letters").result()
     assert (letter.reason, letter.payload) == ("UNREADABLE", None)
     assert letter.error.startswith(f"{archive}: cannot be read to its end")
+
+
+def test_a_run_that_fails_says_so_in_one_line_and_can_be_repeated(
+    client, dataset, folder, capsys
+):
+    client.query(f"ALTER TABLE {dataset}.iris_ledger DROP COLUMN entry_id").result()
+    load(capsys, dataset, folder, code=1)
+    rows, _ = figures(client, dataset)
+    client.query(
+        f"ALTER TABLE {dataset}.iris_ledger ADD COLUMN entry_id STRING"
+    ).result()
+    said = load(capsys, dataset, folder)
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    assert figures(client, dataset) == (rows, rows)
 
 
 def test_files_archive_and_load_jobs_on_cloud_storage(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlfluff
 
-from pipeline.registry import load_registry
+from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.maintenance.table_layout import Days, Layout
 from sql.quality.completeness import Owed
@@ -57,7 +57,7 @@ def view_statements():
         yield view.name, definitions.create_statement(view, PLACE)
     view = definitions.resolved_view(REGISTRY["MELS"], PLACE)
     yield view.name, definitions.create_statement(view, PLACE)
-    view = definitions.held_view(REGISTRY, PLACE)
+    view = definitions.held_view(Registry(SOME), PLACE)
     yield view.name, definitions.create_statement(view, PLACE)
     function = definitions.resolved_between(REGISTRY["MELS"], PLACE)
     yield function.name, definitions.create_function_statement(function, PLACE)

@@ -98,7 +98,8 @@ down: #: DATA=dir         the one given to `make up`
 
 test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
-	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
+	@# Real servers are waited for: two files a core, the slow ones first.
+	@$(PYTHON) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/complete ## measure: a backlog of files to rows, beside a simple loader
 	@$(PYTHON) -m benchmarks

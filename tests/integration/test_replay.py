@@ -132,13 +132,25 @@ class Installation:
         return {name: number or 0 for name, number in row.items()}
 
     def wait_for(self, messages):
-        """Waits until so many messages, from the first on, are accounted for."""
+        """Waits until so many messages, from the first on, are where they belong."""
         end = time.monotonic() + DEADLINE_SECONDS
-        while (found := self.ledger())["messages"] < messages or not is_balanced(found):
+        while (
+            (found := self.ledger())["messages"] < messages
+            or not is_balanced(found)
+            or not self.is_written(found)
+        ):
             assert time.monotonic() < end, found
-            time.sleep(0.2)  # the ledger is the condition waited for
+            time.sleep(0.2)  # the ledger and the tables are the condition waited for
         assert found["messages"] == messages
         return found
+
+    def is_written(self, ledger):
+        """Whether the tables have what the ledger of a stream may count before."""
+        (row,) = self.query(
+            "SELECT (SELECT COUNT(*) FROM @iris_dead_letters) AS dead_letters, "
+            "(SELECT COUNT(*) FROM @iris_unmapped) AS unmapped"
+        )
+        return all(row[name] >= ledger[name] for name in ("dead_letters", "unmapped"))
 
 
 def is_balanced(ledger):

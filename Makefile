@@ -98,8 +98,7 @@ down: #: DATA=dir         the one given to `make up`
 
 test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
-	@# Real servers are waited for: two files a core, the slow ones first.
-	@$(PYTHON) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 bench: .venv/complete ## measure: a backlog of files to rows, beside a simple loader
 	@$(PYTHON) -m benchmarks

@@ -22,7 +22,6 @@ import time
 from collections import Counter
 from typing import Any
 
-import grpc
 from google.api_core.exceptions import (
     DeadlineExceeded,
     GoogleAPICallError,
@@ -32,21 +31,21 @@ from google.api_core.exceptions import (
 )
 from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
-from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from pipeline import __main__ as command_line
 from pipeline.inserts import Insert, Rejected
 from pipeline.ledger import COUNTS
 from pipeline.plans import plan_of
+from pipeline.subscription import (
+    MAX_BYTES,
+    MAX_MESSAGES,
+    MAX_REQUEST_MESSAGES,
+    emulator_transport,
+    request_parts,
+)
 from pipeline.usage import UsageError
 from pipeline.write_rows import Inserter
 
-# What one pull brings is one bundle, and a bundle costs one insert a table, some 40 ms:
-# with 89 datasets 100 messages take as long as 5,000. Pub/Sub gives no more than 1,000
-# in one response (Google's emulator 100), so a backlog is taken in several.
-MAX_MESSAGES = 5_000
-MAX_BYTES = 32_000_000
-MAX_RESPONSE_MESSAGES = 1_000
 # The runner pulls again as soon as a pull ends; a second keeps an idle loop cheap.
 PULL_TIMEOUT_SECONDS = 1.0
 # After SIGTERM, for what is in hand: a thousand messages take a few seconds.
@@ -115,13 +114,7 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
     """The subscriber client of Beam's DirectRunner source, with a wider pull."""
 
     def __init__(self) -> None:
-        host = os.environ.get("PUBSUB_EMULATOR_HOST")
-        if host is None:
-            super().__init__()
-            return
-        options = [("grpc.max_receive_message_length", -1)]
-        channel = grpc.insecure_channel(host, options=options)
-        super().__init__(transport=SubscriberGrpcTransport(channel=channel))
+        super().__init__(transport=emulator_transport())
 
     def pull(self, *, subscription: str, **_narrow: Any) -> types.PullResponse:
         """Pulls what there is, up to the limits; nothing is an empty response."""
@@ -141,8 +134,7 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
 
     def acknowledge(self, *, subscription: str, ack_ids: list[str]) -> None:
         """Acknowledges, in requests that Pub/Sub takes; they are in hand from here."""
-        for start in range(0, len(ack_ids), MAX_RESPONSE_MESSAGES):
-            part = ack_ids[start : start + MAX_RESPONSE_MESSAGES]
+        for part in request_parts(ack_ids):
             # Counted first: what is acknowledged and not counted could be left behind.
             HAND.pull(len(part))
             try:
@@ -155,7 +147,7 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
         """One response of Pub/Sub, as the protocol buffer that it is."""
         request = types.PullRequest(
             subscription=subscription,
-            max_messages=MAX_RESPONSE_MESSAGES,
+            max_messages=MAX_REQUEST_MESSAGES,
             return_immediately=not wait,
         )
         try:

@@ -80,7 +80,7 @@ class Subscription:
     def __init__(self, name: str) -> None:
         self.name = name
         self.reached = False
-        self._client = _connect()
+        self._client = pubsub_v1.SubscriberClient(transport=emulator_transport())
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -137,7 +137,7 @@ class Subscription:
         """
         retry = Retry(predicate=if_transient_error, timeout=RETRY_SECONDS)
         try:
-            for part in _parts(ack_ids):
+            for part in request_parts(ack_ids):
                 self._client.acknowledge(
                     subscription=self.name,
                     ack_ids=part,
@@ -210,7 +210,7 @@ class Subscription:
             )
 
     def _extend(self, ack_ids: list[str], seconds: int) -> None:
-        for part in _parts(ack_ids):
+        for part in request_parts(ack_ids):
             self._client.modify_ack_deadline(
                 subscription=self.name,
                 ack_ids=part,
@@ -230,19 +230,18 @@ def first_line(error: BaseException) -> str:
     return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
-def _connect() -> pubsub_v1.SubscriberClient:
+def emulator_transport() -> SubscriberGrpcTransport | None:
+    """How a client reaches a local Pub/Sub; None where it knows the way by itself."""
     host = os.environ.get("PUBSUB_EMULATOR_HOST")
     if not host:
-        return pubsub_v1.SubscriberClient()
+        return None
     # The client's own channel to an emulator breaks at a response of 4 MB.
     options = [("grpc.max_receive_message_length", -1)]
-    channel = grpc.insecure_channel(host, options=options)
-    return pubsub_v1.SubscriberClient(
-        transport=SubscriberGrpcTransport(channel=channel)
-    )
+    return SubscriberGrpcTransport(channel=grpc.insecure_channel(host, options=options))
 
 
-def _parts(ack_ids: list[str]) -> Iterator[list[str]]:
+def request_parts(ack_ids: list[str]) -> Iterator[list[str]]:
+    """Cuts ids into requests that Pub/Sub takes."""
     for start in range(0, len(ack_ids), MAX_REQUEST_MESSAGES):
         yield ack_ids[start : start + MAX_REQUEST_MESSAGES]
 

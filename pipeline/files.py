@@ -45,11 +45,6 @@ def messages(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
         yield message(path, opened.read())
 
 
-def speaks_for_itself(name: str) -> bool:
-    """Whether a file outside of a dataset's folder is one of messages, by its name."""
-    return bool(_FORMS.match(name))
-
-
 def message(path: str, data: bytes) -> Message:
     """The message of one file."""
     return Message(data, _attributes(path))
@@ -90,7 +85,7 @@ def is_message(parts: Sequence[str]) -> bool:
     if not parts or any(part.startswith(".") for part in parts):
         return False
     *folders, name = parts
-    if speaks_for_itself(name) or (folders and coercer_of(folders[-1]) is not None):
+    if _FORMS.match(name) or (folders and coercer_of(folders[-1]) is not None):
         return True
     return bool(folders) and not _OTHERS.match(name)
 

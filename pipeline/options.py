@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.limits import Limits
+from pipeline.sources import GLOB_MAGIC
 from pipeline.usage import UsageError
 
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 # As `glob.has_magic` has it.
-_MAGIC = re.compile(r"[*?[]")
 _LIMITS = ("every", "max_messages", "max_seconds")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
@@ -150,7 +150,7 @@ def _require_apart(pattern: str, prefix: str) -> None:
         UsageError: The pattern finds files of the archive.
     """
     pattern, prefix = _absolute(pattern), _absolute(prefix)
-    fixed, *magic = _MAGIC.split(pattern, maxsplit=1)
+    fixed, *magic = GLOB_MAGIC.split(pattern, maxsplit=1)
     head = PurePosixPath(f"{fixed}*").parent if magic else PurePosixPath(fixed)
     stored = PurePosixPath(prefix) / "FREQ" / "2026-05-08" / "00-0.avro"
     paths = (stored, *stored.parents)

@@ -23,7 +23,7 @@ from pipeline.ledger import METRICS, UNREADABLE
 
 PROGRESS_SECONDS = 5.0
 # As `glob.has_magic` has it.
-_MAGIC = re.compile(r"[*?[]")
+GLOB_MAGIC = re.compile(r"[*?[]")
 _log = logging.getLogger(__name__)
 
 
@@ -126,7 +126,7 @@ def _find_stored(pattern: str) -> Iterator[Found]:
     if is_folder:
         pattern = f"{pattern.rstrip('/')}/**"
         match = FileSystems.match([pattern])[0]
-    head = _MAGIC.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    head = GLOB_MAGIC.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     is_dataset = coercer_of(head.rpartition("/")[2]) is not None
     for file in match.metadata_list:
         if file.path.endswith("/"):  # the place-holder of an empty folder

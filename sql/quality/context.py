@@ -60,6 +60,7 @@ class Context:
         at: The "now" of the check.
         days: How many settlement days completeness looks at.
         since: Dead letters and unmapped messages before it are left alone.
+        answers: What was asked, for checks that ask the same.
     """
 
     client: bigquery.Client
@@ -69,6 +70,7 @@ class Context:
     at: dt.datetime
     days: int
     since: dt.datetime
+    answers: dict[Any, list[Any]] = field(default_factory=dict, repr=False)
 
     def present(self) -> list[Dataset]:
         """The datasets that have a table."""
@@ -80,7 +82,7 @@ class Context:
         parameters: Mapping[str, dt.date | str] | None = None,
         **values: Any,
     ) -> list[Any]:
-        """The rows of a statement.
+        """The rows of a statement; one that is asked again is not run again.
 
         Args:
             template: Its file in `sql/quality/`.
@@ -88,12 +90,16 @@ class Context:
             values: What the template asks for, besides the place.
         """
         statement = fill(f"quality/{template}", place=self.place, **values)
-        typed = [
-            bigquery.ScalarQueryParameter(name, _PARAMETER_TYPES[type(value)], value)
-            for name, value in (parameters or {}).items()
-        ]
-        job = bigquery.QueryJobConfig(query_parameters=typed)
-        return list(self.client.query_and_wait(statement, job_config=job))
+        given = tuple((parameters or {}).items())
+        if (statement, given) not in self.answers:
+            typed = [
+                bigquery.ScalarQueryParameter(name, _PARAMETER_TYPES[type(one)], one)
+                for name, one in given
+            ]
+            job = bigquery.QueryJobConfig(query_parameters=typed)
+            rows = self.client.query_and_wait(statement, job_config=job)
+            self.answers[statement, given] = list(rows)
+        return self.answers[statement, given]
 
 
 def summed(names: Sequence[str], limit: int = 3) -> str:

@@ -3,6 +3,7 @@ WITH held AS (
 )
 
 SELECT
+  kind,
   dataset,
   reason,
   stage,
@@ -13,6 +14,6 @@ SELECT
   MAX(replayed_utc) AS replayed_utc,
   MIN(error) AS sample_error
 FROM held
-WHERE kind = @kind AND held_utc >= @since AND held_utc <= @at
-GROUP BY dataset, reason, stage, state
+WHERE held_utc >= @since AND held_utc <= @at
+GROUP BY kind, dataset, reason, stage, state
 ORDER BY letters DESC, dataset ASC, reason ASC, stage ASC, state ASC

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from bridge.backfill import archive, insights_api
@@ -58,23 +59,30 @@ class Source(Protocol):
         """
 
 
-class ArchiveSource:
-    """The IRIS archive: jobs are blobs that were uploaded in a span."""
+@dataclass
+class _Asked:
+    """What Elexon has of a span, at an address.
 
-    def __init__(
-        self,
-        url: str,
-        span: Span,
-        datasets: list[str],
-        downloader: Downloader,
-        tally: Tally,
-    ) -> None:
-        """Asks nothing yet; `datasets` may be empty for all there are."""
-        self._url = url
-        self._span = span
-        self._datasets = datasets
-        self._downloader = downloader
-        self._tally = tally
+    Attributes:
+        url: The address.
+        span: From when to when.
+        datasets: Of which datasets.
+        downloader: What asks.
+        tally: Where it is counted.
+    """
+
+    url: str
+    span: Span
+    datasets: list[str]
+    downloader: Downloader
+    tally: Tally
+
+
+class ArchiveSource(_Asked):
+    """The IRIS archive: jobs are blobs that were uploaded in a span.
+
+    Without datasets, those of all there are.
+    """
 
     async def jobs(self) -> AsyncIterator[Job]:
         """Every blob, day by day.
@@ -83,19 +91,19 @@ class ArchiveSource:
             SourceError: The archive refuses the question.
             DownloadError: It does not answer, or the user stops.
         """
-        datasets: list[str | None] = [*self._datasets] or [None]
-        for window in self._span.pieces(archive.WINDOW):
+        datasets: list[str | None] = [*self.datasets] or [None]
+        for window in self.span.pieces(archive.WINDOW):
             for dataset in datasets:
                 async for blob in self._listing(archive.where(window, dataset)):
-                    self._tally.add("listed", blob.dataset)
+                    self.tally.add("listed", blob.dataset)
                     yield Job(*blob)
 
     async def _listing(self, condition: str) -> AsyncIterator[Blob]:
         marker = None
         while True:
-            page = await self._page(archive.listing_url(self._url, condition, marker))
+            page = await self._page(archive.listing_url(self.url, condition, marker))
             for name in page.strangers:
-                self._tally.complain("failed", "(unnamed)", f"{name!r}: not a message")
+                self.tally.complain("failed", "(unnamed)", f"{name!r}: not a message")
             for blob in page.blobs:
                 yield blob
             if page.marker is None:
@@ -106,7 +114,7 @@ class ArchiveSource:
 
     async def _page(self, url: str) -> archive.Page:
         try:
-            body = await self._downloader.get(
+            body = await self.downloader.get(
                 url, archive.MAX_PAGE_BYTES, archive.LISTING_HEADERS
             )
             return archive.parse_page(body)
@@ -117,21 +125,21 @@ class ArchiveSource:
             ) from None
         except (GoneError, TooLargeError, archive.ListingError) as error:
             raise SourceError(
-                f"{self._url} does not list as an archive does: {error}"
+                f"{self.url} does not list as an archive does: {error}"
             ) from None
 
     async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
         """The message of one blob, byte for byte."""
         try:
-            body = await self._downloader.get(archive.blob_url(self._url, Blob(*job)))
+            body = await self.downloader.get(archive.blob_url(self.url, Blob(*job)))
             sealed = enclose(body, *job, archive.SOURCE)
         except FATAL_ERRORS:
             raise
         except GoneError as error:
-            self._tally.complain("gone", job.dataset, f"{job.message_id}: {error}")
+            self.tally.complain("gone", job.dataset, f"{job.message_id}: {error}")
         except (DownloadError, UnpublishableError) as error:
             _end_if_general(error)
-            self._tally.complain("failed", job.dataset, f"{job.message_id}: {error}")
+            self.tally.complain("failed", job.dataset, f"{job.message_id}: {error}")
         else:
             yield Parcel(job, sealed)
 
@@ -171,32 +179,22 @@ class MissingSource:
         return self._whole.parcels(job)
 
 
-class ApiSource:
-    """The Insights API: jobs are slices of time, each a message of its own."""
+@dataclass
+class ApiSource(_Asked):
+    """The Insights API: jobs are slices of time, each a message of its own.
 
-    def __init__(
-        self,
-        url: str,
-        span: Span,
-        datasets: list[str],
-        downloader: Downloader,
-        tally: Tally,
-    ) -> None:
-        """Asks nothing yet; every dataset must have an endpoint."""
-        self._url = url
-        self._span = span
-        self._datasets = datasets
-        self._downloader = downloader
-        self._tally = tally
-        self._slices: dict[Job, Slice] = {}
+    Every dataset must have an endpoint.
+    """
+
+    _slices: dict[Job, Slice] = field(default_factory=dict, init=False)
 
     async def jobs(self) -> AsyncIterator[Job]:
         """Every slice, dataset by dataset."""
-        for dataset in self._datasets:
-            for question in insights_api.slices(dataset, self._span):
+        for dataset in self.datasets:
+            for question in insights_api.slices(dataset, self.span):
                 job = Job(dataset, question.message_id)
                 self._slices[job] = question
-                self._tally.add("listed", dataset)
+                self.tally.add("listed", dataset)
                 yield job
 
     async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
@@ -214,14 +212,14 @@ class ApiSource:
                 halves = question.halves() if _is_too_long(error) else []
                 if not halves:
                     text = f"{asked.message_id}: {error}{_words(error)}"
-                    self._tally.complain("failed", asked.dataset, text)
+                    self.tally.complain("failed", asked.dataset, text)
                 waiting += reversed(halves)
             else:
                 yield Parcel(asked, sealed)
 
     async def _answer(self, question: Slice) -> Envelope | None:
-        url = insights_api.slice_url(self._url, question)
-        body = await self._downloader.get(url, insights_api.MAX_ANSWER_BYTES)
+        url = insights_api.slice_url(self.url, question)
+        body = await self.downloader.get(url, insights_api.MAX_ANSWER_BYTES)
         if insights_api.is_empty(body):
             return None
         return enclose(body, question.dataset, question.message_id, insights_api.SOURCE)

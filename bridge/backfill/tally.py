@@ -53,14 +53,6 @@ class Tally:
         """A count over all datasets."""
         return sum(counts[name] for counts in self._counts.values())
 
-    def by_dataset(self, name: str) -> dict[str, int]:
-        """A count for each dataset that has one."""
-        return {
-            dataset: counts[name]
-            for dataset, counts in sorted(self._counts.items())
-            if counts[name]
-        }
-
     def table(self, columns: Sequence[str] = ()) -> Iterator[str]:
         """The report, line by line, with totals.
 

@@ -128,7 +128,7 @@ def steady(
     feed.start()
     watch.start()
     while (passed := time.monotonic() - began) < 60 * minutes:
-        time.sleep(MEMORY_SECONDS)
+        time.sleep(MEMORY_SECONDS)  # between two looks
         services.check()
         memory.append((passed, memory_mb(child.pid)))
         if len(memory) % 12 == 0:
@@ -157,6 +157,7 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
     moments = random.Random(count)
     for _ in range(count):
         child = next(c for c in services.children if c.name == "pipeline")
+        # A kill at any moment of a round, some rounds after the last one.
         time.sleep(KILL_SECONDS + moments.uniform(0, 2))
         child.kill()
         asyncio.run(child.ended(5))
@@ -168,7 +169,7 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
     watch.join()
     lost, before = set(feed.sent), None
     while lost and lost != before:  # as long as something still comes
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(SETTLE_SECONDS)  # longer than leases and pauses are
         lost, before = set(feed.sent) - written(watch.client), lost
     return {"kills": count, "lost_messages": len(lost), "of": len(feed.sent)}
 

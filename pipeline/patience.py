@@ -45,5 +45,5 @@ def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
             _log.warning("%s wait: %s", waiting, error)
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
             _log.warning("%s wait: %s", waiting, error)
-        time.sleep(pause)
+        time.sleep(pause)  # back-pressure: what waits stays where it is safe
         pause = min(pause * 2, MAX_PAUSE_SECONDS)

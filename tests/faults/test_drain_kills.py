@@ -89,7 +89,7 @@ class Drain:
         while not condition():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
+            time.sleep(0.02)  # the condition is what is waited for
 
     def kill(self) -> None:
         self.process.kill()
@@ -217,12 +217,16 @@ def test_killed_when_rows_are_written_and_when_the_ledger_is(story: Story) -> No
     story.check()
 
 
-@pytest.mark.skipif(not RANDOM_KILLS, reason="DRAIN_KILLS says how many")
+@pytest.mark.skipif(
+    not RANDOM_KILLS,
+    reason="minutes long: run it with DRAIN_KILLS=20 after a change of the drain",
+)
 @pytest.mark.timeout(1200)
 def test_killed_at_random_moments(story: Story) -> None:
     moments = random.Random(RANDOM_KILLS)
     for _ in range(RANDOM_KILLS):
         drain = story.drain(f"--max_messages={COUNT // RANDOM_KILLS}")
+        # Any moment will do; what holds must hold at each.
         time.sleep(moments.uniform(0, LATEST_KILL_SECONDS))
         story.killed(drain)
     last = story.drain()

@@ -7,16 +7,10 @@ import pytest
 from google.cloud import bigquery
 from integration.archive_fixture import Archive, archive_server
 from integration.backfill_fixture import DAY, UPLOADED, Backfill, row
-from integration.bigquery_fixture import connected, own_dataset
+from integration.bigquery_fixture import own_dataset
 from integration.bridge_fixture import PubSub, running
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigquery.Client]:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
-from tests.integration.bigquery_fixture import connected, own_dataset, running_bigquery
+from tests.integration.bigquery_fixture import own_dataset, running_bigquery
 from tests.integration.pubsub_fixture import free_port
 
 pytestmark = pytest.mark.integration
@@ -27,12 +27,6 @@ PROJECT = "gb-iris"
 REGISTRY = load_registry()
 FREQ = dataset_table(REGISTRY["FREQ"])
 REMIT = dataset_table(REGISTRY["REMIT"])
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from sql import check
 from sql.__main__ import main
 from sql.apply import apply_tables
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -36,12 +35,6 @@ NOW = dt.datetime(2026, 5, 6, 9, tzinfo=dt.UTC)
 FRIDAY, TUESDAY = dt.date(2026, 5, 1), dt.date(2026, 5, 5)
 HALF_HOUR = dt.timedelta(minutes=30)
 DAY = dt.timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

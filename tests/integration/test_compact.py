@@ -18,7 +18,7 @@ from sql.maintenance.bounded_queries import MEBIBYTE, ask
 from sql.maintenance.compaction import deduplicate_statement, remove_copies
 from sql.maintenance.day_progress import DayProgress
 from sql.tables import dataset_table
-from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bigquery_fixture import own_dataset
 
 pytestmark = pytest.mark.integration
 
@@ -55,12 +55,6 @@ BOAV = (
     "pairVolumes ARRAY<STRUCT<pairId INT64, volume FLOAT64>>, _fetched_date STRING, "
     "_fetched_sp INT64, _direction STRING, _ingested_utc STRING"
 )
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

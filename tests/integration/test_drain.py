@@ -100,7 +100,7 @@ def test_nothing_is_acknowledged_before_the_work_is_done(clients, name, monkeypa
         until = time.monotonic() + 2
         while time.monotonic() < until:
             seen.append(clients.nothing_left(name))
-            time.sleep(0.1)
+            time.sleep(0.1)  # the lease is what must outlast the work
 
     work = Work(look_for_longer_than_a_lease)
     with Subscription(name) as held:

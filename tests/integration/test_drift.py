@@ -22,7 +22,7 @@ from sql.apply import apply_tables
 from sql.discovery.acceptance import TablesBehindError, Wishes, bring_about
 from sql.drift import accept, unknown_fields
 from sql.tables import UNMAPPED, dataset_table
-from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bigquery_fixture import own_dataset
 
 pytestmark = pytest.mark.integration
 
@@ -53,12 +53,6 @@ NEW_RECORD = {
     "unit": "T_A",
     "levels": [{"from": 1}],
 }
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bridge.__main__ import main
 from pipeline.registry import Registry, load_registry
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.pubsub_fixture import running_pubsub, wide_clients
 
 pytestmark = pytest.mark.integration
@@ -22,12 +22,6 @@ PROJECT = "gb-iris"
 REGISTRY = Registry([load_registry()[name] for name in ("FREQ", "UOU2T14D")])
 TOPIC = f"projects/{PROJECT}/topics/held"
 SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/held"
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from pipeline.archive_file import read_messages
 from pipeline.ledger import COUNTS
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.history_fixture import registry_of
 from tests.integration.pubsub_fixture import Clients, PubsubServer, pubsub_server
 
@@ -38,12 +38,6 @@ BROKEN, UNKNOWN = 20, 30
 START_SECONDS = 60.0
 # From before the first pull to after the acknowledgement of a small round.
 LATEST_KILL_SECONDS = 1.5
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigquery.Client]:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        yield client
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pipeline.inserts import connect
 
 
 @contextmanager
-def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
+def server(data: Path, port: int | None = None) -> Iterator[str]:
     """Runs `python -m local bigquery` and gives its address, `http://HOST:PORT`."""
     options = ["--data", str(data), *(["--port", str(port)] if port else [])]
     process = subprocess.Popen(
@@ -25,18 +25,32 @@ def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    before = os.environ.get("BIGQUERY_EMULATOR_HOST")
     try:
         assert process.stdout is not None
-        host = json.loads(process.stdout.readline())["host"]
-        os.environ["BIGQUERY_EMULATOR_HOST"] = host
-        yield host
+        yield json.loads(process.stdout.readline())["host"]
     finally:
-        os.environ.pop("BIGQUERY_EMULATOR_HOST", None)
-        if before is not None:
-            os.environ["BIGQUERY_EMULATOR_HOST"] = before
         process.terminate()
         process.wait(timeout=30)
+
+
+@contextmanager
+def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
+    """The address of a server of one's own, which all else uses meanwhile."""
+    with server(data, port) as host, chosen(host):
+        yield host
+
+
+@contextmanager
+def chosen(host: str) -> Iterator[None]:
+    """Makes all else use a server."""
+    before = os.environ.get("BIGQUERY_EMULATOR_HOST")
+    os.environ["BIGQUERY_EMULATOR_HOST"] = host
+    try:
+        yield
+    finally:
+        os.environ.pop("BIGQUERY_EMULATOR_HOST")
+        if before is not None:
+            os.environ["BIGQUERY_EMULATOR_HOST"] = before
 
 
 def own_dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
@@ -47,9 +61,9 @@ def own_dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def connected(data: Path, project: str = "gb-iris") -> Iterator[bigquery.Client]:
-    """Runs the server and gives the client that the product's own code uses."""
-    with running_bigquery(data):
+def connected(host: str, project: str = "gb-iris") -> Iterator[bigquery.Client]:
+    """Makes all else use a server, and gives the client that the product uses."""
+    with chosen(host):
         connect.cache_clear()
         yield connect(project)
         connect.cache_clear()

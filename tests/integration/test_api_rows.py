@@ -5,7 +5,6 @@ from google.cloud import bigquery
 
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected
 from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
@@ -59,20 +58,19 @@ OTHER_VOLUME = "9 api"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        for place, columns in (
-            ("alone", None),
-            ("beside", "price, 1.0 AS volume"),
-            ("without_volume", "price"),
-        ):
-            client.create_dataset(place)
-            if columns:
-                make_history(client, place, columns)
-            apply_tables(client, place, list(all_tables(REGISTRY)), "EU")
-            fill(client, place)
-            assert apply_views(client, place, REGISTRY).conflicts == []
-        yield client
+def client(client) -> bigquery.Client:
+    for place, columns in (
+        ("alone", None),
+        ("beside", "price, 1.0 AS volume"),
+        ("without_volume", "price"),
+    ):
+        client.create_dataset(place)
+        if columns:
+            make_history(client, place, columns)
+        apply_tables(client, place, list(all_tables(REGISTRY)), "EU")
+        fill(client, place)
+        assert apply_views(client, place, REGISTRY).conflicts == []
+    return client
 
 
 def make_history(client, place, columns):

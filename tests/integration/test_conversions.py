@@ -4,10 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from local.bigquery import connect
 from pipeline.registry import Column
 from sql.views.conversions import converted, keeps_order, with_extra
-from tests.integration.bigquery_fixture import running_bigquery
 
 pytestmark = pytest.mark.integration
 
@@ -76,12 +74,6 @@ JSON = (
     """'[{"capacity": 2, "startTime": "2022-07-01T01:34:00Z", "reasons": ["a", "b"]}"""
     """, {"capacity": "1.5"}]'"""
 )
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")) as host:
-        yield connect(host, dataset=None)
 
 
 def selected(client, expression: str, source: str) -> object:

@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from local.bigquery import connect
 from pipeline.registry import Column, load_registry
 from sql.apply import apply_tables
 from sql.tables import dataset_table
 from sql.views import historic
 from sql.views.definitions import unified_view
-from tests.integration.bigquery_fixture import running_bigquery
 
 pytestmark = pytest.mark.integration
 
@@ -87,12 +85,6 @@ def empty_columns(place, dataset, generation):
         f"COUNTIF({held} AND ingested_utc IS NULL AND extra IS NULL) AS whole "
         f"FROM ({query})"
     )
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")) as host:
-        yield connect(host, dataset=None)
 
 
 @pytest.mark.parametrize("generation", ["datetime", "text"])

@@ -20,24 +20,13 @@ from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected, own_dataset
+from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.bucket_fixture import serve_buckets
 from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 DATASETS = ("FREQ", "BOALF", "REMIT")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tmp_path_factory.mktemp("bigquery")
-
-
-@pytest.fixture(scope="module")
-def client(data):
-    with connected(data) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -148,10 +137,10 @@ def test_a_tar_archive_gives_the_rows_of_its_folder(client, dataset, folder, cap
 
 
 def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
-    client, dataset, folder, data, monkeypatch, capsys
+    client, dataset, folder, bigquery_data, monkeypatch, capsys
 ):
     """The graph as a service runs it, on three threads of Beam's own runner."""
-    buckets = data / "bigquery" / "gcs"
+    buckets = bigquery_data / "bigquery" / "gcs"
     serve_buckets(monkeypatch, buckets)
     warehouse = Warehouse(client.project, dataset)
     plan = Plan(
@@ -221,10 +210,10 @@ def test_a_run_that_fails_says_so_in_one_line_and_can_be_repeated(
 
 
 def test_files_archive_and_load_jobs_on_cloud_storage(
-    client, dataset, folder, data, monkeypatch, capsys
+    client, dataset, folder, bigquery_data, monkeypatch, capsys
 ):
     # Where the local BigQuery has the objects that a load job names.
-    buckets = data / "bigquery" / "gcs"
+    buckets = bigquery_data / "bigquery" / "gcs"
     serve_buckets(monkeypatch, buckets)
     shutil.copytree(folder, buckets / "saved" / "in")
     (buckets / "saved" / "in" / "README.md").write_text("no message")

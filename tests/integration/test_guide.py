@@ -8,7 +8,6 @@ import pytest
 from local.bigquery import connect
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import running_bigquery
 from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
@@ -21,12 +20,12 @@ DATASETS = sorted(
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    with running_bigquery(tmp_path_factory.mktemp("bigquery")) as host:
-        client, registry = connect(host), registry_of(*DATASETS)
-        apply_tables(client, "uk_energy_prod", list(all_tables(registry)), "EU")
-        assert apply_views(client, "uk_energy_prod", registry).conflicts == []
-        yield client
+def client(client, bigquery_host):
+    """Like `make query`'s: names without a dataset are those of uk_energy_prod."""
+    registry = registry_of(*DATASETS)
+    apply_tables(client, "uk_energy_prod", list(all_tables(registry)), "EU")
+    assert apply_views(client, "uk_energy_prod", registry).conflicts == []
+    return connect(bigquery_host)
 
 
 def test_every_query_runs(client):

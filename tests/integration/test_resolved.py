@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count, starmap
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from pipeline.registry import load_registry
 from sql.schemas import schema_field
 from sql.tables import dataset_table
 from sql.templates import fill
-from tests.integration.bigquery_fixture import connected
 
 pytestmark = pytest.mark.integration
 
@@ -86,10 +85,9 @@ def declare(
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory) -> Iterator[bigquery.Client]:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        client.create_dataset(f"{PROJECT}.{DATASET}")
-        yield client
+def client(client: bigquery.Client) -> bigquery.Client:
+    client.create_dataset(f"{PROJECT}.{DATASET}")
+    return client
 
 
 def store(client: bigquery.Client, declarations: Iterable[Declaration]) -> str:

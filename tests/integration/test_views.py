@@ -8,7 +8,6 @@ from google.cloud import bigquery
 
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
-from tests.integration.bigquery_fixture import connected
 from tests.integration.history_fixture import make_history, make_iris, registry_of
 
 pytestmark = pytest.mark.integration
@@ -20,16 +19,15 @@ DAY = "settlementDate = DATE '2026-05-06'"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory) -> bigquery.Client:
-    with connected(tmp_path_factory.mktemp("bigquery")) as client:
-        for generation in GENERATIONS:
-            make_history(client, generation, generation)
-            make_iris(client, generation, REGISTRY)
-            outcome = apply_views(client, generation, REGISTRY)
-            assert outcome.conflicts == []
-        make_iris(client, "alone", REGISTRY)
-        apply_views(client, "alone", REGISTRY)
-        yield client
+def client(client) -> bigquery.Client:
+    for generation in GENERATIONS:
+        make_history(client, generation, generation)
+        make_iris(client, generation, REGISTRY)
+        outcome = apply_views(client, generation, REGISTRY)
+        assert outcome.conflicts == []
+    make_iris(client, "alone", REGISTRY)
+    apply_views(client, "alone", REGISTRY)
+    return client
 
 
 def rows(client, sql: str) -> list[dict]:

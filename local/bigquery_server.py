@@ -18,6 +18,9 @@ gives a better one:
 - The evaluator of DDL options runs a query for every column description.
 - `_deduplicate` goes through all insertIds of the last minute at each insert, and
   fails with a KeyError when two inserts do so at once.
+- `_insert` leaves the insertIds of rows that it could not store among those seen, so
+  that the second attempt is dropped and the row lost; and it calls a row invalid that
+  met another transaction.
 - `_connect` lets DuckDB use every processor for every statement. Most take a few
   milliseconds, and waking the others costs more than they do: half of them take a
   third less time to make the tables and views.
@@ -98,6 +101,7 @@ run_statements = query.execute
 make_evaluator = query._evaluator
 read_result_schema = query._result_schema
 alter_columns = tables._alter
+insert_rows = tabledata._insert
 
 
 @functools.cache
@@ -173,19 +177,28 @@ _seen: OrderedDict[tuple[str, str], float] = OrderedDict()  # the oldest first
 _guard = threading.Lock()
 
 
+class _NewRows(list[tuple[int, dict[str, Any]]]):
+    """Rows (index, values) of an insert, and by index what they are seen under."""
+
+    keys: dict[int, tuple[str, str]]
+
+
 def _deduplicate(
     table: str, rows: list[tuple[int, str | None, dict[str, Any]]]
-) -> list[tuple[int, dict[str, Any]]]:
+) -> _NewRows:
     """Rows (index, insertId, values) whose insertId was not seen of late."""
     now = time.monotonic()
+    new = _NewRows()
+    new.keys = {index: (table, name) for index, name, _ in rows if name is not None}
     with _guard:
         while _seen and now - next(iter(_seen.values())) > tabledata.DEDUP_SECONDS:
             _seen.popitem(last=False)
-        return [
+        new += [
             (index, values)
-            for index, insert_id, values in rows
-            if insert_id is None or _is_new((table, insert_id), now)
+            for index, _, values in rows
+            if index not in new.keys or _is_new(new.keys[index], now)
         ]
+    return new
 
 
 def _is_new(key: tuple[str, str], now: float) -> bool:
@@ -193,6 +206,22 @@ def _is_new(key: tuple[str, str], now: float) -> bool:
         return False
     _seen[key] = now
     return True
+
+
+def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
+    """Stores rows, and returns the errors of those that it could not store."""
+    left = [index for index, _ in rows]
+    try:
+        errors: list[dict[str, Any]] = insert_rows(table, schema, rows)
+        left = [error["index"] for error in errors]
+    finally:
+        with _guard:
+            for index in rows.keys.keys() & set(left):
+                _seen.pop(rows.keys[index], None)
+    for problem in (problem for error in errors for problem in error["errors"]):
+        if problem["message"].startswith("TransactionContext Error"):
+            problem["reason"] = "backendError"
+    return errors
 
 
 def _alter(project_id: str, dataset_id: str, table_id: str, fields: list[Any]) -> None:
@@ -266,6 +295,7 @@ query.execute = _execute
 query._evaluator = _evaluator
 query._result_schema = _result_schema
 tabledata._deduplicate = _deduplicate
+tabledata._insert = _insert
 # A line for every request would fill the disk in a long run.
 LOGGING_CONFIG["loggers"]["uvicorn.access"]["level"] = "WARNING"
 

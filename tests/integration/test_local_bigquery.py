@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import NotFound
+from google.api_core.exceptions import GoogleAPICallError, NotFound
 
 from local import bigquery
 
@@ -131,6 +131,31 @@ def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
         assert not any(threads.map(insert, [*range(15), *range(15)]))
     rows = client.query_and_wait("SELECT n FROM numbers ORDER BY n")
     assert [row.n for row in rows] == list(range(15))
+
+
+@pytest.mark.parametrize("beside", [[], [("b", "Yg==")]], ids=["alone", "beside"])
+def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
+    """What `bigquery_server._insert` does: only what is stored counts as seen."""
+    table = f"{bigquery.PROJECT}.{bigquery.DATASET}.stored_{len(beside)}"
+    client.query_and_wait(f"CREATE TABLE {table} (x BYTES)")
+
+    def insert(*rows: tuple) -> list:
+        return client.insert_rows_json(
+            table,
+            [{"x": x} for _, x in rows],
+            row_ids=[name for name, _ in rows],
+            retry=None,
+        )
+
+    if beside:
+        assert [error["index"] for error in insert(("a", "!"), *beside)] == [0]
+    else:
+        with pytest.raises(GoogleAPICallError):
+            insert(("a", "!"))
+        client.close()  # the server closes the connection after a fault of its own
+    assert insert(("a", "YQ=="), *beside) == insert(("a", "YQ=="), *beside) == []
+    rows = client.query_and_wait(f"SELECT x FROM {table} ORDER BY x")
+    assert [row.x for row in rows] == [b"a", b"b"][: 1 + len(beside)]
 
 
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):

@@ -21,8 +21,8 @@ class Plan(NamedTuple):
         source: Gives `Message`.
         memory: How dedup remembers what it has seen.
         dedup_horizon_hours: For how long.
-        inserter: What inserts rows into tables.
-        load_rows: What loads rows of the datasets instead, on bounded runs.
+        write_rows: How rows reach the tables of their datasets.
+        inserter: What inserts rows into the pipeline's own tables.
         bounded: Whether the run ends by itself; its ledger is then written last, and
             at once.
         archive_prefix: The folder of the raw archive; None for no archive.
@@ -32,8 +32,8 @@ class Plan(NamedTuple):
     source: beam.PTransform
     memory: Memory
     dedup_horizon_hours: float
+    write_rows: WriteRows | LoadRows
     inserter: Inserter
-    load_rows: LoadRows | None = None
     bounded: bool = False
     archive_prefix: str | None = None
     gather_archive: bool = False
@@ -50,8 +50,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
         plan.memory, plan.dedup_horizon_hours
     )
-    write_rows = plan.load_rows or WriteRows(plan.inserter)
-    written = unique.rows | "Write rows" >> write_rows
+    written = unique.rows | "Write rows" >> plan.write_rows
 
     dead_letters = (decoded.dead_letters, written.dead_letters)
     tables = {

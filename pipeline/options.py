@@ -18,7 +18,7 @@ _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 # As `glob.has_magic` has it.
 _LIMITS = ("every", "max_messages", "max_seconds")
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS")
+WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
 
 
 _EPILOG = """\
@@ -73,8 +73,13 @@ class IrisOptions(PipelineOptions):
         )
         group.add_argument(
             "--write_method",
-            help="how rows reach BigQuery: FILE_LOADS (the default with --files) or "
-            "STREAMING_INSERTS (the default otherwise)",
+            help="how rows reach BigQuery: FILE_LOADS (the default with --files), "
+            "STREAMING_INSERTS (the default otherwise) or STORAGE_WRITE_API",
+        )
+        group.add_argument(
+            "--exactly_once",
+            action="store_true",
+            help="with STORAGE_WRITE_API: store rows once where a request is repeated",
         )
         group.add_argument(
             "--dedup_horizon_hours",
@@ -138,6 +143,8 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         )
     if streaming and write_method(options) == "FILE_LOADS":
         raise UsageError("--write_method FILE_LOADS is for bounded runs")
+    if options.exactly_once and write_method(options) != "STORAGE_WRITE_API":
+        raise UsageError("--exactly_once needs --write_method STORAGE_WRITE_API")
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -15,6 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
+from pipeline.appends import local_host
 from pipeline.archive import archive_of, is_local
 from pipeline.dedup import Memory
 from pipeline.graph import Plan
@@ -24,6 +26,7 @@ from pipeline.options import IrisOptions, horizon_hours, write_method
 from pipeline.sources import ReadFiles, ReadSubscription, find
 from pipeline.usage import UsageError
 from pipeline.warehouse import Warehouse
+from pipeline.write_rows import WriteRows
 
 # Beam takes their names in any case.
 _RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
@@ -64,19 +67,31 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         memory = "in_process" if here else "in_state"
     if here:
         _require_tables(warehouse)
-    loads = write_method(ours) == "FILE_LOADS"
-    if loads and not here and is_local(spool):
-        raise UsageError("load jobs of a service need --temp_location gs://…")
     return Plan(
         source,
         memory,
         horizon_hours(ours),
+        _write_rows(ours, warehouse, spool, here=here),
         warehouse.insert,
-        load_rows=LoadRows(warehouse.load, spool, spread=not here) if loads else None,
         bounded=bool(ours.files or ours.drain),
         archive_prefix=_archive_prefix(ours, here=here),
         gather_archive=not here and not ours.files,
     )
+
+
+def _write_rows(
+    ours: IrisOptions, warehouse: Warehouse, spool: str, *, here: bool
+) -> WriteRows | LoadRows:
+    method = write_method(ours)
+    if method == "FILE_LOADS":
+        if not here and is_local(spool):
+            raise UsageError("load jobs of a service need --temp_location gs://…")
+        return LoadRows(warehouse.load, spool, spread=not here)
+    if method == "STREAMING_INSERTS":
+        return WriteRows(warehouse.insert)
+    if here:
+        local_host()  # says what is missing
+    return WriteRows(partial(warehouse.append, exactly_once=ours.exactly_once))
 
 
 def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from pipeline.appends import Table, append
 from pipeline.inserts import Insert, Rejected, connect, insert, table_threads
 from pipeline.loads import Loaded, Spooled, load, occupied
-from pipeline.registry import Dataset
+from pipeline.registry import Dataset, load_registry
 
 
 class Warehouse(NamedTuple):
@@ -22,6 +23,22 @@ class Warehouse(NamedTuple):
         answers = {
             table: table_threads().submit(
                 insert, client, f"{self._place}.{table}", rows
+            )
+            for table, rows in tables.items()
+        }
+        return {table: answer.result() for table, answer in answers.items()}
+
+    def append(
+        self, tables: dict[str, list[Insert]], *, exactly_once: bool = False
+    ) -> dict[str, list[Rejected]]:
+        """Appends rows to the tables of datasets, as `insert` does by another API."""
+        by_table = {dataset.table: dataset for dataset in load_registry().values()}
+        answers = {
+            table: table_threads().submit(
+                append,
+                Table((self.project, self.dataset), by_table[table]),
+                rows,
+                exactly_once=exactly_once,
             )
             for table, rows in tables.items()
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud import bigquery
@@ -31,10 +32,17 @@ def bigquery_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bigquery_host(bigquery_data: Path) -> Iterator[str]:
-    """The address of a local BigQuery, which modules use one after another."""
-    with server(bigquery_data) as host:
-        yield host
+def bigquery_server(bigquery_data: Path) -> Iterator[dict[str, Any]]:
+    """The addresses of a local BigQuery, which modules use one after another."""
+    with server(bigquery_data) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def bigquery_host(bigquery_server: dict[str, Any]) -> str:
+    """Its address, `http://HOST:PORT`."""
+    host: str = bigquery_server["host"]
+    return host
 
 
 @pytest.fixture(scope="module")

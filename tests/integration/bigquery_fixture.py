@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud import bigquery
@@ -17,8 +18,8 @@ from pipeline.inserts import connect
 
 
 @contextmanager
-def server(data: Path, port: int | None = None) -> Iterator[str]:
-    """Runs `python -m local bigquery` and gives its address, `http://HOST:PORT`."""
+def server(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
+    """Runs `python -m local bigquery`; gives its addresses, `host` and `grpc_port`."""
     options = ["--data", str(data), *(["--port", str(port)] if port else [])]
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "bigquery", *options],
@@ -27,7 +28,7 @@ def server(data: Path, port: int | None = None) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["host"]
+        yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -36,8 +37,8 @@ def server(data: Path, port: int | None = None) -> Iterator[str]:
 @contextmanager
 def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
     """The address of a server of one's own, which all else uses meanwhile."""
-    with server(data, port) as host, chosen(host):
-        yield host
+    with server(data, port) as ready, chosen(ready["host"]):
+        yield ready["host"]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pipeline.graph import Plan, build
 from pipeline.registry import Registry, load_registry
 from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
+from pipeline.write_rows import WriteRows
 from sql.apply import apply_tables
 from sql.tables import all_tables
 
@@ -47,4 +48,5 @@ def make_iris(client: bigquery.Client, dataset: str, registry: Registry) -> None
     warehouse = Warehouse(client.project, dataset)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         source = ReadFiles(str(FIXTURES / "iris" / "*" / "*"))
-        build(pipeline, Plan(source, "by_grouping", 24, warehouse.insert))
+        rows = WriteRows(warehouse.insert)
+        build(pipeline, Plan(source, "by_grouping", 24, rows, warehouse.insert))

@@ -16,6 +16,7 @@ from pipeline.inserts import Insert, connect, insert
 from pipeline.registry import Column, load_registry
 from pipeline.sources import ReadFiles
 from pipeline.warehouse import Warehouse
+from pipeline.write_rows import WriteRows
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
 from tests.integration.bigquery_fixture import own_dataset, running_bigquery
@@ -237,7 +238,8 @@ def test_files_become_rows_dead_letters_and_a_balanced_ledger(
     warehouse = Warehouse(PROJECT, dataset)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         source = ReadFiles(str(tmp_path / "*" / "*"))
-        build(pipeline, Plan(source, "by_grouping", 24, warehouse.insert))
+        inserted = WriteRows(warehouse.insert)
+        build(pipeline, Plan(source, "by_grouping", 24, inserted, warehouse.insert))
     found = rows(client, dataset, FREQ.name)
     assert sorted(row.frequency for row in found) == [50.5, 51.5]
     assert {row.message_id for row in found} <= {"one.json", "two.json"}

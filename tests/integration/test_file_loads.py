@@ -147,8 +147,8 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
         ReadFiles(str(folder), spread=True),
         "by_grouping",
         24,
+        LoadRows(warehouse.load, "gs://temp/rows", spread=True),
         warehouse.insert,
-        load_rows=LoadRows(warehouse.load, "gs://temp/rows", spread=True),
         bounded=True,
     )
     many = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]

@@ -13,6 +13,7 @@ from pipeline.decoding import Message
 from pipeline.graph import Plan, build
 from pipeline.inserts import Rejected
 from pipeline.ledger import COUNTS
+from pipeline.write_rows import WriteRows
 
 CALLS = []
 
@@ -58,7 +59,9 @@ def messages():
 def run(**more):
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         source = beam.Create(messages(), reshuffle=False)
-        build(pipeline, Plan(source, "in_process", 24, collect, bounded=True, **more))
+        rows = WriteRows(collect)
+        plan = Plan(source, "in_process", 24, rows, collect, bounded=True, **more)
+        build(pipeline, plan)
 
 
 def test_the_ledger_is_one_request_after_all_others():

@@ -22,6 +22,7 @@ from pipeline.inserts import Rejected
 from pipeline.ledger import COUNTS
 from pipeline.seen import SeenIds
 from pipeline.sources import ReadFiles
+from pipeline.write_rows import WriteRows
 
 DAY = 24 * 3600
 WRITTEN = defaultdict(list)
@@ -68,7 +69,8 @@ def run(source, memory, horizon_hours=24.0, streaming=True):
     )
     runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     with test_pipeline.TestPipeline(runner=runner, options=options) as pipeline:
-        build(pipeline, Plan(source, memory, horizon_hours, collect))
+        rows = WriteRows(collect)
+        build(pipeline, Plan(source, memory, horizon_hours, rows, collect))
 
 
 def stream(*batches):
@@ -340,4 +342,5 @@ def test_the_ledger_goes_missing_with_a_clear_word():
         test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline,
     ):
         source = beam.Create([message("a", freq(1))])
-        build(pipeline, Plan(source, "by_grouping", 24, refuse_ledger))
+        rows = WriteRows(refuse_ledger)
+        build(pipeline, Plan(source, "by_grouping", 24, rows, refuse_ledger))

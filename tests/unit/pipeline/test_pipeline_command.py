@@ -106,7 +106,7 @@ def test_load_jobs_of_a_service_need_a_bucket(tmp_path):
     (tmp_path / "FREQ_202605080000_1.json").write_text("[]")
     options = [f"--files={tmp_path}", "--project=p", "--runner=DataflowRunner"]
     plan = plan_of(parse([*options, "--temp_location=gs://b/temp"]), "gs://b/temp/x")
-    assert plan.load_rows.spread
+    assert plan.write_rows.spread
     assert (plan.memory, plan.bounded) == ("by_grouping", True)
     with pytest.raises(UsageError, match="--temp_location"):
         plan_of(parse(options), str(tmp_path))
@@ -128,4 +128,4 @@ def test_help_shows_our_options_first():
     )
     assert told.returncode == 0
     assert "--dedup_horizon_hours" in told.stdout
-    assert len(told.stdout.splitlines()) < 50
+    assert len(told.stdout.splitlines()) < 60

@@ -9,10 +9,21 @@ PYTHON := .venv/bin/python
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE ARCHIVE SQL PROJECT DATASET
 VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
+VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
+# The options that images, template and launch share, as a shell's arguments.
+IN_CLOUD = set -- --project "$$PROJECT" --region "$$REGION"; \
+	[ -z "$$TAG" ] || set -- "$$@" --tag "$$TAG"; \
+	[ -z "$$DRY" ] || set -- "$$@" --dry-run
+
+COMPILE = .venv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes \
+	--python-version 3.11
+ON_LINUX = --python-platform x86_64-manylinux_2_28 --constraint requirements.lock
+
 .PHONY: run-local query check drain replay backfill up env down test bench lint sql clean help
+.PHONY: images template launch smoke cost lock
 
 run-local: .venv/complete ## the whole system, a demo feed or your messages, until Ctrl-C
 run-local: #: SAMPLES=dir      replay <DATASET>/<message_id> files, relative to here
@@ -96,6 +107,39 @@ down: .venv/complete ## stop them, or a run-local that goes on elsewhere
 down: #: DATA=dir         the one given to `make up`
 	@$(PYTHON) -m local stack down
 
+images: .venv/complete ## the images of pipeline and bridge, by Cloud Build
+images: #: PROJECT=id REGION=europe-west2 [TAG=name]
+images: #: DRY=1           print what it would do
+	@$(IN_CLOUD); $(PYTHON) -m cloud images "$$@"
+
+template: .venv/complete ## the images, and the Dataflow flex template
+template: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [TAG=name]
+template: #: DRY=1           print what it would do
+	@$(IN_CLOUD); [ -z "$$BUCKET" ] || set -- "$$@" --bucket "$$BUCKET"; \
+	$(PYTHON) -m cloud template "$$@"
+
+launch: .venv/complete ## start the streaming job on Dataflow, from the template
+launch: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [DATASET=name]
+launch: #: UPDATE=1        replace the running job; DRAIN=1: end it
+launch: #: OPTIONS="…"     others of `python -m cloud launch --help`
+launch: #: DRY=1           print the request
+	@$(IN_CLOUD); [ -z "$$BUCKET" ] || set -- "$$@" --bucket "$$BUCKET"; \
+	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
+	[ -z "$$UPDATE" ] || set -- "$$@" --update; \
+	[ -z "$$DRAIN" ] || set -- "$$@" --drain; \
+	$(PYTHON) -m cloud launch "$$@" $$OPTIONS
+
+smoke: .venv/complete ## check a deployment with a few messages, from topic to views
+smoke: #: PROJECT=id REGION=europe-west2 [DATASET=name]
+smoke: #: OPTIONS="…"     others of `python -m cloud smoke --help`
+	@set -- --project "$$PROJECT" --region "$$REGION"; \
+	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
+	$(PYTHON) -m cloud smoke "$$@" $$OPTIONS
+
+cost: .venv/complete ## what a month in the cloud costs
+cost: #: OPTIONS="…"     of `python -m cloud cost --help`
+	@$(PYTHON) -m cloud cost $$OPTIONS
+
 test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
@@ -110,6 +154,10 @@ lint: .venv/complete ## ruff and mypy
 
 sql: .venv/complete ## the SQL of all tables and views into build/sql/
 	@$(PYTHON) -m sql render
+
+lock: .venv/complete ## requirements.lock, and what the images install, from pyproject.toml
+	@$(COMPILE) --universal --all-extras -o requirements.lock pyproject.toml
+	@$(COMPILE) $(ON_LINUX) -o templates/requirements.txt pyproject.toml
 
 clean: ## remove what can be made again: environments, caches, build/ (not .local/)
 	@rm -rf .venv .venv-bigquery build dist *.egg-info

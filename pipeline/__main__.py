@@ -113,14 +113,17 @@ def parse(arguments: list[str]) -> PipelineOptions:
     Raises:
         UsageError: It asks for something that cannot be run.
     """
-    if unknown := _unknown(arguments):
-        raise UsageError(f"unknown option {unknown[0]}")
     options = PipelineOptions(arguments)
     ours = options.view_as(IrisOptions)
-    project = options.view_as(GoogleCloudOptions).project
-    streaming = options.view_as(StandardOptions).streaming
-    validate(ours, project, streaming=bool(streaming))
+    google = options.view_as(GoogleCloudOptions)
+    # The launcher of a template adds options of its own.
+    if not google.template_location and (unknown := _unknown(arguments)):
+        raise UsageError(f"unknown option {unknown[0]}")
     standard = options.view_as(StandardOptions)
+    if ours.subscription and not ours.drain and not runs_here(options):
+        standard.streaming = True  # a service has no other way to read it
+    streaming = bool(standard.streaming)
+    validate(ours, google.project, streaming=streaming)
     if ours.drain and not runs_here(options):
         raise UsageError(
             f"--drain runs in this process: leave out --runner={standard.runner}"
@@ -176,6 +179,8 @@ def run(options: PipelineOptions, plan: Plan) -> int:
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan)
     result = pipeline.run()
+    if _is_left_to_service(options):
+        return 0
     result.wait_until_finish()
     if not options.view_as(IrisOptions).files:
         return 0
@@ -184,6 +189,17 @@ def run(options: PipelineOptions, plan: Plan) -> int:
     if unreadable := counts[UNREADABLE]:
         sys.stderr.write(f"{unreadable:,} could not be read to the end, see above\n")
     return 1 if unreadable else 0
+
+
+def _is_left_to_service(options: PipelineOptions) -> bool:
+    """Whether the job goes on without this process, as Beam's log has told.
+
+    A template only describes it; a stream has no end to wait for.
+    """
+    if options.view_as(GoogleCloudOptions).template_location:
+        return True
+    streaming = options.view_as(StandardOptions).streaming
+    return bool(streaming) and not runs_here(options)
 
 
 if __name__ == "__main__":

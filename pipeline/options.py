@@ -8,15 +8,17 @@ import re
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
+from apache_beam.io.gcp.pubsub import parse_subscription
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.limits import Limits
 from pipeline.sources import GLOB_MAGIC
 from pipeline.usage import UsageError
 
-_SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 # As `glob.has_magic` has it.
+# What ends a drain, and what only a run in this process knows.
 _LIMITS = ("every", "max_messages", "max_seconds")
+HERE_ONLY = ("drain", *_LIMITS)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
 
@@ -78,8 +80,13 @@ class IrisOptions(PipelineOptions):
         )
         group.add_argument(
             "--exactly_once",
-            action="store_true",
-            help="with STORAGE_WRITE_API: store rows once where a request is repeated",
+            # A template gives every parameter a value.
+            nargs="?",
+            const="true",
+            default="false",
+            metavar="true|false",
+            help="with STORAGE_WRITE_API: store rows once where a request is repeated "
+            "(default: %(default)s)",
         )
         group.add_argument(
             "--dedup_horizon_hours",
@@ -121,11 +128,7 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     if bool(options.subscription) == bool(options.files):
         raise UsageError("give one of --subscription and --files")
     if options.subscription:
-        if not _SUBSCRIPTION.match(options.subscription):
-            raise UsageError(
-                "--subscription must be projects/PROJECT/subscriptions/NAME, "
-                f"not {options.subscription!r}"
-            )
+        _require_subscription(options.subscription)
         if streaming and options.drain:
             raise UsageError("give one of --streaming and --drain")
         if not streaming and not options.drain:
@@ -143,11 +146,20 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         )
     if streaming and write_method(options) == "FILE_LOADS":
         raise UsageError("--write_method FILE_LOADS is for bounded runs")
-    if options.exactly_once and write_method(options) != "STORAGE_WRITE_API":
+    if exactly_once(options) and write_method(options) != "STORAGE_WRITE_API":
         raise UsageError("--exactly_once needs --write_method STORAGE_WRITE_API")
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)
+
+
+def _require_subscription(name: str) -> None:
+    try:
+        parse_subscription(name)  # knows what is no name of a project, too
+    except ValueError as error:
+        raise UsageError(
+            f"--subscription must be projects/PROJECT/subscriptions/NAME: {error}"
+        ) from None
 
 
 def _require_apart(pattern: str, prefix: str) -> None:
@@ -218,6 +230,18 @@ def write_method(options: IrisOptions) -> str:
     """The write method that was chosen, or suits the way in."""
     usual = "FILE_LOADS" if options.files else "STREAMING_INSERTS"
     return options.write_method or usual
+
+
+def exactly_once(options: IrisOptions) -> bool:
+    """Whether a repeated request is to store its rows once.
+
+    Raises:
+        UsageError: It is neither true nor false.
+    """
+    text = options.exactly_once.lower()
+    if text not in ("true", "false"):
+        raise UsageError(f"--exactly_once must be true or false, not {text!r}")
+    return bool(text == "true")
 
 
 def horizon_hours(options: IrisOptions) -> float:

@@ -22,7 +22,12 @@ from pipeline.dedup import Memory
 from pipeline.graph import Plan
 from pipeline.inserts import connect
 from pipeline.load_rows import LoadRows
-from pipeline.options import IrisOptions, horizon_hours, write_method
+from pipeline.options import (
+    IrisOptions,
+    exactly_once,
+    horizon_hours,
+    write_method,
+)
 from pipeline.sources import ReadFiles, ReadSubscription, find
 from pipeline.usage import UsageError
 from pipeline.warehouse import Warehouse
@@ -91,7 +96,7 @@ def _write_rows(
         return WriteRows(warehouse.insert)
     if here:
         local_host()  # says what is missing
-    return WriteRows(partial(warehouse.append, exactly_once=ours.exactly_once))
+    return WriteRows(partial(warehouse.append, exactly_once=exactly_once(ours)))
 
 
 def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:

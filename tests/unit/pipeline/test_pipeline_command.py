@@ -11,7 +11,7 @@ from pipeline.options import IrisOptions, drain_limits
 from pipeline.plans import plan_of
 from pipeline.usage import UsageError
 
-SUBSCRIPTION = "--subscription=projects/p/subscriptions/s"
+SUBSCRIPTION = "--subscription=projects/some-project/subscriptions/some"
 DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
 
 

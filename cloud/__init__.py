@@ -1,0 +1,1 @@
+"""Production: images, template, launch, costs, and the first hour's checks."""

@@ -1,0 +1,56 @@
+"""`python -m cloud COMMAND`: what runs from your machine to have gb-iris in the cloud.
+
+Each command is a module of this package with `configure(parser)`, which adds its
+options, and `run(options) -> int`.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+COMMANDS = {
+    "images": "build the images of pipeline and bridge with Cloud Build",
+    "template": "the same, and publish the Dataflow flex template",
+    "launch": "start, update or drain the streaming job",
+    "smoke": "check a deployment with a few messages, from topic to views",
+    "cost": "what a month costs",
+}
+
+HELP = "\n".join(
+    f"  python -m cloud {name:9} {text}" for name, text in COMMANDS.items()
+)
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """A parser that leaves out its usage when an option is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: {message} (--help shows the options)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _OneLineParser(
+        prog="python -m cloud",
+        description=f"Commands, each with --help:\n{HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    name = parser.parse_args(arguments[:1]).command
+    parser = _OneLineParser(prog=f"python -m cloud {name}", description=COMMANDS[name])
+    module = importlib.import_module(f"cloud.{name}")
+    module.configure(parser)
+    try:
+        return int(module.run(parser.parse_args(arguments[1:])))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The flex template: its image, and the container spec that names it.
+
+The spec is written here and not by `gcloud dataflow flex-template build`, which leaves
+out whether the template streams, and which streaming modes it supports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from cloud import images, place
+from cloud.images import ROOT, build_command, execute, images_of
+
+METADATA = ROOT / "templates" / "metadata.json"
+SPEC = ROOT / "build" / "template" / "gb-iris.json"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    images.configure(parser)
+    parser.add_argument(
+        "--bucket",
+        type=place.bucket,
+        help="where the template is published (default: PROJECT-iris-staging)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Builds the images and publishes the template."""
+    where = place.of(options)
+    built = images_of(where, options.tag)
+    spec = json.dumps(container_spec(built.pipeline), indent=2) + "\n"
+    published = place.template_path(options.bucket or where.bucket)
+    if not options.dry_run:
+        SPEC.parent.mkdir(parents=True, exist_ok=True)
+        SPEC.write_text(spec)
+    commands = [
+        build_command(where, built),
+        ["gcloud", "storage", "cp", str(SPEC), published, f"--project={where.project}"],
+    ]
+    code = execute(commands, dry_run=options.dry_run)
+    if options.dry_run:
+        print(f"with {SPEC}:\n{spec}", end="")
+    elif code == 0:
+        print(f"{published} runs {built.pipeline}")
+    return code
+
+
+def container_spec(image: str, metadata: Path = METADATA) -> dict[str, Any]:
+    """The container spec, as JSON: ContainerSpec of the Dataflow API v1b3.
+
+    Args:
+        image: The image of the pipeline; workers run in it, too.
+        metadata: The file of its parameters.
+    """
+    return {
+        "image": image,
+        "sdkInfo": {"language": "PYTHON"},
+        "metadata": json.loads(metadata.read_text()),
+        "defaultEnvironment": {
+            "sdkContainerImage": image,
+            "enableStreamingEngine": True,
+        },
+    }

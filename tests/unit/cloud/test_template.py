@@ -1,0 +1,194 @@
+"""The flex template: spec, metadata and images fit the pipeline that they launch."""
+
+import argparse
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import apache_beam
+import jsonschema
+import pytest
+import yaml
+from google.cloud.dataflow_v1beta3 import ContainerSpec, ParameterType
+
+from cloud.__main__ import main
+from cloud.template import METADATA, container_spec
+from pipeline.options import HERE_ONLY, WRITE_METHODS, IrisOptions
+
+ROOT = Path(__file__).parents[3]
+TEMPLATES = ROOT / "templates"
+SCHEMA = json.loads((Path(__file__).parent / "container_spec.schema.json").read_text())
+IMAGE = "europe-west2-docker.pkg.dev/my-project/gb-iris/pipeline:1"
+PLACE = ["--project=my-project", "--region=europe-west2", "--tag=1"]
+PARAMETERS = {
+    one["name"]: one for one in json.loads(METADATA.read_text())["parameters"]
+}
+
+
+def options_by_name():
+    parser = argparse.ArgumentParser()
+    IrisOptions._add_argparse_args(parser)
+    return {action.dest: action for action in parser._actions if action.dest != "help"}
+
+
+def test_the_spec_is_one_by_the_schema():
+    jsonschema.Draft202012Validator(SCHEMA).validate(container_spec(IMAGE))
+
+
+def test_the_api_knows_every_field_of_the_spec():
+    spec = ContainerSpec.from_json(
+        json.dumps(container_spec(IMAGE)), ignore_unknown_fields=False
+    )
+    assert spec.metadata.streaming
+    assert spec.metadata.supports_at_least_once
+    assert spec.metadata.supports_exactly_once
+    assert spec.metadata.default_streaming_mode == "EXACTLY_ONCE"
+    assert {one.param_type for one in spec.metadata.parameters} > {ParameterType.TEXT}
+    assert spec.default_environment.sdk_container_image == spec.image == IMAGE
+
+
+def test_the_parameters_are_the_options_of_the_pipeline():
+    assert PARAMETERS.keys() == options_by_name().keys() - set(HERE_ONLY)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_default_is_that_of_the_option_and_is_allowed(name):
+    parameter, option = PARAMETERS[name], options_by_name()[name]
+    assert parameter.get("defaultValue") == option.default
+    assert parameter["isOptional"]
+    if option.default is not None:
+        assert all(re.search(one, option.default) for one in parameter["regexes"])
+
+
+def test_the_write_methods_are_those_of_the_pipeline():
+    offered = [one["value"] for one in PARAMETERS["write_method"]["enumOptions"]]
+    assert offered == list(WRITE_METHODS)
+    [pattern] = PARAMETERS["write_method"]["regexes"]
+    assert all(re.search(pattern, method) for method in WRITE_METHODS)
+    assert not re.search(pattern, "FILE_LOAD")
+
+
+def test_the_image_has_the_tested_versions():
+    dockerfile = (TEMPLATES / "Dockerfile").read_text()
+    [beam] = re.findall(r"beam_python(\S+)_sdk:(\S+)", dockerfile)
+    [launcher] = re.findall(r"python(\d)(\d+)-template-launcher-base", dockerfile)
+    [base] = re.findall(r"^FROM python:(\S+)-slim$", dockerfile, re.MULTILINE)
+    assert beam == (base, apache_beam.__version__)
+    assert ".".join(launcher) == base
+    assert ":latest" not in dockerfile
+
+
+def pins(path):
+    return set(re.findall(r"^(\S+)==([^ ;\\]+)", path.read_text(), re.MULTILINE))
+
+
+def test_what_the_image_installs_is_locked_as_everything_else():
+    wanted, locked = (
+        pins(TEMPLATES / "requirements.txt"),
+        pins(ROOT / "requirements.lock"),
+    )
+    assert wanted <= locked
+    names = {name for name, _ in wanted}
+    assert "apache-beam" in names
+    assert "azure-servicebus" not in names
+
+
+@pytest.mark.parametrize("folder", ["templates", "templates/bridge"])
+def test_what_a_dockerfile_copies_is_sent_to_the_build(folder):
+    file = ROOT / folder / "Dockerfile"
+    kept = (ROOT / folder / "Dockerfile.dockerignore").read_text().split()
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", file.read_text(), re.MULTILINE)
+    sources = [source for line in copies for source in line.split()]
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in kept
+
+
+def test_the_build_makes_the_images_that_it_pushes():
+    build = yaml.safe_load((TEMPLATES / "cloudbuild.yaml").read_text())
+    tags = [
+        a.removeprefix("--tag=")
+        for s in build["steps"]
+        for a in s["args"]
+        if "--tag" in a
+    ]
+    files = [
+        a.removeprefix("--file=")
+        for s in build["steps"]
+        for a in s["args"]
+        if "--file" in a
+    ]
+    assert tags == build["images"] == ["$_PIPELINE", "$_BRIDGE"]
+    assert all((ROOT / file).is_file() for file in files)
+
+
+def test_a_dry_run_prints_what_it_would_do_and_does_nothing(
+    capsys, monkeypatch, tmp_path
+):
+    calls = gcloud(monkeypatch, tmp_path)
+    assert main(["template", *PLACE, "--bucket=gs://b-1", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    build, publish = [line for line in told.splitlines() if line.startswith("$ ")]
+    assert "gcloud builds submit" in build
+    assert IMAGE in build
+    assert publish.endswith("gs://b-1/templates/gb-iris.json --project=my-project")
+    assert json.loads(told[told.index("{\n") :]) == container_spec(IMAGE)
+    assert not calls.exists()
+
+
+def gcloud(monkeypatch, folder, code=0):
+    """A gcloud that only writes down what it is asked for; it has no project here."""
+    program, calls = folder / "gcloud", folder / "calls"
+    program.write_text(f'#!/bin/sh\necho "$@" >>"{calls}"\nexit {code}\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return calls
+
+
+def test_the_build_and_the_publication_are_asked_for(monkeypatch, tmp_path, capsys):
+    calls = gcloud(monkeypatch, tmp_path)
+    monkeypatch.setattr("cloud.template.SPEC", tmp_path / "build" / "spec.json")
+    assert main(["template", *PLACE]) == 0
+    build, publish = calls.read_text().splitlines()
+    assert build.startswith(f"builds submit {ROOT}")
+    assert publish.split()[:2] == ["storage", "cp"]
+    published = "gs://my-project-iris-staging/templates/gb-iris.json"
+    assert published in publish
+    assert published in capsys.readouterr().out
+    written = json.loads((tmp_path / "build" / "spec.json").read_text())
+    assert written == container_spec(IMAGE)
+
+
+def test_nothing_is_published_of_a_build_that_failed(monkeypatch, tmp_path):
+    calls = gcloud(monkeypatch, tmp_path, code=3)
+    monkeypatch.setattr("cloud.template.SPEC", tmp_path / "build" / "spec.json")
+    assert main(["template", *PLACE]) == 3
+    assert len(calls.read_text().splitlines()) == 1
+
+
+def test_a_machine_without_gcloud_is_told_where_to_get_it(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["images", *PLACE]) == 2
+    assert "https://cloud.google.com/sdk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ("--project=My Project", "project"),
+        ("--region=london", "region"),
+        ("--tag=a b", "tag"),
+        ("--bucket=B_", "bucket"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_code_2(wrong, word, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["template", *PLACE, wrong])
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"is no {word}" in line

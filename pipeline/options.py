@@ -20,6 +20,7 @@ from pipeline.usage import UsageError
 _LIMITS = ("every", "max_messages", "max_seconds")
 HERE_ONLY = ("drain", *_LIMITS)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
 
 
@@ -128,7 +129,7 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     if bool(options.subscription) == bool(options.files):
         raise UsageError("give one of --subscription and --files")
     if options.subscription:
-        _require_subscription(options.subscription)
+        _require_subscription(options.subscription, by_beam=not options.drain)
         if streaming and options.drain:
             raise UsageError("give one of --streaming and --drain")
         if not streaming and not options.drain:
@@ -153,13 +154,16 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     horizon_hours(options)
 
 
-def _require_subscription(name: str) -> None:
-    try:
-        parse_subscription(name)  # knows what is no name of a project, too
-    except ValueError as error:
+def _require_subscription(name: str, *, by_beam: bool) -> None:
+    if not _SUBSCRIPTION.match(name):
         raise UsageError(
-            f"--subscription must be projects/PROJECT/subscriptions/NAME: {error}"
-        ) from None
+            f"--subscription must be projects/PROJECT/subscriptions/NAME, not {name!r}"
+        )
+    try:
+        if by_beam:  # whose source is strict on what is a project
+            parse_subscription(name)
+    except ValueError as error:
+        raise UsageError(f"--subscription: {error}") from None
 
 
 def _require_apart(pattern: str, prefix: str) -> None:

@@ -21,6 +21,15 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
         ([], "give one of --subscription and --files"),
         ([SUBSCRIPTION, "--files=x", "--project=p"], "give one of"),
         (["--subscription=s", "--streaming", "--project=p"], "projects/PROJECT"),
+        (
+            ["--subscription=projects/p/subscriptions/some", "--streaming"],
+            "Invalid PubSub project name: 'p'",
+        ),
+        (
+            [SUBSCRIPTION, "--exactly_once", "--drain", "--project=p"],
+            "--exactly_once needs --write_method STORAGE_WRITE_API",
+        ),
+        ([*DRAIN, "--exactly_once=yes"], "--exactly_once must be true or false"),
         ([SUBSCRIPTION, "--project=p"], "needs --streaming or --drain"),
         ([*DRAIN, "--streaming"], "one of --streaming and --drain"),
         (["--files=x", "--drain", "--project=p"], "leave out --files"),

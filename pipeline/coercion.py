@@ -1,8 +1,8 @@
 """Records of one dataset to typed rows, by code compiled for their shape.
 
-Nearly every record needs no change at all: its values already have their columns'
-types and its times are canonical. For each order of keys that a dataset shows, a
-predicate is compiled that proves this in one pass over the values; such a record is its
+Nearly every record needs no conversion: its values already have their columns' types,
+or are null, and its times are canonical. For each order of keys that a dataset shows, a
+function is compiled that proves this in one pass over the values; such a record is its
 own row. Every other record takes the second way: column by column, with the exact
 reason where a value is refused.
 """
@@ -22,6 +22,7 @@ from pipeline.registry import Column, Dataset
 from pipeline.values import (
     CONVERTERS,
     DATES,
+    EXACT_FLOAT,
     INT64_MAX,
     INT64_MIN,
     TIMESTAMPS,
@@ -32,21 +33,28 @@ from pipeline.values import (
 Record = dict[str, Any]
 Row = dict[str, Any]
 Shape = tuple[str, ...]
-Predicate = Callable[[Record], bool]
+# The row and the record of the canonical JSON; None for a record of the second way.
+Proof = Callable[[Record], tuple[Row, Record] | None]
 
 # A dataset with optional fields (REMIT) shows dozens of shapes; the bound is for junk.
 MAX_SHAPES = 256
 
-# What proves, in generated code, that a value is already what its column holds. A whole
-# float is left to the second way, because its identity is written without a fraction.
+# What proves, in generated code, that a value is already what its column holds; a null
+# is, in any column. A double holds every whole number within these bounds, so that an
+# integer in a FLOAT64 column is that number, too.
 _PROOFS = {
-    "STRING": "type({v}) is str",
-    "INT64": f"type({{v}}) is int and {INT64_MIN} <= {{v}} <= {INT64_MAX}",
-    "FLOAT64": "type({v}) is float and not {v}.is_integer()",
-    "BOOL": "type({v}) is bool",
-    "DATE": "type({v}) is str and {v} in dates",
-    "TIMESTAMP": "type({v}) is str and {v} in timestamps",
+    "STRING": "(type({v}) is str or {v} is None)",
+    "INT64": f"(type({{v}}) is int and {INT64_MIN} <= {{v}} <= {INT64_MAX}"
+    " or {v} is None)",
+    "FLOAT64": "((type({v}) is float or type({v}) is int)"
+    f" and -{EXACT_FLOAT} < {{v}} < {EXACT_FLOAT} or {{v}} is None)",
+    "BOOL": "(type({v}) is bool or {v} is None)",
+    "DATE": "(type({v}) is str and {v} in dates or {v} is None)",
+    "TIMESTAMP": "(type({v}) is str and {v} in timestamps or {v} is None)",
 }
+# What tells that a record is not its own canonical form, which has no fraction at a
+# whole number.
+_WHOLE = "type({v}) is float and {v}.is_integer()"
 
 
 class TypedRecord(NamedTuple):
@@ -65,6 +73,10 @@ class TypedRecord(NamedTuple):
     record: Record
 
 
+# Without the class's own `__new__`, written in Python, which costs as much as the hash.
+_new_record: Callable[[type[TypedRecord], tuple[Any, ...]], TypedRecord] = tuple.__new__
+
+
 class RecordRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
     """A record that cannot become a row; the message names column and value."""
 
@@ -80,18 +92,18 @@ class Coercer:
         self.dataset = dataset
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
-        self._predicates: dict[Shape, Predicate] = {}
+        self._proofs: dict[Shape, Proof] = {}
 
-    def predicate(self, shape: Shape) -> Predicate:
-        """The compiled test whether a record of this shape is its own row."""
-        predicate = self._predicates.get(shape)
-        if predicate is None:
-            if len(self._predicates) >= MAX_SHAPES:
-                self._predicates.clear()
-            predicate = self._predicates[shape] = self._compile(shape)
-        return predicate
+    def proof(self, shape: Shape) -> Proof:
+        """The compiled proof that a record of this shape is its own row."""
+        proof = self._proofs.get(shape)
+        if proof is None:
+            if len(self._proofs) >= MAX_SHAPES:
+                self._proofs.clear()
+            proof = self._proofs[shape] = self._compile(shape)
+        return proof
 
-    def _compile(self, shape: Shape) -> Predicate:
+    def _compile(self, shape: Shape) -> Proof:
         types = [
             column.type if (column := self._columns.get(name)) else None
             for name in shape
@@ -103,15 +115,29 @@ class Coercer:
             _PROOFS[str(kind)].format(v=name)
             for kind, name in zip(types, names, strict=True)
         ]
+        whole = [
+            _WHOLE.format(v=name)
+            for kind, name in zip(types, names, strict=True)
+            if kind == "FLOAT64"
+        ]
         # Only types of the registry enter the source; names of fields never do.
         source = (
-            "def is_its_own_row(record):\n"
-            f"    {', '.join(names)}, = record.values()\n"
-            f"    return {' and '.join(proofs)}\n"
+            "def own_row(record):\n"
+            "    values = record.values()\n"
+            f"    {', '.join(names)}, = values\n"
+            f"    if not ({' and '.join(proofs)}):\n"
+            "        return None\n"
+            f"    if None in values{''.join(f' or {one}' for one in whole)}:\n"
+            "        return tidied(record)\n"
+            "    return record, record\n"
         )
-        scope = {"dates": DATES.known, "timestamps": TIMESTAMPS.known}
+        scope = {
+            "dates": DATES.known,
+            "timestamps": TIMESTAMPS.known,
+            "tidied": _tidied,
+        }
         exec(source, scope)  # noqa: S102
-        return scope["is_its_own_row"]  # type: ignore[return-value] # made by exec
+        return scope["own_row"]  # type: ignore[return-value] # made by exec
 
     def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
         """Makes the id and the row of one record, column by column.
@@ -153,7 +179,7 @@ class Coercer:
         typed: list[TypedRecord] = []
         refused: list[tuple[int, RecordRefused]] = []
         shape: Shape = ()
-        is_its_own_row: Predicate = _never
+        own_row: Proof = _never
         salt = self._salt
         for index, record in enumerate(records):
             try:
@@ -162,10 +188,13 @@ class Coercer:
                         Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
                     )
                 if (keys := tuple(record)) != shape:
-                    shape, is_its_own_row = keys, self.predicate(keys)
-                if not exact and is_its_own_row(record):
-                    identity = hash_of(salt, plain_json(record))
-                    typed.append(TypedRecord(identity, record, index, record))
+                    shape, own_row = keys, self.proof(keys)
+                if not exact and (found := own_row(record)):
+                    row, canonical = found
+                    identity = hash_of(salt, plain_json(canonical))
+                    typed.append(
+                        _new_record(TypedRecord, (identity, row, index, record))
+                    )
                     continue
                 identity, row = self.coerce(record, exact=exact)
             except RecordRefused as refusal:
@@ -178,8 +207,18 @@ class Coercer:
         return typed, refused
 
 
-def _never(_record: Record) -> bool:
-    return False
+def _never(_record: Record) -> None:
+    return None
+
+
+def _tidied(record: Record) -> tuple[Row, Record]:
+    """A record that is its own row, as a row without nulls and as canonical JSON."""
+    row = {name: value for name, value in record.items() if value is not None}
+    canonical = {
+        name: int(value) if type(value) is float and value.is_integer() else value
+        for name, value in row.items()
+    }
+    return row, canonical
 
 
 def _convert_record(

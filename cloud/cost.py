@@ -93,7 +93,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--worker",
         choices=WORKERS,
-        default="n1-standard-1",
+        default="n1-standard-2",
         help="machine of the Dataflow worker (default: %(default)s)",
     )
     how.add_argument(
@@ -123,7 +123,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints or writes what was asked for; 1 when a checked page is out of date."""
+    """Prints or writes what was asked for.
+
+    Returns:
+        0, 1 when a checked page is out of date, 2 when an option must be corrected.
+    """
+    try:
+        return _run(options)
+    except UsageError as error:
+        sys.stderr.write(f"python -m cloud cost: {error}\n")
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.check and not options.write:
         raise UsageError("--check needs --write FILE")
     if options.write:
@@ -197,7 +209,7 @@ def _scenarios(options: argparse.Namespace) -> list[Scenario]:
         scenario("the bridge on an e2-micro", bridge="vm"),
         scenario("rows through the Storage Write API",
                  write_method="STORAGE_WRITE_API"),
-        scenario("an e2-standard-2 as worker", worker="e2-standard-2"),
+        scenario("an n1-standard-1 as worker", worker="n1-standard-1"),
         scenario("Belgium (europe-west1)", region="europe-west1"),
         scenario("Iowa (us-central1), BigQuery in US", region="us-central1",
                  location="US"),
@@ -216,7 +228,7 @@ def _inputs(options: argparse.Namespace) -> list[tuple[str, str, str]]:
         (
             "`--worker`",
             options.worker,
-            "the smallest; 89 tables in Python may want the next",
+            "the default of `python -m cloud launch`",
         ),
     ]
     numbers = [

@@ -162,13 +162,15 @@ def page(options: argparse.Namespace) -> str:
     other = next(bridge for bridge in BRIDGES if bridge != options.bridge)
     others = bills_of(_changed(options, bridge=other))
     writing = writing_lines(_place(options), Feed(**_numbers(options, Feed)))
+    prices = _prices_of(bills, others)
     return cost_page(
         answer(bills, others, _BRIDGE_WORDS[other]),
         bills,
         list(writing.values()),
         _scenarios(options),
         _inputs(options),
-        _prices_of(bills, others),
+        prices,
+        _free_of(prices),
     )
 
 
@@ -249,6 +251,13 @@ def _prices_of(*bills: Sequence[Bill]) -> list[Price]:
     }
     order = load_prices().names()
     return sorted(used, key=lambda price: (order.index(price.name), price.place))
+
+
+def _free_of(prices: Sequence[Price]) -> list[Price]:
+    """The free tiers of what has these prices, where it has them."""
+    listed = load_prices()
+    found = (listed.free(price.name, price.place) for price in prices)
+    return [free for free in found if free]
 
 
 def _as_table(bills: Sequence[Bill]) -> str:

@@ -116,6 +116,7 @@ def cost_page(
     scenarios: Sequence[Scenario],
     inputs: Sequence[tuple[str, str, str]],
     prices: Sequence[Price],
+    free: Sequence[Price],
 ) -> str:
     """The whole page; the same arguments give the same text."""
     unchecked = sum(not price.is_checked for price in prices)
@@ -140,7 +141,9 @@ def cost_page(
         _table(("option", "value", "where it is from"), (1,), inputs),
         _MEASURED,
         "## Sources",
-        _price_table(prices),
+        _price_table(prices, "$"),
+        "Free every month, for a billing account:",
+        _price_table(free, ""),
         "## What is left out",
         _LEFT_OUT,
     ]
@@ -177,15 +180,22 @@ def _scenario_table(bills: Sequence[Bill], scenarios: Sequence[Scenario]) -> str
     return _table(head, range(1, len(head)), rows)
 
 
-def _price_table(prices: Sequence[Price]) -> str:
+def _price_table(prices: Sequence[Price], sign: str) -> str:
     rows = []
     for price in prices:
         checked = "yes" if price.is_checked else f"⚠ no: {price.note}"
         what, page = price.name.replace("_", " "), price.page.removeprefix("https://")
         link = f"[{page}]({price.page})"
-        cost = f"${price.usd:f} per {price.unit}"
+        cost = f"{sign}{price.usd:f}{' per' if sign else ''} {price.unit}"
         rows.append((what, price.place, cost, link, str(price.read), checked))
-    head = ("price of", "place", "amount", "page", "looked up", "seen on the page")
+    head = (
+        "price of" if sign else "what",
+        "place",
+        "amount",
+        "page",
+        "looked up",
+        "seen on the page",
+    )
     return _table(head, (), rows)
 
 

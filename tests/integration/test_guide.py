@@ -1,4 +1,4 @@
-"""The guide's queries run as they stand."""
+"""The queries of the guide and of the operations page run as they stand."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,19 @@ from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
-QUERIES = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
-DATASETS = sorted(
-    {name.upper() for name in re.findall(r"uk_energy_prod\.bmrs_([a-z]+)_", GUIDE)}
-)
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "guide.md").read_text()
+OPERATIONS = (DOCS / "operations.md").read_text()
+
+
+def queries(text):
+    """Its queries, but those of what only BigQuery itself has."""
+    found = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    return [query for query in found if "INFORMATION_SCHEMA" not in query]
+
+
+NAMES = re.findall(r"uk_energy_prod\.bmrs_([a-z]+)_", GUIDE + OPERATIONS)
+DATASETS = sorted({name.upper() for name in NAMES})
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +36,11 @@ def client(client, bigquery_host):
     return connect(bigquery_host)
 
 
-def test_every_query_runs(client):
-    assert len(QUERIES) >= 10
-    for query in QUERIES:
+@pytest.mark.parametrize(
+    ("page", "least"), [(GUIDE, 10), (OPERATIONS, 5)], ids=["guide", "operations"]
+)
+def test_every_query_runs(client, page, least):
+    assert len(queries(page)) >= least
+    for query in queries(page):
         rows = client.query_and_wait(query)
         assert rows.schema, query

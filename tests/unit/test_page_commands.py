@@ -1,0 +1,132 @@
+"""What README and docs tell a reader to type exists, and so does what they link to."""
+
+import functools
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# docs/data.md has no commands and thousands of lines.
+PAGES = [
+    ROOT / "README.md",
+    *sorted({*ROOT.glob("docs/*.md")} - {ROOT / "docs/data.md"}),
+]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+# Packages whose first argument is a command with options of its own.
+COMMANDS = re.compile(r"(bridge|sql|local|cloud)( [a-z]\w*)?$")
+COMMAND = re.compile(r"(?:^|&& |\$\()((?:\.venv/bin/)?python -m [^#\n]+|make [^#\n]+)")
+
+
+def code(text):
+    """The lines of all code blocks, with continued ones joined."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def commands(page):
+    found = [COMMAND.findall(line) for line in code(page.read_text(encoding="utf-8"))]
+    return [text.rstrip(") ") for texts in found for text in texts]
+
+
+def words(text):
+    return shlex.split(text.split("&&")[0])
+
+
+def told(prefix):
+    """Commands of all pages that begin so, each once, with the page's name."""
+    return sorted(
+        {
+            (page.name, command)
+            for page in PAGES
+            for command in commands(page)
+            if (command.startswith("make")) == (prefix == "make")
+        }
+    )
+
+
+@functools.cache
+def help_of(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def headings(text):
+    """The anchors of a page, as GitHub makes them."""
+    outside = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_commands_are_found():
+    assert ("README.md", "make run-local") in told("make")
+    assert len(told("python")) > 20
+
+
+@pytest.mark.parametrize(("page", "command"), told("make"))
+def test_a_make_target_and_its_variables_exist(page, command):
+    given = [word for word in words(command)[1:] if not word.startswith("-")]
+    variables = [word.split("=")[0] for word in given if "=" in word]
+    targets = [word for word in given if "=" not in word]
+    assert targets, "a command that makes nothing"
+    for target in targets:
+        assert re.search(rf"^{target}:.* ## ", MAKEFILE, re.MULTILINE)
+        help_lines = re.findall(rf"^{target}: #: (.+)$", MAKEFILE, re.MULTILINE)
+        for name in variables:
+            assert re.search(rf"\b{name}=", " ".join(help_lines)), name
+
+
+@pytest.mark.parametrize(("page", "command"), told("python"))
+def test_a_module_its_command_and_its_options_exist(page, command):
+    arguments = words(command)
+    arguments = arguments[arguments.index("-m") + 1 :]
+    module = arguments[:2] if COMMANDS.match(" ".join(arguments[:2])) else arguments[:1]
+    shown = help_of(tuple(module))
+    for option in (word for word in arguments if word.startswith("--")):
+        name = option.split("=")[0]
+        assert re.search(rf"{name}(?![\w-])", shown), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in headings(linked.read_text(encoding="utf-8")), target
+
+
+def test_every_symptom_is_in_the_table_on_top():
+    table, _, rest = OPERATIONS.partition("\n## ")
+    linked = set(re.findall(r"\]\(#([^)]+)\) \|$", table, re.MULTILINE))
+    assert linked == headings("## " + rest)
+
+
+def test_every_section_says_what_it_is_and_when_it_is_over():
+    for section in OPERATIONS.split("\n## ")[1:]:
+        title = section.splitlines()[0]
+        assert "**It is over**" in section, title
+        assert "```" in section, title
+
+
+def test_what_the_bridge_logs_is_quoted_as_it_is():
+    quoted = set(re.findall(r'`"message": "([^"]+)"`', OPERATIONS))
+    source = "".join(path.read_text() for path in ROOT.glob("bridge/*.py"))
+    assert quoted
+    for text in quoted:
+        assert f'"{text}"' in source, text

@@ -15,7 +15,7 @@ lie in files with real ones.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -67,23 +67,23 @@ def clean(
     """
     outcome = Outcome()
     day = today or dt.datetime.now(dt.UTC).date()
-    for table, condition in _conditions(registry):
+    conditions = dict(_conditions(registry))
+    try:
+        runs = _runs(client, place, conditions, marker, day)
+    except GoogleAPICallError as error:
+        outcome.refused.append(first_line(error))
+        return outcome
+    for table, run, count in runs:
         name = quoted(f"{place.tables}.{table}")
         try:
-            runs = _runs(client, name, condition, marker, day)
+            _delete(client, name, conditions[table], run, day)
         except GoogleAPICallError as error:
-            outcome.refused.append(f"{table}: {first_line(error)}")
-            continue
-        for run, count in runs:
-            try:
-                _delete(client, name, condition, run, day)
-            except GoogleAPICallError as error:
-                if STREAMED in str(error):
-                    outcome.streamed += count
-                else:
-                    outcome.refused.append(f"{table}: {first_line(error)}")
+            if STREAMED in str(error):
+                outcome.streamed += count
             else:
-                outcome.removed += count
+                outcome.refused.append(f"{table}: {first_line(error)}")
+        else:
+            outcome.removed += count
     return outcome
 
 
@@ -127,22 +127,25 @@ def _conditions(registry: Registry) -> Iterator[tuple[str, str]]:
 
 def _runs(
     client: bigquery.Client,
-    table: str,
-    condition: str,
+    place: Place,
+    conditions: Mapping[str, str],
     marker: str | None,
     today: dt.date,
-) -> Sequence[tuple[str, int]]:
-    sql = (
-        f"SELECT REGEXP_EXTRACT(message_id, r'^({MARKER_PATTERN})_') AS run, "  # noqa: S608 - names are quoted
-        f"COUNT(*) AS found FROM {table} WHERE {condition} "
+) -> list[tuple[str, str, int]]:
+    """Table, marker and number of rows of each run that has some there."""
+    sql = " UNION ALL ".join(
+        f"SELECT '{table}' AS name, COUNT(*) AS found, "  # noqa: S608 - names are quoted
+        f"REGEXP_EXTRACT(message_id, r'^({MARKER_PATTERN})_') AS run "
+        f"FROM {quoted(f'{place.tables}.{table}')} WHERE {condition} "
         f"AND REGEXP_CONTAINS(message_id, r'^{MARKER_PATTERN}_') "
-        "AND STARTS_WITH(message_id, @marker) GROUP BY run ORDER BY run"
+        "AND STARTS_WITH(message_id, @marker) GROUP BY run"
+        for table, condition in conditions.items()
     )
     parameters = _parameters(f"{marker}_" if marker else PREFIX, today)
     job = bigquery.QueryJobConfig(query_parameters=parameters)
     job.use_query_cache = False
     rows = client.query_and_wait(sql, job_config=job)
-    return [(row["run"], row["found"]) for row in rows]
+    return [(row["name"], row["run"], row["found"]) for row in rows]
 
 
 def _delete(

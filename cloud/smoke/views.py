@@ -35,20 +35,19 @@ def look(
         run: The run.
         suffix: `unified` or `latest`.
     """
-    counts: Counts = {}
-    for name in UNIT_COLUMNS:
-        view = quoted(f"{place.tables}.{registry[name].stem}_{suffix}")
-        where = f"settlementDate = @day AND {quoted(UNIT_COLUMNS[name])} = @unit"
-        found = _counts(client, run, view, where)
-        if isinstance(found, str):
-            return found
-        counts |= found
-    return counts
+    parts = [
+        _part(
+            f"{place.tables}.{registry[name].stem}_{suffix}",
+            f"settlementDate = @day AND {quoted(unit)} = @unit",
+        )
+        for name, unit in UNIT_COLUMNS.items()
+    ]
+    return _counts(client, run, " UNION ALL ".join(parts))
 
 
 def held(client: bigquery.Client, place: Place, run: Run) -> Counts | str:
     """Rows of `iris_held` of a run by message, or why it does not answer."""
-    return _counts(client, run, quoted(f"{place.tables}.{HELD}"), "TRUE")
+    return _counts(client, run, _part(f"{place.tables}.{HELD}", "TRUE"))
 
 
 def findings(
@@ -81,11 +80,14 @@ def _compared(name: str, counts: Counts | str, wanted: Counts, place: Place) -> 
     return ok(name, f"answers with the {sum(wanted.values())} rows of this run")
 
 
-def _counts(client: bigquery.Client, run: Run, view: str, where: str) -> Counts | str:
-    sql = (
-        f"SELECT message_id, COUNT(*) AS found FROM {view} WHERE {where} "  # noqa: S608 - names are quoted
+def _part(view: str, where: str) -> str:
+    return (
+        f"SELECT message_id, COUNT(*) AS found FROM {quoted(view)} WHERE {where} "  # noqa: S608 - names are quoted
         "AND STARTS_WITH(message_id, @marker) GROUP BY message_id"
     )
+
+
+def _counts(client: bigquery.Client, run: Run, sql: str) -> Counts | str:
     parameters = [
         bigquery.ScalarQueryParameter("marker", "STRING", f"{run.marker}_"),
         bigquery.ScalarQueryParameter("unit", "STRING", run.marker),

@@ -4,12 +4,13 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import BadRequest, Forbidden
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.cloud import bigquery
 from google.pubsub_v1 import types
 
@@ -43,6 +44,42 @@ def pubsub(tmp_path_factory):
         yield server
 
 
+# A real one, but for dedup, which lets everything pass.
+FORGETFUL = """
+from pipeline import __main__, dedup
+dedup._unseen = lambda batch, *_: batch
+__main__.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def forgetful(pubsub, bigquery_host):
+    """Topic and subscription of a pipeline that drops no duplicate.
+
+    It is started before the tables are made, and is ready when they are.
+    """
+    with pytest.MonkeyPatch.context() as patch, Clients(pubsub.host, patch) as clients:
+        create(clients, "forgetful")
+    hosts = {
+        "PUBSUB_EMULATOR_HOST": pubsub.host,
+        "BIGQUERY_EMULATOR_HOST": bigquery_host,
+    }
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", FORGETFUL, "--drain", "--every=1s"),
+            f"--subscription=projects/{PROJECT}/subscriptions/forgetful",
+            *(f"--project={PROJECT}", f"--dataset={DATASET}"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, **hosts},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield "--topic", "forgetful", "--subscription", "forgetful"
+    process.kill()
+    process.wait()
+
+
 @pytest.fixture(scope="module")
 def tables(client):
     """The tables and views of a dataset, made once."""
@@ -56,30 +93,43 @@ def topics(pubsub, monkeypatch):
     """Topics and subscriptions as in production; they are gone afterwards."""
     with Clients(pubsub.host, monkeypatch) as clients:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
-        for topic in (TOPIC, LETTERS):
-            clients.publisher.create_topic(name=topic)
-        clients.subscriber.create_subscription(name=LETTERS_SUBSCRIPTION, topic=LETTERS)
-        create(clients, TOPIC)
+        create(clients, "iris-messages", "iris-messages-pipeline")
         yield clients
-        listed = clients.subscriber.list_subscriptions(project=f"projects/{PROJECT}")
-        for subscription in listed:
-            clients.subscriber.delete_subscription(subscription=subscription.name)
-        for topic in clients.publisher.list_topics(project=f"projects/{PROJECT}"):
-            clients.publisher.delete_topic(topic=topic.name)
+        for name in (SUBSCRIPTION, LETTERS_SUBSCRIPTION):
+            with contextlib.suppress(NotFound):
+                clients.subscriber.delete_subscription(subscription=name)
+        for name in (TOPIC, LETTERS):
+            with contextlib.suppress(NotFound):
+                clients.publisher.delete_topic(topic=name)
 
 
-def create(clients, topic):
-    policy = types.DeadLetterPolicy(dead_letter_topic=LETTERS, max_delivery_attempts=50)
-    clients.subscriber.create_subscription(
-        request={"name": SUBSCRIPTION, "topic": topic, "dead_letter_policy": policy}
-    )
+def create(clients, topic, subscription=None):
+    """A topic with its subscription, and those of its dead letters."""
+    for name in (topic, f"{topic}-dead-letters"):
+        clients.publisher.create_topic(name=f"projects/{PROJECT}/topics/{name}")
+    letters = f"{topic}-dead-letters"
+    subscribe(clients, letters, letters)
+    subscribe(clients, subscription or topic, topic, letters)
+
+
+def subscribe(clients, name, topic, letters=None):
+    request = {
+        "name": f"projects/{PROJECT}/subscriptions/{name}",
+        "topic": f"projects/{PROJECT}/topics/{topic}",
+    }
+    if letters:
+        request["dead_letter_policy"] = types.DeadLetterPolicy(
+            dead_letter_topic=f"projects/{PROJECT}/topics/{letters}",
+            max_delivery_attempts=50,
+        )
+    clients.subscriber.create_subscription(request=request)
 
 
 @pytest.fixture
 def smoke(tables, topics, monkeypatch, capsys):
     """Runs the command; gives its exit code, and its findings by name."""
     monkeypatch.setattr(command, "load_registry", lambda: REGISTRY)
-    monkeypatch.setattr(trial, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(trial, "POLL_SECONDS", 0.5)
     monkeypatch.setattr(trial, "LEDGER_SECONDS", 3.0)
 
     def run(*options):
@@ -97,34 +147,6 @@ def parsed(*options):
     return parser.parse_args([*given, *options])
 
 
-# A real one, but for dedup, which lets everything pass.
-FORGETFUL = """
-from pipeline import __main__, dedup
-dedup._unseen = lambda batch, *_: batch
-__main__.main()
-"""
-
-
-@contextlib.contextmanager
-def forgetful_pipeline():
-    """A drain that reads again and again, and drops no duplicate."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", FORGETFUL, "--drain", "--every=1s"),
-            *(f"--subscription={SUBSCRIPTION}", f"--project={PROJECT}"),
-            f"--dataset={DATASET}",
-        ],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 def failures(findings):
     return [name for name, each in findings.items() if each["verdict"] == "FAILED"]
 
@@ -137,6 +159,12 @@ def rows_left(client):
     return row.found
 
 
+def test_a_pipeline_that_drops_no_duplicates(forgetful, smoke, tables):
+    code, findings = smoke("--timeout", "60s", *forgetful)
+    assert (code, failures(findings)) == (1, ["duplicate"])
+    assert rows_left(tables) == 0
+
+
 def test_all_is_well(smoke, tables):
     code, findings = smoke("--timeout", "60s", "--run-drain")
     assert (code, failures(findings)) == (0, [])
@@ -145,13 +173,6 @@ def test_all_is_well(smoke, tables):
     assert findings["ledger"]["verdict"] == "ok"
     assert findings["cleaning"]["seen"] == "10 rows of this run are removed"
     assert findings["permissions"]["verdict"] == "not known"
-    assert rows_left(tables) == 0
-
-
-def test_a_pipeline_that_drops_no_duplicates(smoke, tables):
-    with forgetful_pipeline():
-        code, findings = smoke("--timeout", "60s")
-    assert (code, failures(findings)) == (1, ["duplicate"])
     assert rows_left(tables) == 0
 
 
@@ -169,7 +190,7 @@ def test_nobody_reads(smoke, topics, tables):
 
 def test_dead_letters_that_nobody_keeps(smoke, topics):
     topics.subscriber.delete_subscription(subscription=LETTERS_SUBSCRIPTION)
-    code, findings = smoke("--timeout", "1s")
+    code, findings = smoke("--dataset", "nowhere")
     assert code == 1
     assert "keeps nothing" in findings["dead-letter topic"]["seen"]
     assert "--topic iris-messages-dead-letters" in findings["dead-letter topic"]["todo"]
@@ -191,9 +212,12 @@ def test_no_subscription(smoke, topics):
 
 def test_a_subscription_of_another_topic(smoke, topics):
     topics.subscriber.delete_subscription(subscription=SUBSCRIPTION)
-    create(topics, LETTERS)
+    subscribe(topics, "iris-messages-pipeline", "iris-messages-dead-letters")
     code, findings = smoke()
-    assert (code, failures(findings)) == (1, ["subscription", "publish"])
+    assert (code, failures(findings)) == (
+        1,
+        ["subscription", "dead-letter topic", "publish"],
+    )
     assert LETTERS in findings["subscription"]["seen"]
 
 

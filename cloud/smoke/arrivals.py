@@ -10,6 +10,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run, by_reason
 from cloud.smoke.place import Place
@@ -34,9 +35,9 @@ class Arrived:
     Attributes:
         copies: Rows, by message.
         records: Different records among them, by message.
-        letters: Dead letters, by message and reason code.
+        letters: Different dead letters, by message and reason code.
         errors: What was wrong, by reason code.
-        unmapped: Unmapped messages, by message.
+        unmapped: Different unmapped messages, by message.
         apart_seconds: Between the first and the last copy of a record, by message.
     """
 
@@ -64,14 +65,14 @@ def look(
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refuses.
     """
-    parameters = [
-        bigquery.ScalarQueryParameter("marker", "STRING", f"{run.marker}_"),
-        bigquery.ScalarQueryParameter("day", "DATE", run.day),
-        bigquery.ScalarQueryParameter("since", "TIMESTAMP", run.began - CLOCK_SKEW),
-    ]
-    job = bigquery.QueryJobConfig(query_parameters=parameters)
-    job.use_query_cache = False
-    return arrived(client.query_and_wait(_statement(place, registry), job_config=job))
+    found = queries.rows(
+        client,
+        _statement(place, registry),
+        marker=f"{run.marker}_",
+        day=run.day,
+        since=run.began - CLOCK_SKEW,
+    )
+    return arrived(found)
 
 
 def _statement(place: Place, registry: Registry) -> str:
@@ -83,13 +84,15 @@ def _statement(place: Place, registry: Registry) -> str:
     unmapped = quoted(f"{place.tables}.{UNMAPPED.name}")
     parts.append(
         "SELECT 'letter' AS kind, message_id, reason, COUNT(*) AS copies, "  # noqa: S608 - names are quoted
-        "COUNT(*) AS records, 0.0 AS apart_seconds, ANY_VALUE(error) AS error "
+        "COUNT(DISTINCT dead_letter_id) AS records, 0.0 AS apart_seconds, "
+        "ANY_VALUE(error) AS error "
         f"FROM {letters} WHERE failed_utc >= @since "
         "AND STARTS_WITH(message_id, @marker) GROUP BY message_id, reason"
     )
     parts.append(
         "SELECT 'unmapped' AS kind, message_id, '' AS reason, COUNT(*) AS copies, "  # noqa: S608 - names are quoted
-        f"COUNT(*) AS records, 0.0 AS apart_seconds, '' AS error FROM {unmapped} "
+        "COUNT(DISTINCT unmapped_id) AS records, 0.0 AS apart_seconds, '' AS error "
+        f"FROM {unmapped} "
         "WHERE ingested_utc >= @since AND STARTS_WITH(message_id, @marker) "
         "GROUP BY message_id"
     )
@@ -115,10 +118,10 @@ def arrived(rows: Any) -> Arrived:
             found.records[row["message_id"]] = row["records"]
             found.apart_seconds[row["message_id"]] = row["apart_seconds"]
         elif row["kind"] == "letter":
-            found.letters[row["message_id"], row["reason"]] = row["copies"]
+            found.letters[row["message_id"], row["reason"]] = row["records"]
             found.errors[row["reason"]] = row["error"] or ""
         else:
-            found.unmapped[row["message_id"]] = row["copies"]
+            found.unmapped[row["message_id"]] = row["records"]
     return found
 
 

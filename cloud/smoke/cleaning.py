@@ -18,9 +18,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
 from cloud.smoke.place import Place
@@ -70,14 +70,14 @@ def clean(
     conditions = dict(_conditions(registry))
     try:
         runs = _runs(client, place, conditions, marker, day)
-    except GoogleAPICallError as error:
+    except queries.REFUSALS as error:
         outcome.refused.append(first_line(error))
         return outcome
     for table, run, count in runs:
         name = quoted(f"{place.tables}.{table}")
         try:
             _delete(client, name, conditions[table], run, day)
-        except GoogleAPICallError as error:
+        except queries.REFUSALS as error:
             if STREAMED in str(error):
                 outcome.streamed += count
             else:
@@ -141,10 +141,8 @@ def _runs(
         "AND STARTS_WITH(message_id, @marker) GROUP BY run"
         for table, condition in conditions.items()
     )
-    parameters = _parameters(f"{marker}_" if marker else PREFIX, today)
-    job = bigquery.QueryJobConfig(query_parameters=parameters)
-    job.use_query_cache = False
-    rows = client.query_and_wait(sql, job_config=job)
+    prefix = f"{marker}_" if marker else PREFIX
+    rows = queries.rows(client, sql, marker=prefix, today=today)
     return [(row["name"], row["run"], row["found"]) for row in rows]
 
 
@@ -155,13 +153,4 @@ def _delete(
         f"DELETE FROM {table} WHERE {condition} "  # noqa: S608 - names are quoted
         "AND STARTS_WITH(message_id, @marker)"
     )
-    parameters = _parameters(f"{run}_", today)
-    job = bigquery.QueryJobConfig(query_parameters=parameters)
-    client.query(sql, job_config=job).result()
-
-
-def _parameters(marker: str, today: dt.date) -> list[bigquery.ScalarQueryParameter]:
-    return [
-        bigquery.ScalarQueryParameter("marker", "STRING", marker),
-        bigquery.ScalarQueryParameter("today", "DATE", today),
-    ]
+    queries.execute(client, sql, marker=f"{run}_", today=today)

@@ -10,12 +10,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
-from requests.exceptions import RequestException
 
-from cloud.smoke import cleaning, deployment, google_api, place, report, tables
+from cloud.smoke import cleaning, deployment, google_api, place, queries, report, tables
 from cloud.smoke.findings import Finding, Verdict, any_failed, failed
 from cloud.smoke.messages import new_run
 from cloud.smoke.place import Place
@@ -171,7 +169,7 @@ def _before(
     yield from pubsub.findings()
     try:
         yield from tables.findings(client, where, registry)
-    except (GoogleAPICallError, RetryError, RequestException) as error:
+    except queries.REFUSALS as error:
         todo = f"ask for roles/bigquery.user on {where.project} and for roles/"
         yield failed(
             "tables", first_line(error), f"{todo}bigquery.dataEditor on {where.dataset}"

@@ -11,6 +11,7 @@ from cloud.smoke.findings import Finding, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
 from cloud.smoke.place import DRAIN_JOB, Place
 
+NO_REGION = "--region says where the pipeline runs"
 # What stands in for the findings where there is no cloud.
 LOCAL = {
     "APIs": "local servers have none to enable",
@@ -41,7 +42,8 @@ def findings(
     """
     yield _asked("APIs", lambda: services.apis(_apis(api, place), place))
     yield _asked("billing", lambda: services.billing(_billing(api, place), place))
-    yield _runner(api, place)
+    drain = _drain_job(api, place)
+    yield _runner(api, place, drain)
     yield _asked(
         "backlog",
         lambda: services.backlog(_metrics(api, place, place.subscription, now), place),
@@ -51,7 +53,7 @@ def findings(
         "undeliverable messages",
         lambda: services.given_up(_metrics(api, place, letters, now), place),
     )
-    yield _quotas(api, place)
+    yield _quotas(api, place, drains=bool(drain) and not isinstance(drain, str))
     yield from permissions.findings(api, place, impersonate=impersonate)
 
 
@@ -64,7 +66,11 @@ def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
 
 def _apis(api: GoogleApi, place: Place) -> Mapping[str, Any]:
     parent = f"projects/{place.project}"
-    wanted = (*services.REQUIRED_APIS, *services.DATAFLOW_APIS)
+    wanted = (
+        *services.REQUIRED_APIS,
+        *services.DRAIN_APIS,
+        *services.DATAFLOW_APIS,
+    )
     names = [f"{parent}/services/{name}.googleapis.com" for name in wanted]
     return api.get("serviceusage", f"v1/{parent}/services:batchGet", {"names": names})
 
@@ -97,27 +103,37 @@ def _stamp(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _runner(api: GoogleApi, place: Place) -> Finding:
+def _drain_job(api: GoogleApi, place: Place) -> Mapping[str, Any] | str:
+    """The Cloud Run job; empty where there is none, text for why it is unknown."""
     if not place.region:
-        return unknown("pipeline", f"--region says where {DRAIN_JOB} or Dataflow runs")
-    path = f"projects/{place.project}/locations/{place.region}/jobs"
-    drain: Mapping[str, Any] | str
+        return NO_REGION
     try:
-        drain = api.get("run", f"v2/{path}/{DRAIN_JOB}")
+        return api.get("run", f"v2/{_jobs(place)}/{DRAIN_JOB}")
     except RefusedError as error:
-        drain = {} if error.is_missing else str(error)
+        return {} if error.is_missing else str(error)
+
+
+def _jobs(place: Place) -> str:
+    return f"projects/{place.project}/locations/{place.region}/jobs"
+
+
+def _runner(api: GoogleApi, place: Place, drain: Mapping[str, Any] | str) -> Finding:
+    if not place.region:
+        return unknown("pipeline", NO_REGION)
     jobs: list[Mapping[str, Any]] | str
     try:
-        answer = api.get("dataflow", f"v1b3/{path}", {"filter": "ACTIVE"})
+        answer = api.get("dataflow", f"v1b3/{_jobs(place)}", {"filter": "ACTIVE"})
         jobs = answer.get("jobs", [])
     except RefusedError as error:
         jobs = str(error)
     return services.runner(drain, jobs, place)
 
 
-def _quotas(api: GoogleApi, place: Place) -> Finding:
+def _quotas(api: GoogleApi, place: Place, *, drains: bool) -> Finding:
     name = "quotas for Dataflow"
     if not place.region:
-        return unknown(name, "--region says where Dataflow's workers run")
+        return unknown(name, NO_REGION)
     path = f"compute/v1/projects/{place.project}/regions/{place.region}"
-    return _asked(name, lambda: services.quotas(api.get("compute", path), place))
+    return _asked(
+        name, lambda: services.quotas(api.get("compute", path), place, drains=drains)
+    )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from google.cloud import bigquery
 
+from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok
 from cloud.smoke.messages import Run
 from cloud.smoke.place import Place
@@ -38,12 +39,9 @@ def sums(client: bigquery.Client, place: Place, run: Run) -> Sums:
         f"SELECT dataset, {counts} FROM {quoted(f'{place.tables}.{LEDGER.name}')} "  # noqa: S608 - names are quoted
         "WHERE dataset IN UNNEST(@datasets) GROUP BY dataset"
     )
-    named = bigquery.ArrayQueryParameter("datasets", "STRING", list(datasets(run)))
-    job = bigquery.QueryJobConfig(query_parameters=[named])
-    job.use_query_cache = False
     return {
         row["dataset"]: {name: row[name] or 0 for name in COUNTS}
-        for row in client.query_and_wait(sql, job_config=job)
+        for row in queries.rows(client, sql, datasets=datasets(run))
     }
 
 

@@ -9,16 +9,9 @@ from typing import Any
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.place import DATAFLOW_JOB, DRAIN_JOB, Place
 
-# What a drain needs, and what Dataflow needs besides.
-REQUIRED_APIS = (
-    "bigquery",
-    "pubsub",
-    "storage",
-    "secretmanager",
-    "run",
-    "cloudscheduler",
-    "artifactregistry",
-)
+# What every deployment needs, and what each way to run the pipeline needs besides.
+REQUIRED_APIS = ("bigquery", "pubsub", "storage", "secretmanager", "artifactregistry")
+DRAIN_APIS = ("run", "cloudscheduler")
 DATAFLOW_APIS = ("dataflow", "compute")
 # One streaming job of two workers with two CPUs each, and a second one beside it while
 # the job is replaced; each worker has an address, unless its network spares it.
@@ -39,19 +32,32 @@ def apis(document: Mapping[str, Any], place: Place) -> Finding:
         for service in document.get("services", ())
         if service.get("state") == "ENABLED"
     }
-    lacking = [name for name in REQUIRED_APIS if name not in enabled]
-    dataflow = [name for name in DATAFLOW_APIS if name not in enabled]
-    if lacking:
-        names = " ".join(f"{name}.googleapis.com" for name in lacking)
+    groups = {
+        "": REQUIRED_APIS,
+        "the drain job": DRAIN_APIS,
+        "Dataflow": DATAFLOW_APIS,
+    }
+    lacking = {
+        who: [name for name in names if name not in enabled]
+        for who, names in groups.items()
+    }
+    # One way to run the pipeline is enough.
+    needed = lacking[""]
+    if lacking["the drain job"] and lacking["Dataflow"]:
+        needed = [*needed, *lacking["the drain job"]]
+    if needed:
+        names = " ".join(f"{name}.googleapis.com" for name in needed)
         return failed(
             "APIs",
-            f"not enabled: {', '.join(lacking)}",
+            f"not enabled: {', '.join(needed)}",
             f"gcloud services enable {names} --project {place.project}",
         )
-    seen = f"{len(REQUIRED_APIS)} enabled"
-    if dataflow:
-        seen += f"; {' and '.join(dataflow)} not, which Dataflow alone needs"
-    return ok("APIs", seen)
+    spared = [
+        f"{' and '.join(names)} not, which {who} alone needs"
+        for who, names in lacking.items()
+        if names
+    ]
+    return ok("APIs", "; ".join([f"{len(enabled)} enabled", *spared]))
 
 
 def billing(document: Mapping[str, Any], place: Place) -> Finding:
@@ -65,8 +71,15 @@ def billing(document: Mapping[str, Any], place: Place) -> Finding:
     )
 
 
-def quotas(document: Mapping[str, Any], place: Place) -> Finding:
-    """Whether Compute Engine has room for Dataflow's workers, from `regions.get`."""
+def quotas(document: Mapping[str, Any], place: Place, *, drains: bool) -> Finding:
+    """Whether Compute Engine has room for Dataflow's workers.
+
+    Args:
+        document: An answer of `regions.get`.
+        place: The deployment.
+        drains: There is a drain job, which needs none of it.
+    """
+    name = "quotas for Dataflow"
     free = {
         quota["metric"]: quota["limit"] - quota["usage"]
         for quota in document.get("quotas", ())
@@ -78,17 +91,19 @@ def quotas(document: Mapping[str, Any], place: Place) -> Finding:
         for name, wanted in QUOTAS.items()
         if name in free and free[name] < wanted
     ]
+    if scarce and drains:
+        return unknown(name, f"{listed(scarce)}; the drain job needs none of it")
     if scarce:
         return failed(
-            "quotas for Dataflow",
+            name,
             listed(scarce),
             "ask for more at https://console.cloud.google.com/iam-admin/quotas"
             f"?project={place.project}, or use the drain job",
         )
     if unseen:
-        return unknown("quotas for Dataflow", f"no word of {listed(unseen)}")
+        return unknown(name, f"no word of {listed(unseen)}")
     texts = [f"{name} {free[name]:g} free" for name in QUOTAS]
-    return ok("quotas for Dataflow", listed(texts))
+    return ok(name, listed(texts))
 
 
 def latest_points(document: Mapping[str, Any]) -> dict[str, int]:

@@ -10,13 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
-from cloud.smoke import arrivals, cleaning, ledger, views
+from cloud.smoke import arrivals, cleaning, ledger, queries, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.drain import LocalDrain
-from cloud.smoke.findings import Finding, Verdict, failed, listed, ok
+from cloud.smoke.findings import Finding, Verdict, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
 from cloud.smoke.place import Place
 from cloud.smoke.pubsub import Pubsub
@@ -56,6 +55,7 @@ class Trial:
     run_drain: bool = False
     is_published: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+    _told: str = ""
 
     def findings(self, pubsub: Pubsub, before: Sequence[Finding]) -> Iterator[Finding]:
         """What becomes of the messages.
@@ -78,6 +78,10 @@ class Trial:
             return
         try:
             counts = ledger.sums(self.client, self.place, self.run)
+        except queries.REFUSALS as error:
+            yield failed("ledger", first_line(error), self.place.sql("apply"))
+            return
+        try:
             self.is_published = True
             pubsub.publish(self.run.messages, dt.datetime.now(dt.UTC))
         except PUBSUB_ERRORS as error:
@@ -105,8 +109,9 @@ class Trial:
                 after = self._wait_for_ledger(before, found)
                 # A copy may have come after all else.
                 found = self._look()
-            except GoogleAPICallError as error:
+            except queries.REFUSALS as error:
                 yield failed("rows", first_line(error), self.place.sql("check"))
+                yield self._left()
                 return
             if running and (failure := running.failure):
                 yield failed("drain", failure, "mend that, then run this again")
@@ -129,7 +134,10 @@ class Trial:
             return found
 
         def is_done(found: Arrived) -> bool:
-            _say(f"{time.monotonic() - began:.0f} s: {arrivals.progress(run, found)}")
+            line = arrivals.progress(run, found)
+            if line != self._told:
+                self._told = line
+                sys.stderr.write(f"{time.monotonic() - began:.0f} s: {line}\n")
             return arrivals.is_settled(run, found)
 
         run = self.run
@@ -172,6 +180,13 @@ class Trial:
             f"after {self.seconds['all']:.1f} s (looked at every {POLL_SECONDS:g} s)"
         )
 
+    def _left(self) -> Finding:
+        return unknown(
+            "cleaning",
+            f"messages of {self.run.marker} may become rows yet",
+            f"then: {self.place.smoke('--clean')}",
+        )
+
     def _cleaned(self, found: Arrived) -> Finding:
         outcome = cleaning.clean(
             self.client, self.place, self.registry, self.run.marker
@@ -201,8 +216,3 @@ def wait_until(
         if is_done(found) or is_last:
             return found
         time.sleep(max(0.0, min(POLL_SECONDS, deadline - time.monotonic())))
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.findings import Finding, failed, listed, ok
 from cloud.smoke.messages import UNIT_COLUMNS, Run
@@ -88,15 +88,10 @@ def _part(view: str, where: str) -> str:
 
 
 def _counts(client: bigquery.Client, run: Run, sql: str) -> Counts | str:
-    parameters = [
-        bigquery.ScalarQueryParameter("marker", "STRING", f"{run.marker}_"),
-        bigquery.ScalarQueryParameter("unit", "STRING", run.marker),
-        bigquery.ScalarQueryParameter("day", "DATE", run.day),
-    ]
-    job = bigquery.QueryJobConfig(query_parameters=parameters)
-    job.use_query_cache = False
     try:
-        rows = client.query_and_wait(sql, job_config=job)
-    except GoogleAPICallError as error:
+        rows = queries.rows(
+            client, sql, marker=f"{run.marker}_", unit=run.marker, day=run.day
+        )
+    except queries.REFUSALS as error:
         return first_line(error)
     return {row["message_id"]: row["found"] for row in rows}

@@ -10,31 +10,32 @@ from cloud.smoke.place import Place
 PLACE = Place("my-project", "europe-west2")
 
 
-def enabled(*names):
-    """As `services:batchGet` answers."""
-    everything = (*services.REQUIRED_APIS, *services.DATAFLOW_APIS)
-    return {
-        "services": [
-            {
-                "name": f"projects/123/services/{name}.googleapis.com",
-                "state": "ENABLED" if name in names else "DISABLED",
-            }
-            for name in everything
-        ]
-    }
+EVERY = (*services.REQUIRED_APIS, *services.DRAIN_APIS, *services.DATAFLOW_APIS)
 
 
-def test_apis():
-    every = (*services.REQUIRED_APIS, *services.DATAFLOW_APIS)
-    assert services.apis(enabled(*every), PLACE).verdict == "ok"
-    assert services.apis(enabled(*services.REQUIRED_APIS), PLACE).verdict == "ok"
+def apis_without(*names):
+    """What is said of an answer of `services:batchGet`."""
+    found = [
+        {
+            "name": f"projects/123/services/{name}.googleapis.com",
+            "state": "DISABLED" if name in names else "ENABLED",
+        }
+        for name in EVERY
+    ]
+    return services.apis({"services": found}, PLACE)
 
 
-def test_an_api_that_is_not_enabled():
-    finding = services.apis(enabled(*services.REQUIRED_APIS[1:]), PLACE)
+@pytest.mark.parametrize("names", [(), services.DRAIN_APIS, services.DATAFLOW_APIS])
+def test_one_way_to_run_the_pipeline_is_enough(names):
+    assert apis_without(*names).verdict == "ok"
+
+
+@pytest.mark.parametrize("names", [("bigquery",), ("run", "dataflow")])
+def test_an_api_that_is_not_enabled(names):
+    finding = apis_without(*names)
     assert finding.verdict == "FAILED"
     assert finding.todo == (
-        "gcloud services enable bigquery.googleapis.com --project my-project"
+        f"gcloud services enable {names[0]}.googleapis.com --project my-project"
     )
 
 
@@ -55,11 +56,19 @@ def region(**free):
     return {"kind": "compute#region", "name": "europe-west2", "quotas": quotas}
 
 
+def quotas(document, *, drains=False):
+    return services.quotas(document, PLACE, drains=drains)
+
+
 def test_quotas():
-    assert services.quotas(region(), PLACE).verdict == "ok"
-    finding = services.quotas(region(CPUS=7, SNAPSHOTS=0), PLACE)
+    assert quotas(region()).verdict == "ok"
+    finding = quotas(region(CPUS=7, SNAPSHOTS=0))
     assert (finding.verdict, finding.seen) == ("FAILED", "CPUS: 7 free, 8 are wanted")
-    assert services.quotas({"quotas": []}, PLACE).verdict == "not known"
+    assert quotas({"quotas": []}).verdict == "not known"
+
+
+def test_a_drain_job_needs_no_quota():
+    assert quotas(region(CPUS=7), drains=True).verdict == "not known"
 
 
 def series(metric, value):

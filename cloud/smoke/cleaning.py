@@ -26,6 +26,7 @@ from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
 from cloud.smoke.place import Place
 from pipeline.registry import Registry
 from pipeline.subscription import first_line
+from sql.place import existing_tables
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import quoted
 
@@ -64,11 +65,17 @@ def clean(
         registry: What is known of every dataset.
         marker: Of the run; None for all.
         today: The day from which the age of rows is counted; None for the real one.
+
+    Raises:
+        UsageError: There is no such BigQuery dataset.
     """
     outcome = Outcome()
     day = today or dt.datetime.now(dt.UTC).date()
-    conditions = dict(_conditions(registry))
     try:
+        there = existing_tables(client, place.tables)
+        conditions = {t: c for t, c in _conditions(registry) if t in there}
+        if not conditions:
+            return outcome
         runs = _runs(client, place, conditions, marker, day)
     except queries.REFUSALS as error:
         outcome.refused.append(first_line(error))

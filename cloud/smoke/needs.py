@@ -147,8 +147,8 @@ def _on_dataset(place: Place, member: str) -> Need:
             "roles/bigquery.admin",
         ),
         ("bigquery.tables.get", "bigquery.tables.updateData"),
-        f"bq query --use_legacy_sql=false 'GRANT `roles/bigquery.dataEditor` ON SCHEMA "
-        f'`{place.tables}` TO "{member}"\'',
+        f"bq query --project_id {place.project} --use_legacy_sql=false 'GRANT "
+        f'`roles/bigquery.dataEditor` ON SCHEMA `{place.tables}` TO "{member}"\'',
     )
 
 

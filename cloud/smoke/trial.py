@@ -118,10 +118,11 @@ class Trial:
         waited = f"after {self.seconds.get('all', time.monotonic() - began):.0f} s"
         yield from arrivals.findings(self.run, found, self.place, waited)
         yield from self._seen_in_views(found, ledger.growth(before, after))
-        yield ledger.finding(self.run, before, after, self.place)
+        settled = arrivals.is_settled(self.run, found)
+        yield ledger.finding(self.run, before, after, self.place, settled=settled)
         if "all" in self.seconds:
             yield ok("time to rows", self._times())
-        yield self._cleaned(found)
+        yield self._cleaned(settled=settled)
 
     def _look(self) -> Arrived:
         return arrivals.look(self.client, self.place, self.registry, self.run)
@@ -155,7 +156,10 @@ class Trial:
         is_settled = arrivals.is_settled(self.run, found)
         return wait_until(
             lambda: ledger.sums(self.client, self.place, self.run),
-            lambda after: not ledger.shortcomings(self.run, before, after),
+            lambda after: (
+                not ledger.shortcomings(self.run, before, after)
+                and ledger.has_duplicates(self.run, before, after)
+            ),
             min(LEDGER_SECONDS, self.timeout_seconds) if is_settled else 0.0,
         )
 
@@ -187,11 +191,10 @@ class Trial:
             f"then: {self.place.smoke('--clean')}",
         )
 
-    def _cleaned(self, found: Arrived) -> Finding:
+    def _cleaned(self, *, settled: bool) -> Finding:
         outcome = cleaning.clean(
             self.client, self.place, self.registry, self.run.marker
         )
-        settled = arrivals.is_settled(self.run, found)
         return cleaning.finding(outcome, self.place, settled=settled)
 
 

@@ -8,7 +8,7 @@ from google.cloud import bigquery
 
 from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
-from cloud.smoke.findings import Finding, failed, listed, ok
+from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run
 from cloud.smoke.place import Place
 from pipeline.registry import Registry
@@ -77,6 +77,8 @@ def _compared(name: str, counts: Counts | str, wanted: Counts, place: Place) -> 
     ]
     if wrong:
         return failed(name, listed(wrong), place.sql("apply"))
+    if not wanted:
+        return unknown(name, "answers, and there is nothing of this run to show")
     return ok(name, f"answers with the {sum(wanted.values())} rows of this run")
 
 

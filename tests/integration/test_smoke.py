@@ -179,7 +179,7 @@ def test_all_is_well(smoke, tables):
 def test_nobody_reads(smoke, topics, tables):
     code, findings = smoke("--timeout", "1s")
     assert code == 1
-    assert failures(findings) == ["rows", "dead letters", "unmapped message", "ledger"]
+    assert failures(findings) == ["rows", "dead letters", "unmapped message"]
     assert findings["rows"]["seen"].startswith("0 of 7 after ")
     assert findings["cleaning"]["verdict"] == "not known"
     published = topics.pull_until(SUBSCRIPTION, 7)
@@ -312,6 +312,7 @@ class Refusing:
 
     def __init__(self, client, error):
         self.query_and_wait = client.query_and_wait
+        self.list_tables = client.list_tables
         self.error = error
 
     def query(self, *_args, **_options):
@@ -332,6 +333,11 @@ def test_rows_that_nobody_may_remove_are_a_failure(leftovers):
     refusing = Refusing(leftovers, Forbidden("no bigquery.tables.updateData"))
     outcome = cleaning.clean(refusing, PLACE, REGISTRY, MARKER)
     assert cleaning.finding(outcome, PLACE, settled=True).verdict == "FAILED"
+
+
+def test_cleaning_where_there_is_no_dataset_is_a_mistake(smoke):
+    with pytest.raises(UsageError, match="no BigQuery dataset"):
+        command.run(parsed("--clean", "--dataset", "nowhere"))
 
 
 def test_the_command_removes_what_is_left_and_says_so(leftovers, smoke, capsys):

@@ -120,7 +120,7 @@ def lacking(before, after):
 
 def test_a_ledger_that_counts_the_run_alone():
     assert lacking({}, sums()) == []
-    assert ledger.finding(RUN, {}, sums(), PLACE).verdict == "ok"
+    assert ledger.finding(RUN, {}, sums(), PLACE, settled=True).verdict == "ok"
 
 
 def test_a_ledger_that_counts_real_messages_besides():
@@ -139,7 +139,7 @@ def test_a_record_that_the_ledger_lost():
         "MID: 1 of 2 rows and duplicates",
         "MID: 1 records without an outcome",
     ]
-    assert ledger.finding(RUN, {}, after, PLACE).verdict == "FAILED"
+    assert ledger.finding(RUN, {}, after, PLACE, settled=True).verdict == "FAILED"
 
 
 def test_what_was_lost_before_the_run_is_not_the_runs():
@@ -147,8 +147,20 @@ def test_what_was_lost_before_the_run_is_not_the_runs():
     assert lacking(before, sums(MID=(3, 5, 3, 0, 1, 0))) == []
 
 
+def test_a_copy_that_is_under_way_while_real_rows_come():
+    """It is waited for, and at last believed to be a row."""
+    after = sums(FUELINST=(3, 24, 24, 0, 0, 0))
+    assert lacking({}, after) == []
+    assert not ledger.has_duplicates(RUN, {}, after)
+    assert ledger.has_duplicates(RUN, {}, sums())
+
+
 def test_an_empty_ledger():
     assert "SMOKE: 0 of 1 unmapped" in lacking({}, {})
+
+
+def test_a_ledger_of_messages_that_have_not_come_is_not_known():
+    assert ledger.finding(RUN, {}, {}, PLACE, settled=False).verdict == "not known"
 
 
 def in_views(unified=ROWS, latest=ROWS, held=None):
@@ -159,6 +171,11 @@ def in_views(unified=ROWS, latest=ROWS, held=None):
 
 def test_views_that_show_the_rows():
     assert {each.verdict for each in in_views().values()} == {"ok"}
+
+
+def test_a_view_that_has_nothing_to_show_is_not_known():
+    found = views.findings(RUN, Arrived(), {}, {}, {}, PLACE)
+    assert {each.verdict for each in found} == {"not known"}
 
 
 def test_a_view_that_does_not_answer():

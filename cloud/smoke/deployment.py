@@ -9,12 +9,13 @@ from typing import Any
 from cloud.smoke import permissions, services
 from cloud.smoke.findings import Finding, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
-from cloud.smoke.place import DRAIN_JOB, Place
+from cloud.smoke.place import DRAIN_JOB, SECRET, Place
 
 NO_REGION = "--region says where the pipeline runs"
 # What stands in for the findings where there is no cloud.
 LOCAL = {
     "APIs": "local servers have none to enable",
+    "secret": "local servers have no Secret Manager",
     "billing": "local servers cost nothing",
     "pipeline": "local servers do not know who reads",
     "backlog": "local servers have no Cloud Monitoring",
@@ -42,6 +43,7 @@ def findings(
     """
     yield _asked("APIs", lambda: services.apis(_apis(api, place), place))
     yield _asked("billing", lambda: services.billing(_billing(api, place), place))
+    yield _asked("secret", lambda: services.secret(_version(api, place), place))
     drain = _drain_job(api, place)
     yield _runner(api, place, drain)
     yield _asked(
@@ -77,6 +79,17 @@ def _apis(api: GoogleApi, place: Place) -> Mapping[str, Any]:
 
 def _billing(api: GoogleApi, place: Place) -> Mapping[str, Any]:
     return api.get("cloudbilling", f"v1/projects/{place.project}/billingInfo")
+
+
+def _version(api: GoogleApi, place: Place) -> Mapping[str, Any] | None:
+    """The newest version of the bridge's secret: its state, never its value."""
+    path = f"v1/projects/{place.project}/secrets/{SECRET}/versions/latest"
+    try:
+        return api.get("secretmanager", path)
+    except RefusedError as error:
+        if error.is_missing:
+            return None
+        raise
 
 
 def _metrics(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
-from cloud.smoke.place import DATAFLOW_JOB, DRAIN_JOB, Place
+from cloud.smoke.place import DATAFLOW_JOB, DRAIN_JOB, SECRET, Place
 
 # What every deployment needs, and what each way to run the pipeline needs besides.
 REQUIRED_APIS = ("bigquery", "pubsub", "storage", "secretmanager", "artifactregistry")
@@ -58,6 +58,25 @@ def apis(document: Mapping[str, Any], place: Place) -> Finding:
         if names
     ]
     return ok("APIs", "; ".join([f"{len(enabled)} enabled", *spared]))
+
+
+def secret(version: Mapping[str, Any] | None, place: Place) -> Finding:
+    """Whether the bridge's secret has a value.
+
+    Args:
+        version: The newest version as Secret Manager describes it, without its value;
+            None where there is none.
+        place: The deployment.
+    """
+    state = version.get("state") if version else "missing"
+    if state == "ENABLED":
+        return ok("secret", f"{SECRET} has a value")
+    return failed(
+        "secret",
+        f"the newest version of {SECRET} is {state}: the bridge cannot start",
+        f"gcloud secrets versions add {SECRET} --data-file FILE "
+        f"--project {place.project}",
+    )
 
 
 def billing(document: Mapping[str, Any], place: Place) -> Finding:

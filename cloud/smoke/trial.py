@@ -120,7 +120,7 @@ class Trial:
         yield from self._seen_in_views(found, ledger.growth(before, after))
         settled = arrivals.is_settled(self.run, found)
         yield ledger.finding(self.run, before, after, self.place, settled=settled)
-        if "all" in self.seconds:
+        if {"first", "all"} <= self.seconds.keys():
             yield ok("time to rows", self._times())
         yield self._cleaned(settled=settled)
 

@@ -269,6 +269,7 @@ def whole(api):
 
 def test_a_project_that_tells_nothing_is_not_known(api):
     findings = whole(api)
+    assert findings["secret"].verdict == "FAILED"
     for name in ("APIs", "billing", "backlog", "quotas for Dataflow"):
         assert findings[name].verdict == "not known"
 
@@ -280,7 +281,10 @@ def test_the_questions_are_those_of_the_documentation(api, google):
     points = [{"value": {"int64Value": "9"}}]
     document = {"timeSeries": [{"metric": metric, "points": points}]}
     google.say(f"monitoring/v3/{P}/timeSeries", document)
+    secret = f"secretmanager/v1/{P}/secrets/iris-client-secret/versions/latest"
+    google.say(secret, {"state": "ENABLED"})
     findings = whole(api)
+    assert findings["secret"].verdict == "ok"
     assert findings["pipeline"].verdict == "ok"
     assert findings["backlog"].seen == "the oldest message is 0:00:09 old"
     asked = {path: query for path, query, *_ in google.asked}

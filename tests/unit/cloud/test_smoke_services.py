@@ -39,6 +39,18 @@ def test_an_api_that_is_not_enabled(names):
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        ({"name": "projects/1/secrets/s/versions/1", "state": "ENABLED"}, "ok"),
+        ({"name": "projects/1/secrets/s/versions/1", "state": "DISABLED"}, "FAILED"),
+        (None, "FAILED"),
+    ],
+)
+def test_the_secret_has_a_value(version, verdict):
+    assert services.secret(version, PLACE).verdict == verdict
+
+
 def test_billing():
     account = "billingAccounts/012345-567890-ABCDEF"
     document = {"billingAccountName": account, "billingEnabled": True}

@@ -1,0 +1,163 @@
+"""Cleaning: removes what smoke runs left in the tables, and nothing else.
+
+A row goes only when its `message_id` begins with the marker of a run, in full form. In
+the tables of the datasets its unit must be that marker, too, and its day years back.
+
+BigQuery changes no row that `insertAll` wrote within the last 30 minutes, in rare cases
+90 (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations), and
+a DELETE that meets one fails as a whole. So each run is removed by a statement of its
+own, and what is too new is left for `--clean`.
+
+The ledger keeps its counts (see `ledger.py`), and the raw archive its messages, which
+lie in files with real ones.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from google.cloud import bigquery
+
+from cloud.smoke import queries
+from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
+from cloud.smoke.place import Place
+from pipeline.registry import Registry
+from pipeline.subscription import first_line
+from sql.place import existing_tables
+from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
+from sql.templates import quoted
+
+STREAMED = "streaming buffer"
+# No row of a smoke run is nearer to today.
+YOUNGEST_DAYS = DAYS_BACK - 100
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What cleaning did, in rows.
+
+    Attributes:
+        removed: Rows that are gone.
+        streamed: Rows that BigQuery does not let go yet.
+        refused: Why other rows stay, one line each.
+    """
+
+    removed: int = 0
+    streamed: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def clean(
+    client: bigquery.Client,
+    place: Place,
+    registry: Registry,
+    marker: str | None = None,
+    today: dt.date | None = None,
+) -> Outcome:
+    """Removes the rows of one run, or of all.
+
+    Args:
+        client: The client.
+        place: The deployment.
+        registry: What is known of every dataset.
+        marker: Of the run; None for all.
+        today: The day from which the age of rows is counted; None for the real one.
+
+    Raises:
+        UsageError: There is no such BigQuery dataset.
+    """
+    outcome = Outcome()
+    day = today or dt.datetime.now(dt.UTC).date()
+    try:
+        there = existing_tables(client, place.tables)
+        conditions = {t: c for t, c in _conditions(registry) if t in there}
+        if not conditions:
+            return outcome
+        runs = _runs(client, place, conditions, marker, day)
+    except queries.REFUSALS as error:
+        outcome.refused.append(first_line(error))
+        return outcome
+    for table, run, count in runs:
+        name = quoted(f"{place.tables}.{table}")
+        try:
+            _delete(client, name, conditions[table], run, day)
+        except queries.REFUSALS as error:
+            if STREAMED in str(error):
+                outcome.streamed += count
+            else:
+                outcome.refused.append(f"{table}: {first_line(error)}")
+        else:
+            outcome.removed += count
+    return outcome
+
+
+def finding(outcome: Outcome, place: Place, *, settled: bool) -> Finding:
+    """What became of the rows of a run at its end.
+
+    Args:
+        outcome: What cleaning did.
+        place: The deployment.
+        settled: Whether all of its messages had come to the tables.
+    """
+    name, todo = "cleaning", place.smoke("--clean")
+    if outcome.refused:
+        return failed(name, listed(outcome.refused), todo)
+    if not settled:
+        return unknown(
+            name,
+            f"{outcome.removed} rows are removed; messages that still wait in the "
+            "subscription become rows when a pipeline reads it",
+            f"then: {todo}",
+        )
+    if outcome.streamed:
+        return unknown(
+            name,
+            f"{outcome.removed} rows are removed; {outcome.streamed} were streamed in, "
+            "and BigQuery removes none of those for 30 minutes, at times 90",
+            f"in half an hour: {todo}",
+        )
+    return ok(name, f"{outcome.removed} rows of this run are removed")
+
+
+def _conditions(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Each table, and what holds of a row there that may go."""
+    old = f"settlementDate < DATE_SUB(@today, INTERVAL {YOUNGEST_DAYS} DAY)"
+    for name, unit in UNIT_COLUMNS.items():
+        condition = f"STARTS_WITH(message_id, CONCAT({quoted(unit)}, '_'))"
+        yield registry[name].table, f"{old} AND {condition}"
+    for table in (DEAD_LETTERS, UNMAPPED, REPLAYS):
+        yield table.name, "TRUE"
+
+
+def _runs(
+    client: bigquery.Client,
+    place: Place,
+    conditions: Mapping[str, str],
+    marker: str | None,
+    today: dt.date,
+) -> list[tuple[str, str, int]]:
+    """Table, marker and number of rows of each run that has some there."""
+    sql = " UNION ALL ".join(
+        f"SELECT '{table}' AS name, COUNT(*) AS found, "  # noqa: S608 - names are quoted
+        f"REGEXP_EXTRACT(message_id, r'^({MARKER_PATTERN})_') AS run "
+        f"FROM {quoted(f'{place.tables}.{table}')} WHERE {condition} "
+        f"AND REGEXP_CONTAINS(message_id, r'^{MARKER_PATTERN}_') "
+        "AND STARTS_WITH(message_id, @marker) GROUP BY run"
+        for table, condition in conditions.items()
+    )
+    prefix = f"{marker}_" if marker else PREFIX
+    rows = queries.rows(client, sql, marker=prefix, today=today)
+    return [(row["name"], row["run"], row["found"]) for row in rows]
+
+
+def _delete(
+    client: bigquery.Client, table: str, condition: str, run: str, today: dt.date
+) -> None:
+    sql = (
+        f"DELETE FROM {table} WHERE {condition} "  # noqa: S608 - names are quoted
+        "AND STARTS_WITH(message_id, @marker)"
+    )
+    queries.execute(client, sql, marker=f"{run}_", today=today)

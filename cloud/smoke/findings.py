@@ -1,0 +1,59 @@
+"""Findings: what a check has seen, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a check concludes. What nobody could look at is never `ok`."""
+
+    OK = "ok"
+    FAILED = "FAILED"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        name: The check's name.
+        verdict: What it concludes.
+        seen: What was seen, in one line; for `not known` why it is not.
+        todo: What to do, in one line with the command; empty where there is nothing.
+    """
+
+    name: str
+    verdict: Verdict
+    seen: str
+    todo: str = ""
+
+
+def ok(name: str, seen: str) -> Finding:
+    """It works."""
+    return Finding(name, Verdict.OK, seen)
+
+
+def failed(name: str, seen: str, todo: str) -> Finding:
+    """It does not work."""
+    return Finding(name, Verdict.FAILED, seen, todo)
+
+
+def unknown(name: str, why: str, todo: str = "") -> Finding:
+    """It could not be looked at."""
+    return Finding(name, Verdict.UNKNOWN, why, todo)
+
+
+def any_failed(findings: Iterable[Finding]) -> bool:
+    """Whether one of them failed."""
+    return any(finding.verdict is Verdict.FAILED for finding in findings)
+
+
+def listed(names: Iterable[str], limit: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

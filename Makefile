@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE ARCHIVE SQL PROJECT DATASET
 VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
-VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS
+VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
@@ -129,12 +129,18 @@ launch: #: DRY=1           print the request
 	[ -z "$$DRAIN" ] || set -- "$$@" --drain; \
 	$(PYTHON) -m cloud launch "$$@" $$OPTIONS
 
-smoke: .venv/complete ## check a deployment with a few messages, from topic to views
-smoke: #: PROJECT=id REGION=europe-west2 [DATASET=name]
-smoke: #: OPTIONS="…"     others of `python -m cloud smoke --help`
-	@set -- --project "$$PROJECT" --region "$$REGION"; \
+smoke: .venv/complete ## try a deployment with a few marked messages
+smoke: #: PROJECT=id REGION=europe-west2 DATASET=name   (DATASET: uk_energy_prod)
+smoke: #: TIMEOUT=15m      how long rows are waited for
+smoke: #: RUN_DRAIN=1      read the subscription from here
+smoke: #: CLEAN=1          only remove what earlier runs left
+	@set -- --project "$$PROJECT"; \
+	[ -z "$$REGION" ] || set -- "$$@" --region "$$REGION"; \
 	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
-	$(PYTHON) -m cloud smoke "$$@" $$OPTIONS
+	[ -z "$$TIMEOUT" ] || set -- "$$@" --timeout "$$TIMEOUT"; \
+	[ -z "$$RUN_DRAIN" ] || set -- "$$@" --run-drain; \
+	[ -z "$$CLEAN" ] || set -- "$$@" --clean; \
+	$(PYTHON) -m cloud smoke "$$@"
 
 cost: .venv/complete ## what a month in the cloud costs
 cost: #: OPTIONS="…"     of `python -m cloud cost --help`

@@ -38,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="end the running job after what it has in hand; the rest waits in Pub/Sub",
     )
-    parser.add_argument("--job", default=place.JOB, help="default: %(default)s")
+    parser.add_argument(
+        "--job", default=place.DATAFLOW_JOB, help="default: %(default)s"
+    )
     parser.add_argument(
         "--bucket",
         type=place.bucket,
@@ -108,9 +110,9 @@ def run(options: argparse.Namespace) -> int:
 def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateRequest:
     """The request that launches or updates the job."""
     where = place.of(options)
-    bucket = options.bucket or where.bucket
+    bucket = options.bucket or where.staging_bucket
     environment = dataflow.FlexTemplateRuntimeEnvironment(
-        service_account_email=options.service_account or where.pipeline_account,
+        service_account_email=options.service_account or where.account("iris-pipeline"),
         temp_location=f"gs://{bucket}/temp",
         staging_location=f"gs://{bucket}/staging",
         max_workers=options.max_workers,
@@ -127,7 +129,7 @@ def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateReques
             job_name=options.job,
             container_spec_gcs_path=place.template_path(bucket),
             parameters={
-                "subscription": options.subscription or where.subscription,
+                "subscription": options.subscription or where.subscription_path,
                 "dataset": options.dataset,
                 **dict(options.set),
             },

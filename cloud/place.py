@@ -1,4 +1,4 @@
-"""A place: the project and region of a deployment, and the names of what is in it.
+"""A place: where gb-iris is deployed, and the names of what is in it.
 
 The names are those that `templates/terraform/` gives.
 """
@@ -6,12 +6,21 @@ The names are those that `templates/terraform/` gives.
 from __future__ import annotations
 
 import argparse
+import os
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
-REPOSITORY = "gb-iris"
-JOB = "gb-iris"
+from pipeline.usage import UsageError
+
+TOPIC = "iris-messages"
+SUBSCRIPTION = "iris-messages-pipeline"
 DATASET = "uk_energy_prod"
+SECRET = "iris-client-secret"  # noqa: S105 - its name
+DRAIN_JOB = "iris-drain"
+DATAFLOW_JOB = "gb-iris"
+REPOSITORY = "gb-iris"
+EMULATORS = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
+
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
 # domain of older ones.
@@ -21,30 +30,87 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
-class Place(NamedTuple):
-    """Where gb-iris is deployed."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One deployment.
+
+    Attributes:
+        project: The Google Cloud project.
+        region: Where its jobs run; None where the user did not say.
+        dataset: The BigQuery dataset.
+        topic: The topic's name, without the project.
+        subscription: The subscription's name, without the project.
+        local: Whether it is local servers that stand for the cloud.
+    """
 
     project: str
-    region: str
+    region: str | None = None
+    dataset: str = DATASET
+    topic: str = TOPIC
+    subscription: str = SUBSCRIPTION
+    local: bool = False
+
+    @property
+    def tables(self) -> str:
+        """`project.dataset`."""
+        return f"{self.project}.{self.dataset}"
+
+    @property
+    def topic_path(self) -> str:
+        """`projects/P/topics/T`."""
+        return f"projects/{self.project}/topics/{self.topic}"
+
+    @property
+    def subscription_path(self) -> str:
+        """`projects/P/subscriptions/S`."""
+        return f"projects/{self.project}/subscriptions/{self.subscription}"
 
     def image(self, name: str, tag: str) -> str:
         """The address of an image in Artifact Registry."""
         return f"{self.region}-docker.pkg.dev/{self.project}/{REPOSITORY}/{name}:{tag}"
 
     @property
-    def bucket(self) -> str:
-        """The bucket of the template, and of Dataflow's temporary files."""
+    def raw_bucket(self) -> str:
+        """The bucket of the raw archive."""
+        return f"{self.project}-iris-raw"
+
+    @property
+    def staging_bucket(self) -> str:
+        """The bucket of Dataflow's temporary files and templates."""
         return f"{self.project}-iris-staging"
 
-    @property
-    def subscription(self) -> str:
-        """What the pipeline reads."""
-        return f"projects/{self.project}/subscriptions/iris-messages-pipeline"
+    def account(self, name: str) -> str:
+        """The e-mail address of a service account of the project."""
+        domain, _, project = self.project.rpartition(":")
+        suffix = f"{project}.{domain}" if domain else project
+        return f"{name}@{suffix}.iam.gserviceaccount.com"
 
-    @property
-    def pipeline_account(self) -> str:
-        """The service account of the workers."""
-        return f"iris-pipeline@{self.project}.iam.gserviceaccount.com"
+    def sql(self, command: str) -> str:
+        """A command of `python -m sql` for this place."""
+        return (
+            f"python -m sql {command} --project {self.project} --dataset {self.dataset}"
+        )
+
+    def smoke(self, option: str) -> str:
+        """A command of `python -m cloud smoke` for this place."""
+        return (
+            f"python -m cloud smoke --project {self.project} "
+            f"--dataset {self.dataset} {option}"
+        )
+
+
+def is_local() -> bool:
+    """Whether the environment names local servers.
+
+    Raises:
+        UsageError: It names one of two: messages would go to the one and be looked for
+            in the other.
+    """
+    named = [name for name in EMULATORS if os.environ.get(name)]
+    if len(named) == 1:
+        (other,) = set(EMULATORS) - set(named)
+        raise UsageError(f"{named[0]} is set and {other} is not: set both, or neither")
+    return bool(named)
 
 
 def template_path(bucket: str) -> str:
@@ -56,7 +122,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds --project and --region."""
     parser.add_argument("--project", required=True, type=_project, metavar="ID")
     parser.add_argument(
-        "--region", required=True, type=_region, help="such as europe-west2 (London)"
+        "--region", required=True, type=region, help="such as europe-west2 (London)"
     )
 
 
@@ -75,7 +141,8 @@ def _project(text: str) -> str:
     return _checked(_PROJECT, text, "project id")
 
 
-def _region(text: str) -> str:
+def region(text: str) -> str:
+    """The type of an option that is a region."""
     return _checked(_REGION, text, "region such as europe-west2")
 
 

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     where = place.of(options)
     built = images_of(where, options.tag)
     spec = json.dumps(container_spec(built.pipeline), indent=2) + "\n"
-    published = place.template_path(options.bucket or where.bucket)
+    published = place.template_path(options.bucket or where.staging_bucket)
     if not options.dry_run:
         SPEC.parent.mkdir(parents=True, exist_ok=True)
         SPEC.write_text(spec)

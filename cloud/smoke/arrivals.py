@@ -10,10 +10,10 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run, by_reason
-from cloud.smoke.place import Place
 from pipeline.registry import Registry
 from sql.tables import DEAD_LETTERS, UNMAPPED
 from sql.templates import quoted

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 from google.cloud import bigquery
 
+from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
-from cloud.smoke.place import Place
 from pipeline.registry import Registry
 from pipeline.subscription import first_line
 from sql.place import existing_tables

@@ -13,10 +13,11 @@ from dataclasses import asdict
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from cloud.smoke import cleaning, deployment, google_api, place, queries, report, tables
+from cloud import place
+from cloud.place import Place
+from cloud.smoke import cleaning, deployment, google_api, queries, report, tables
 from cloud.smoke.findings import Finding, Verdict, any_failed, failed
 from cloud.smoke.messages import new_run
-from cloud.smoke.place import Place
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
 from pipeline.registry import Registry, load_registry
@@ -28,7 +29,6 @@ from sql.quality.report import printable
 INTERRUPTED = 130
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+\Z")
 
 _DESCRIPTION = """\
 Publishes seven messages to the topic of a deployment, as the bridge would, waits until
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_place_options(parser)
     parser.add_argument(
         "--region",
-        type=_region,
+        type=place.region,
         help="of Cloud Run job and Dataflow; what lies there is not known without it",
     )
     for name, usual in (
@@ -225,12 +225,6 @@ def _clean(client: bigquery.Client, where: Place, registry: Registry, form: str)
 def _name(text: str) -> str:
     if not _NAME.match(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name in Pub/Sub")
-    return text
-
-
-def _region(text: str) -> str:
-    if not _REGION.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no region, as europe-west2 is")
     return text
 
 

@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from cloud.place import DRAIN_JOB, SECRET, Place
 from cloud.smoke import permissions, services
 from cloud.smoke.findings import Finding, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
-from cloud.smoke.place import DRAIN_JOB, SECRET, Place
 
 NO_REGION = "--region says where the pipeline runs"
 # What stands in for the findings where there is no cloud.

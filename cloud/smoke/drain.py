@@ -7,7 +7,7 @@ import sys
 import tempfile
 from types import TracebackType
 
-from cloud.smoke.place import Place
+from cloud.place import Place
 
 STOP_SECONDS = 30.0
 

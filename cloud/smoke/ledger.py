@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from google.cloud import bigquery
 
+from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
-from cloud.smoke.place import Place
 from pipeline.ledger import COUNTS
 from sql.tables import LEDGER
 from sql.templates import quoted

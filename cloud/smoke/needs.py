@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloud.smoke.place import DRAIN_JOB, SECRET, Place
+from cloud.place import DRAIN_JOB, SECRET, Place
 from cloud.smoke.policies import Need
 
 ACCOUNTS = ("iris-bridge", "iris-pipeline", "iris-scheduler")

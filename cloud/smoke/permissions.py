@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cloud.place import Place
 from cloud.smoke import policies
 from cloud.smoke.findings import Finding, failed, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
 from cloud.smoke.needs import ACCOUNTS, Resource, needs, resources
-from cloud.smoke.place import Place
 from cloud.smoke.policies import Need, Policy
 
 RESOURCE_MANAGER = "cloudresourcemanager"

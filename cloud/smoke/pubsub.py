@@ -10,10 +10,10 @@ from google.api_core.exceptions import NotFound
 from google.cloud import pubsub_v1
 from google.pubsub_v1 import PublisherClient, types
 
+from cloud.place import Place
 from cloud.smoke import subscriptions
 from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import SmokeMessage
-from cloud.smoke.place import Place
 from pipeline.subscription import PUBSUB_ERRORS, emulator_transport, first_line
 
 ANSWER_SECONDS = 30.0

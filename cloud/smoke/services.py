@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cloud.place import DATAFLOW_JOB, DRAIN_JOB, SECRET, Place
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
-from cloud.smoke.place import DATAFLOW_JOB, DRAIN_JOB, SECRET, Place
 
 # What every deployment needs, and what each way to run the pipeline needs besides.
 REQUIRED_APIS = ("bigquery", "pubsub", "storage", "secretmanager", "artifactregistry")

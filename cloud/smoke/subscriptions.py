@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from cloud.place import Place
 from cloud.smoke.findings import Finding, failed, ok
-from cloud.smoke.place import Place
 
 # Longer than IRIS keeps a message, so that a pipeline may be away for some days.
 RETENTION = dt.timedelta(days=7)

@@ -9,8 +9,8 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
+from cloud.place import Place
 from cloud.smoke.findings import Finding, failed, listed, ok
-from cloud.smoke.place import Place
 from pipeline.registry import Registry
 from sql.apply import PARALLEL_REQUESTS
 from sql.schemas import Merged, merged_schema

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from google.cloud import bigquery
 
+from cloud.place import Place
 from cloud.smoke import arrivals, cleaning, ledger, queries, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.drain import LocalDrain
 from cloud.smoke.findings import Finding, Verdict, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
-from cloud.smoke.place import Place
 from cloud.smoke.pubsub import Pubsub
 from pipeline.registry import Registry
 from pipeline.subscription import PUBSUB_ERRORS, first_line

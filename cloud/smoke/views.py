@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from google.cloud import bigquery
 
+from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run
-from cloud.smoke.place import Place
 from pipeline.registry import Registry
 from pipeline.subscription import first_line
 from sql.templates import quoted

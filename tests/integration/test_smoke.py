@@ -14,8 +14,8 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.cloud import bigquery
 from google.pubsub_v1 import types
 
+from cloud.place import Place
 from cloud.smoke import cleaning, command, trial
-from cloud.smoke.place import Place
 from pipeline.usage import UsageError
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables

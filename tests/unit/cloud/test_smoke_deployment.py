@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from requests import Session
 
+from cloud.place import Place
 from cloud.smoke import deployment, google_api, permissions
 from cloud.smoke.google_api import GoogleApi, RefusedError
 from cloud.smoke.needs import ACCOUNTS
-from cloud.smoke.place import Place
 
 PLACE = Place("my-project", "europe-west2")
 NOW = dt.datetime(2026, 5, 6, 3, tzinfo=dt.UTC)

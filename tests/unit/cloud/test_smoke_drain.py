@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from cloud.place import Place
 from cloud.smoke import trial
 from cloud.smoke.drain import LocalDrain
-from cloud.smoke.place import Place
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
+from cloud.place import Place
 from cloud.smoke import arrivals, ledger, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.messages import new_run
-from cloud.smoke.place import Place
 
 PLACE = Place("my-project", "europe-west2")
 RUN = new_run(dt.datetime(2026, 5, 6, 3, tzinfo=dt.UTC))

@@ -2,9 +2,9 @@
 
 import pytest
 
+from cloud.place import Place
 from cloud.smoke import policies
 from cloud.smoke.needs import needs, resources
-from cloud.smoke.place import Place
 
 PLACE = Place("my-project", "europe-west2")
 BRIDGE = "serviceAccount:iris-bridge@my-project.iam.gserviceaccount.com"

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
+from cloud.place import Place
 from cloud.smoke import services
-from cloud.smoke.place import Place
 
 PLACE = Place("my-project", "europe-west2")
 

@@ -6,8 +6,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1 import types
 
+from cloud.place import Place
 from cloud.smoke import subscriptions
-from cloud.smoke.place import Place
 
 PLACE = Place("my-project")
 LOCAL = Place("my-project", local=True)

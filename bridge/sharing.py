@@ -25,9 +25,10 @@ GRACE_LOCKS = 3
 # A quarter of an hour of IRIS. A queue with gaps in a tenth of its numbers has no such
 # stretch without one.
 PROOF_MESSAGES = 1_000
-# What is judged, of the latest. Two bridges that overlap at a deployment for some
-# seconds stay below the share.
+# What is judged, of the latest. Two bridges that overlap at a deployment for a minute
+# stay below the share, as that is of some hundred messages at least.
 WINDOW_MESSAGES = 1_000
+MIN_MESSAGES = 500
 MIN_HOLES = 10
 MIN_SHARE = 0.1
 # Memory is bounded: that many would be a queue that is numbered by other rules.
@@ -148,6 +149,7 @@ class Sharing:
         self.is_shared = (
             self.is_gapless
             and self._latest.holes >= MIN_HOLES
+            and self._latest.size >= MIN_MESSAGES
             and self._latest.missing >= MIN_SHARE * self._latest.size
         )
 

@@ -102,8 +102,15 @@ def test_a_backlog_of_such_a_queue_is_no_proof_before_its_gaps_are_old() -> None
 
 
 def test_what_was_proved_before_a_restart_counts() -> None:
-    watch = hear(Sharing(is_gapless=True), every_other(1, 300))
+    watch = hear(Sharing(is_gapless=True), every_other(1, 500))
     assert watch.is_shared
+
+
+def test_two_that_overlap_at_a_deployment_say_nothing() -> None:
+    watch = Sharing(is_gapless=True)
+    for number in [*every_other(0, 30), *range(60, 1_500)]:
+        hear(watch, [number])
+        assert not watch.is_shared
 
 
 def test_redeliveries_count_once() -> None:

@@ -304,7 +304,7 @@ def test_the_readme_names_variables_and_outputs_that_exist() -> None:
     outputs = set(re.findall(r"output -raw (\w+)", text))
     assert outputs
     assert outputs <= root.outputs.keys()
-    block = re.search(r"terraform.tfvars\n(.*?)EOF", text, re.S)
+    block = re.search(r"terraform\.tfvars <<EOF\n(.*?)EOF", text, re.S)
     assert block
     for name in re.findall(r"^ *(\w+) += ", block[1], re.M):
         assert name in root.variables

@@ -66,6 +66,7 @@ module "messaging" {
   project_number = data.google_project.this.number
   publisher      = module.identities.bridge.member
   subscriber     = module.identities.pipeline.member
+  gives_up       = var.pipeline_runs_as != "streaming"
 
   depends_on = [google_project_service.needed]
 }

@@ -230,7 +230,7 @@ def test_the_dead_letter_topic_keeps_what_it_gets() -> None:
     forwarded = {
         policy["dead_letter_topic"]
         for body in subscriptions
-        for policy in body.get("dead_letter_policy", [])
+        for policy in arguments(body).get("dead_letter_policy", [])
     }
     assert forwarded
     assert forwarded <= {body["topic"] for body in subscriptions}
@@ -254,7 +254,8 @@ def test_names_are_those_that_run_here() -> None:
             -1
         ],
     }
-    (policy,) = resources["google_pubsub_subscription.pipeline"]["dead_letter_policy"]
+    subscription = arguments(resources["google_pubsub_subscription.pipeline"])
+    (policy,) = subscription["dead_letter_policy"]
     assert policy["max_delivery_attempts"] == topics.MAX_DELIVERY_ATTEMPTS
 
 

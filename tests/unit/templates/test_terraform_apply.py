@@ -77,6 +77,10 @@ class Terraform:
             for _ in resource["instances"]
         )
 
+    def dead_letter_policy(self) -> list[Any]:
+        subscription = self.attributes("google_pubsub_subscription", "pipeline")
+        return list(subscription["dead_letter_policy"])
+
     def attributes(self, kind: str, name: str) -> dict[str, Any]:
         (one,) = (
             instance["attributes"]
@@ -118,8 +122,10 @@ def test_from_nothing_through_the_variants_to_nothing(terraform: Terraform) -> N
 
     applied(terraform, bridge_runs_on="worker_pool", pipeline_runs_as="drain")
     assert terraform.types() == {POOL: 1, JOB: 2}
+    assert terraform.dead_letter_policy()
     applied(terraform, bridge_runs_on="vm", pipeline_runs_as="streaming")
     assert terraform.types() == {VM: 1, JOB: 1}  # the check stays
+    assert not terraform.dead_letter_policy()  # Dataflow does not support one
 
     code, text = terraform.run(
         "destroy", "-no-color", "-auto-approve", "-var=project=my-project"

@@ -23,10 +23,15 @@ resource "google_pubsub_subscription" "pipeline" {
   }
 
   # A message that is delivered so often and never acknowledged breaks every round that
-  # it is in. High, since attempts also count while BigQuery is away.
-  dead_letter_policy {
-    dead_letter_topic     = google_pubsub_topic.dead_letters.id
-    max_delivery_attempts = 50
+  # it is in. High, since attempts also count while BigQuery is away. Dataflow does not
+  # support it (https://cloud.google.com/pubsub/docs/handling-failures): it holds and
+  # retries by itself, and Pub/Sub would move what it is still at work on.
+  dynamic "dead_letter_policy" {
+    for_each = var.gives_up ? ["this"] : []
+    content {
+      dead_letter_topic     = google_pubsub_topic.dead_letters.id
+      max_delivery_attempts = 50
+    }
   }
 }
 

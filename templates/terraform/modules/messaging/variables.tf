@@ -17,3 +17,8 @@ variable "subscriber" {
   description = "The pipeline, as IAM names it."
   type        = string
 }
+
+variable "gives_up" {
+  description = "Whether a message that is never acknowledged becomes a dead letter."
+  type        = bool
+}

@@ -27,7 +27,10 @@ KEPT = timedelta(days=3)
 # before what was published last.
 MARGIN = timedelta(minutes=10)
 
-SAVE_SECONDS = 2.0
+# What a start brings is written soon, and then little is lost at a kill: far less than
+# the margin. In a bucket, a write each 2 s would cost more than the bridge itself.
+FIRST_SAVE_SECONDS = 2.0
+SAVE_SECONDS = 60.0
 # IRIS has 89 datasets. A subject is data from outside: names must not fill memory.
 MAX_DATASETS = 500
 
@@ -44,11 +47,13 @@ class Reading:
         queue: Which one.
         until: All that was queued before has been read, as far as anyone knows.
         published: When the last message published was queued, by dataset.
+        is_gapless: Whether the queue is known to number its messages without gaps.
     """
 
     queue: str
     until: str = ""
     published: dict[str, str] = field(default_factory=dict)
+    is_gapless: bool = False
 
     def note_published(self, dataset: str, enqueued: str) -> None:
         """Notes that Pub/Sub has a message of a dataset, queued at that time."""
@@ -78,6 +83,7 @@ class Reading:
             "queue": self.queue,
             "read_until": self.until,
             "published": dict(sorted(self.published.items())),
+            "is_gapless": self.is_gapless,
         }
         return json.dumps(content, indent=2) + "\n"
 
@@ -97,9 +103,10 @@ def parse_reading(text: str, queue: str) -> Reading:
             for dataset, moment in content["published"].items()
         }
         until = content["read_until"] and _time(content["read_until"])
+        is_gapless = content.get("is_gapless") is True  # files of before lack it
     except (ValueError, TypeError, KeyError, AttributeError):
         raise StateError("it is no state of the bridge") from None
-    return Reading(queue, until, published)
+    return Reading(queue, until, published, is_gapless)
 
 
 def _time(text: Any) -> str:
@@ -208,22 +215,29 @@ class Watch:
         log.warning(absence.told(oldest))
 
     async def keep(self) -> None:
-        """Saves every few seconds what has changed; never ends."""
+        """Saves once a minute what has changed; never ends."""
         while True:
-            await asyncio.sleep(SAVE_SECONDS)
-            await asyncio.to_thread(self.save, self.reading.to_json())
+            await asyncio.sleep(FIRST_SAVE_SECONDS)
+            if await asyncio.to_thread(self.save, self.reading.to_json()):
+                await asyncio.sleep(SAVE_SECONDS)
 
-    def save(self, text: str | None = None) -> None:
-        """Writes the state file if it says anything new; a failure is told once."""
+    def save(self, text: str | None = None) -> bool:
+        """Writes the state file if it says anything new; a failure is told once.
+
+        Returns:
+            Whether it was written.
+        """
         with self._saving:
             text = text or self.reading.to_json()
             if text == self._saved or not self._path:
-                return
+                return False
             try:
                 _write(self._path, text)
-                self._saved = text
             except OSError as error:
                 self._tell_unsaved(error)
+                return False
+            self._saved = text
+            return True
 
     def _tell_unsaved(self, error: OSError) -> None:
         if not self._is_unsaved_told:

@@ -32,6 +32,7 @@ class Health:
         session_open: Whether a session with the queue is open.
         last_turn: When the loop last moved, on `clock`, in seconds.
         last_message: When a message was last received.
+        queue_shared: Whether another client takes messages from the queue.
     """
 
     redact: Redactor
@@ -40,6 +41,7 @@ class Health:
     session_open: bool = False
     last_turn: float | None = None
     last_message: datetime | None = None
+    queue_shared: bool = False
     _last_error: str | None = None
     _last_error_time: datetime | None = None
 
@@ -69,6 +71,7 @@ class Health:
             "status": "unhealthy" if problem else "ok",
             "reason": problem,
             "last_message": _time(self.last_message),
+            "queue_shared": self.queue_shared,
             "last_error": self._last_error,
             "last_error_time": _time(self._last_error_time),
             "secret_expires": str(self.secret_expires) if self.secret_expires else None,

@@ -13,8 +13,10 @@ from azure.servicebus.exceptions import (
     ServiceBusAuthenticationError,
     ServiceBusAuthorizationError,
     ServiceBusConnectionError,
+    ServiceBusQuotaExceededError,
 )
 
+from bridge import sharing
 from bridge.settings import Settings
 
 # A mute broker held one complete for 72 s with the defaults; these bound one call.
@@ -114,6 +116,8 @@ def advice(error: BaseException) -> str:
         return "check IRIS_QUEUE_NAME and IRIS_NAMESPACE"
     if isinstance(error, ServiceBusAuthorizationError):
         return "this account may not read the queue: check IRIS_QUEUE_NAME"
+    if isinstance(error, ServiceBusQuotaExceededError):
+        return sharing.ADVICE
     if "certificate" in str(error).lower():
         return "check this machine's clock and certificates, and any proxy in between"
     return "if it lasts, check IRIS_NAMESPACE, the network and its port 5671"

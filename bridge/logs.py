@@ -33,6 +33,8 @@ class Redactor:
 class JsonFormatter(logging.Formatter):
     """Gives `{"time", "level", "logger", "message", ...}`; `extra["fields"]` join in.
 
+    `severity` is the level under the name that Google's Cloud Logging looks for.
+
     An exception goes into `error` as one line, for the line must stay readable; its
     traceback follows in `traceback` where the code asked for one.
     """
@@ -47,6 +49,7 @@ class JsonFormatter(logging.Formatter):
         line = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
+            "severity": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
             **getattr(record, "fields", {}),

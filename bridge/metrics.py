@@ -56,6 +56,9 @@ class Metrics:
         self.last_message = self._gauge(
             "last_message_timestamp_seconds", "When a message was last received"
         )
+        self.queue_shared = self._gauge(
+            "queue_shared", "1 while another client takes messages from the queue"
+        )
         self.healthy = self._gauge("healthy", "1 if /healthz answers 200")
         self.publish_seconds = prometheus.Histogram(
             PREFIX + "publish_seconds",

@@ -32,6 +32,7 @@ from bridge.health import Health
 from bridge.logs import one_line
 from bridge.metrics import Metrics
 from bridge.settings import Settings
+from bridge.sharing import Sharing
 
 log = logging.getLogger("bridge")
 
@@ -78,6 +79,7 @@ class Relay:
         self._metrics = metrics
         self._health = health
         self._watch = watch
+        self._sharing = Sharing(is_gapless=watch.reading.is_gapless)
         self._publisher = publisher.Publisher(settings.topic, settings.emulator_host)
         self._stopping = asyncio.Event()
         self._hand: list[Held] = []
@@ -151,19 +153,36 @@ class Relay:
             await self._receive(receiver)
 
     async def _receive(self, receiver: ServiceBusReceiver) -> None:
+        started = time.monotonic()
         async with asyncio.timeout(CALL_SECONDS):
             messages = await receiver.receive_messages(self._batch, RECEIVE_SECONDS)
+        waited_seconds = time.monotonic() - started
         now = datetime.now(UTC)
+        self._hand = [self._hold(message, now) for message in messages]
+        self._watch_numbers(waited_seconds)
         if not messages:
             self._watch.found_empty(now)
             return
-        self._hand = [self._hold(message, now) for message in messages]
         self._watch.received(_queued(held) for held in self._hand)
         received_bytes = sum(held.body_bytes for held in self._hand)
         self._batch = next_batch(self._batch, len(messages), received_bytes)
         self._health.last_message = now
         self._metrics.last_message.set(now.timestamp())
         self._metrics.in_hand.set(len(self._hand))
+
+    def _watch_numbers(self, waited_seconds: float) -> None:
+        """Says when somebody else begins to take messages."""
+        numbers = [held.message.sequence_number for held in self._hand]
+        lock_seconds = max((held.lock_seconds for held in self._hand), default=0.0)
+        self._sharing.heard(
+            [number for number in numbers if number], waited_seconds, lock_seconds
+        )
+        self._watch.reading.is_gapless = self._sharing.is_gapless
+        is_shared = self._sharing.is_shared
+        if is_shared and not self._health.queue_shared:
+            log.warning(self._sharing.notice())
+        self._health.queue_shared = is_shared
+        self._metrics.queue_shared.set(is_shared)
 
     def _hold(self, message: ServiceBusReceivedMessage, now: datetime) -> Held:
         self._metrics.add_received(str(message.subject or envelope.UNKNOWN_DATASET))

@@ -30,7 +30,12 @@ from proton import (
 
 from local.amqp import FramePadder, decode_sent, encode_delivery
 from local.management import LOCK_LOST, manage
-from local.message_queue import Entry, MessageQueue, Outcome
+from local.message_queue import (
+    MAX_BACKLOG_MESSAGES,
+    Entry,
+    MessageQueue,
+    Outcome,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +73,7 @@ class Broker:
         self.peers: set[Peer] = set()
         self.sent: Counter[str] = Counter()  # messages enqueued, by subject
         self.refuse = False
+        self.one_client = False
         self.room = asyncio.Event()
         self._mute = False
         self._queues = {part.name.lower(): part for part in (self.queue, grave)}
@@ -111,11 +117,16 @@ class Broker:
             await self.room.wait()
 
     def pump(self) -> None:
-        """Delivers what is ready to every consumer with credit."""
+        """Delivers what is ready to the clients with credit, one message each in turn.
+
+        So two clients share a queue about evenly, as they do at Service Bus.
+        """
         if self._mute:
             return
-        for peer in list(self.peers):
-            peer.deliver()
+        line = sorted(self.peers, key=lambda peer: peer.served_seconds)
+        share = 1 if len(line) > 1 else MAX_BACKLOG_MESSAGES
+        while sum([peer.deliver(share) for peer in line]):
+            pass
         if self.queue.has_room():
             self.room.set()
 
@@ -177,6 +188,7 @@ class Peer(asyncio.Protocol):
         self._padder = FramePadder()
         self._consumers: list[Link] = []
         self._replies: dict[str, Link] = {}  # address of a request link -> its answers
+        self.served_seconds = 0.0  # when it last got a message, on time.monotonic
         self._authorized = False
         self._working = False
 
@@ -291,7 +303,15 @@ class Peer(asyncio.Protocol):
             return "amqp:not-found", text
         if not self._authorized:
             return "amqp:unauthorized-access", "Put a token to $cbs first."
+        if self.broker.one_client and self._is_another(node):
+            text = f"The maximum number of receivers of '{node}' is reached."
+            return "amqp:resource-limit-exceeded", text
         return None
+
+    def _is_another(self, node: str) -> bool:
+        """Whether an attach to this queue makes a second consumer of it."""
+        consumed = {link.node for peer in self.broker.peers for link in peer._consumers}
+        return node in consumed
 
     def on_link_remote_close(self, event: Event) -> None:
         """Answers a detach."""
@@ -348,18 +368,24 @@ class Peer(asyncio.Protocol):
         if event.link in self._consumers:
             self.broker.pump()
 
-    def deliver(self) -> None:
-        """Gives this client's consumers what their credit allows."""
-        now = time.time()
+    def deliver(self, limit: int) -> int:
+        """Gives this client's consumers what their credit and `limit` allow.
+
+        Returns:
+            How many messages it gave.
+        """
+        now, left = time.time(), limit
         for link in self._consumers:
             queue = self.broker.find_queue(link.node)
             if queue is None or not _is_open(link):
                 continue
-            while link.credit > 0 and (entry := queue.take(now)) is not None:
+            while left and link.credit > 0 and (entry := queue.take(now)) is not None:
                 self._send(link, queue, entry, now)
+                self.served_seconds, left = time.monotonic(), left - 1
             if link.drain_mode:
                 link.drained()
         self.work()
+        return limit - left
 
     def _send(self, link: Link, queue: MessageQueue, entry: Entry, now: float) -> None:
         # The SDK reads the lock token from the delivery tag, in .NET's byte order.

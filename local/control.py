@@ -6,7 +6,9 @@ POST /detach                   force-detach every consumer
 POST /close                    close every connection with a reason
 POST /set?mute=true|false      a frozen broker: nothing is read or answered
 POST /set?refuse=true|false    turn new connections away
+POST /set?one_client=true|false    refuse a second consumer of the queue
 POST /set?lock_seconds=S       for locks taken or renewed from now on
+POST /set?number_step=N        for sequence numbers given from now on
 POST /put                      enqueue {"subject", "message_id", "body": base64}
 """
 
@@ -94,6 +96,10 @@ def _set_refuse(broker: Broker, value: str) -> None:
     broker.refuse = _truth(value)
 
 
+def _set_one_client(broker: Broker, value: str) -> None:
+    broker.one_client = _truth(value)
+
+
 def _set_lock_seconds(broker: Broker, value: str) -> None:
     try:
         seconds = float(value)
@@ -104,6 +110,12 @@ def _set_lock_seconds(broker: Broker, value: str) -> None:
     broker.set_lock_seconds(seconds)
 
 
+def _set_number_step(broker: Broker, value: str) -> None:
+    if not value.isdecimal() or int(value) < 1:
+        raise web.HTTPBadRequest(text=f"number_step is '{value}', not a step")
+    broker.queue.number_step = int(value)
+
+
 def _unknown_setting(broker: Broker, value: str) -> None:
     raise web.HTTPBadRequest(text=f"settings are {', '.join(_SETTINGS)}")
 
@@ -111,7 +123,9 @@ def _unknown_setting(broker: Broker, value: str) -> None:
 _SETTINGS: dict[str, Callable[[Broker, str], None]] = {
     "mute": _set_mute,
     "refuse": _set_refuse,
+    "one_client": _set_one_client,
     "lock_seconds": _set_lock_seconds,
+    "number_step": _set_number_step,
 }
 
 

@@ -24,6 +24,7 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
     content = json.loads(line)
     assert content["time"].endswith("Z")
     assert (content["level"], content["message"]) == ("warning", "a\nb")
+    assert content["severity"] == "WARNING"
     assert content["count"] == 3
 
 

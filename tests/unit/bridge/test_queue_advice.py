@@ -8,6 +8,7 @@ from azure.servicebus.exceptions import (
     ServiceBusAuthorizationError,
     ServiceBusConnectionError,
     ServiceBusError,
+    ServiceBusQuotaExceededError,
 )
 
 from bridge.iris_queue import advice
@@ -27,6 +28,7 @@ EXPIRED = ClientAuthenticationError("AADSTS7000222: the client secret is expired
             ServiceBusConnectionError(message="CERTIFICATE_VERIFY_FAILED"),
             "clock and certificates",
         ),
+        (ServiceBusQuotaExceededError(message="no"), "one client a queue"),
         (TimeoutError(), "network"),
     ],
 )

@@ -1,0 +1,115 @@
+# A VM with Container-Optimized OS, which has Docker and keeps itself up to date. What
+# runs on it is the unit of templates/bridge: systemd starts the container again, the
+# secret is fetched at each start, and the note of the reading lies on the disk.
+
+locals {
+  files = "${path.module}/../../../bridge"
+  is_vm = var.runs_on == "vm"
+  env_settings = merge(var.settings, {
+    IMAGE    = var.image
+    PROJECT  = var.project
+    REGISTRY = var.registry
+    SECRET   = var.secret
+  })
+
+  # /etc is in memory there, and cloud-init fills it at each boot.
+  # https://cloud.google.com/container-optimized-os/docs/how-to/create-configure-instance
+  cloud_init = {
+    write_files = [
+      {
+        path        = "/etc/systemd/system/iris-bridge.service"
+        permissions = "0644"
+        owner       = "root"
+        content     = file("${local.files}/iris-bridge.service")
+      },
+      {
+        path        = "/etc/iris-bridge/prepare.sh"
+        permissions = "0644"
+        owner       = "root"
+        content     = file("${local.files}/prepare.sh")
+      },
+      {
+        path        = "/etc/iris-bridge/bridge.env"
+        permissions = "0644"
+        owner       = "root"
+        content     = join("", [for name, text in local.env_settings : "${name}=${text}\n"])
+      },
+    ]
+    runcmd = [
+      ["systemctl", "daemon-reload"],
+      ["systemctl", "start", "iris-bridge.service"],
+    ]
+  }
+}
+
+resource "google_compute_instance" "bridge" {
+  count = local.is_vm ? 1 : 0
+
+  project                   = var.project
+  zone                      = var.zone
+  name                      = "iris-bridge"
+  machine_type              = var.machine_type
+  description               = "gb-iris bridge: the IRIS queue to Pub/Sub"
+  allow_stopping_for_update = true
+
+  boot_disk {
+    initialize_params {
+      image = "cos-cloud/cos-stable"
+      size  = 10
+      type  = "pd-standard"
+    }
+  }
+
+  network_interface {
+    network = var.network
+
+    access_config {} # the way out: IRIS is on the internet
+  }
+
+  # IAM decides; a scope can only take away.
+  service_account {
+    email  = var.account.email
+    scopes = ["cloud-platform"]
+  }
+
+  metadata = {
+    user-data              = "#cloud-config\n${yamlencode(local.cloud_init)}"
+    google-logging-enabled = "true"
+    block-project-ssh-keys = "true"
+    cos-update-strategy    = "update_enabled"
+  }
+
+  shielded_instance_config {
+    enable_secure_boot          = true
+    enable_vtpm                 = true
+    enable_integrity_monitoring = true
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !local.is_incomplete
+      error_message = "The bridge needs iris_client_id and iris_queue_name."
+    }
+  }
+
+  depends_on = [google_artifact_registry_repository_iam_member.vm_pulls]
+}
+
+# What Cloud Run does by itself, a VM does as its own account: pull the image, send logs.
+resource "google_artifact_registry_repository_iam_member" "vm_pulls" {
+  count = local.is_vm ? 1 : 0
+
+  project    = var.project
+  location   = var.region
+  repository = var.repository
+  role       = "roles/artifactregistry.reader"
+  member     = var.account.member
+}
+
+resource "google_project_iam_member" "vm_logs" {
+  count = local.is_vm ? 1 : 0
+
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = var.account.member
+}

@@ -1,0 +1,17 @@
+# The container of the secret only. Its value comes from `gcloud secrets versions add`:
+# what Terraform knows is in its state, in plain text.
+resource "google_secret_manager_secret" "client" {
+  project   = var.project
+  secret_id = "iris-client-secret"
+
+  replication {
+    auto {}
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "bridge_reads" {
+  project   = var.project
+  secret_id = google_secret_manager_secret.client.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = var.accessor
+}

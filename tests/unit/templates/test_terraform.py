@@ -1,0 +1,311 @@
+"""The Terraform files hang together, name what exists, and grant no more than is said.
+
+`terraform validate` would need the provider, which comes from a registry: these tests
+need neither. What they cannot see is whether Google accepts a value.
+"""
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge import relay
+from bridge.absence import Absence
+from bridge.notices import expiry_notice
+from bridge.sharing import Sharing
+from bridge.span import Span
+from local import topics
+from tests.integration.dockerfile_fixture import named
+
+pytest.importorskip("hcl2", reason="python-hcl2 is not installed")
+from unit.templates.terraform_fixture import (
+    FOLDER,
+    ROOT,
+    Module,
+    arguments,
+    is_block,
+    module,
+    modules,
+    plain,
+)
+
+SCHEMA = yaml.safe_load(
+    (ROOT / "tests/fixtures/terraform/provider_schema.yaml").read_text()
+)
+MODULES = modules()
+IDS = [one.name for one in MODULES]
+
+# Every right that is granted, to whom, on what. A line more needs a reason here.
+GRANTS = {
+    # The bridge: publish to one topic, read one secret, note how far it has read.
+    "messaging.bridge_publishes": ("topic", "pubsub.publisher"),
+    "secret.bridge_reads": ("secret", "secretmanager.secretAccessor"),
+    "bridge.bridge_notes": ("bucket", "storage.objectUser"),
+    # A VM pulls its image and sends its logs as itself; Cloud Run does it for others.
+    "bridge.vm_pulls": ("repository", "artifactregistry.reader"),
+    "bridge.vm_logs": ("project", "logging.logWriter"),
+    # The pipeline: one subscription, one dataset, two buckets. jobUser shows no data.
+    "messaging.pipeline_reads": ("subscription", "pubsub.subscriber"),
+    "messaging.pipeline_looks": ("subscription", "pubsub.viewer"),
+    "warehouse.pipeline_writes": ("dataset", "bigquery.dataEditor"),
+    "warehouse.pipeline_runs_jobs": ("project", "bigquery.jobUser"),
+    "storage.pipeline_writes": ("bucket", "storage.objectUser"),
+    "storage.pipeline_looks": ("bucket", "storage.legacyBucketReader"),
+    # Only with pipeline_runs_as = "streaming".
+    "..dataflow_worker": ("project", "dataflow.worker"),
+    "..pipeline_reader": ("repository", "artifactregistry.reader"),
+    # The scheduler starts one job.
+    "scheduled_job.scheduler_starts": ("job", "run.invoker"),
+    # Pub/Sub itself moves dead letters.
+    "messaging.agent_publishes": ("topic", "pubsub.publisher"),
+    "messaging.agent_acknowledges": ("subscription", "pubsub.subscriber"),
+}
+GRANTED_ON = {
+    "google_pubsub_topic_iam_member": "topic",
+    "google_pubsub_subscription_iam_member": "subscription",
+    "google_bigquery_dataset_iam_member": "dataset",
+    "google_storage_bucket_iam_member": "bucket",
+    "google_secret_manager_secret_iam_member": "secret",
+    "google_artifact_registry_repository_iam_member": "repository",
+    "google_cloud_run_v2_job_iam_member": "job",
+    "google_project_iam_member": "project",
+}
+
+
+def of(name: str) -> Module:
+    return module(FOLDER / "modules" / name)
+
+
+def called(body: dict[str, Any]) -> Module:
+    return module((FOLDER / plain(body["source"])).resolve())
+
+
+def test_the_files_are_formatted() -> None:
+    if not shutil.which("terraform"):
+        pytest.skip("terraform is not installed: its formatting is not checked")
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-recursive", str(FOLDER)],
+        env={"PATH": str(Path(str(shutil.which("terraform"))).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("part", MODULES, ids=IDS)
+class TestModule:
+    def test_variables_are_declared_and_used(self, part: Module) -> None:
+        used = part.references(r"\bvar\.(\w+)")
+        provider = (part.folder / "versions.tf").exists()
+        used |= {"project", "region"} if provider else set()
+        assert used == part.variables.keys()
+
+    def test_variables_and_outputs_say_what_they_are(self, part: Module) -> None:
+        for name, body in (part.variables | part.outputs).items():
+            assert plain(body["description"]), name
+        assert all("type" in body for body in part.variables.values())
+
+    def test_locals_are_declared_and_used(self, part: Module) -> None:
+        assert part.references(r"\blocal\.(\w+)") == part.locals.keys()
+
+    def test_resources_are_declared(self, part: Module) -> None:
+        used = part.references(r"((?:data\.)?\bgoogle_\w+\.\w+)")
+        direct = {name for name in used if not name.startswith("data.")}
+        found = {name.removeprefix("data.") for name in part.resources}
+        assert {name.removeprefix("data.") for name in direct} <= found
+
+    def test_attributes_of_resources_exist(self, part: Module) -> None:
+        pattern = r"\b(google_\w+)\.\w+(?:\[\w+\])?\.(\w+)"
+        for resource, attribute in part.references(pattern):
+            assert attribute in SCHEMA[resource], f"{resource}.{attribute}"
+
+    def test_arguments_are_those_of_the_provider(self, part: Module) -> None:
+        for name, body in part.resources.items():
+            resource = name.removeprefix("data.").split(".")[0]
+            check_arguments(arguments(body), SCHEMA[resource], name)
+
+    def test_calls_pass_what_is_declared(self, part: Module) -> None:
+        for name, body in part.calls.items():
+            declared = called(body).variables
+            passed = arguments(body).keys() - {"source"}
+            required = {k for k, v in declared.items() if "default" not in v}
+            assert passed <= declared.keys(), name
+            assert required <= passed, name
+
+    def test_outputs_of_modules_exist(self, part: Module) -> None:
+        for name, output in part.references(r"\bmodule\.(\w+)(?:\[\w+\])?\.(\w+)"):
+            assert output in called(part.calls[name]).outputs, f"module.{name}.{output}"
+
+
+def check_arguments(given: dict[str, Any], known: dict[str, Any], place: str) -> None:
+    """Every argument and block is known, and what must be given is."""
+    for name, value in given.items():
+        here = f"{place}.{name}"
+        assert name in known, f"{here} is not in the provider's schema"
+        assert known[name] != "<", f"{here} is for reading"
+        assert isinstance(known[name], dict) == is_block(value), f"{here}: a block?"
+        if is_block(value):
+            for block in value:
+                check_arguments(arguments(block), known[name], here)
+    required = {
+        name
+        for name, kind in known.items()
+        if kind == "!" or (isinstance(kind, dict) and kind.get("_") == "!")
+    }
+    assert required - {"_"} <= given.keys(), f"{place} lacks an argument"
+
+
+def test_every_module_is_called() -> None:
+    root = module(FOLDER)
+    assert {called(body).name for body in root.calls.values()} == set(IDS) - {"."}
+
+
+def test_nobody_is_granted_more_than_is_listed() -> None:
+    granted = {}
+    for part in MODULES:
+        for name, body in part.resources.items():
+            resource, short = name.split(".")[-2:]
+            if "_iam_" in resource:
+                role = plain(body["role"]).removeprefix("roles/")
+                granted[f"{part.name}.{short}"] = (GRANTED_ON[resource], role)
+    assert granted == GRANTS
+
+
+def test_no_grant_replaces_those_of_others() -> None:
+    names = {name for part in MODULES for name in part.resources}
+    assert not [name for name in names if re.search(r"_iam_(binding|policy)\.", name)]
+
+
+def test_what_belongs_to_a_variant_is_there_in_no_other() -> None:
+    counts = {
+        name: str(body.get("count"))
+        for part in (module(FOLDER), of("bridge"))
+        for name, body in part.resources.items()
+    }
+    for name, condition in {
+        "google_project_iam_member.dataflow_worker": '"streaming" ? 1 : 0',
+        "google_cloud_run_v2_worker_pool.bridge": '"worker_pool" ? 1 : 0',
+        "google_compute_instance.bridge": "local.is_vm ? 1 : 0",
+        "google_project_iam_member.vm_logs": "local.is_vm ? 1 : 0",
+    }.items():
+        assert condition in counts[name], name
+
+
+def test_without_an_image_nothing_is_started() -> None:
+    variables = module(FOLDER).variables
+    for name in ("bridge_runs_on", "pipeline_runs_as"):
+        assert plain(variables[name]["default"]) == "none"
+
+
+def test_no_secret_is_in_the_state() -> None:
+    for part in MODULES:
+        assert not [x for x in part.resources if "secret_version" in x]
+        values = {"client_secret", "secret_value", "secret_data", "password"}
+        assert not values & {
+            word for name in part.variables for word in [name.removeprefix("iris_")]
+        }
+    pool = of("bridge").resources["google_cloud_run_v2_worker_pool.bridge"]
+    (template,) = pool["template"]
+    (container,) = template["containers"]
+    (secret,) = [x for x in container["env"] if "SECRET" in x["name"]]
+    assert "value" not in secret
+    assert "value_source" in secret
+
+
+def test_one_bridge_runs() -> None:
+    pool = of("bridge").resources["google_cloud_run_v2_worker_pool.bridge"]
+    (scaling,) = pool["scaling"]
+    assert arguments(scaling) == {"manual_instance_count": 1}
+
+
+def test_the_dead_letter_topic_keeps_what_it_gets() -> None:
+    resources = of("messaging").resources
+    subscriptions = [v for k, v in resources.items() if "pubsub_subscription." in k]
+    forwarded = {
+        policy["dead_letter_topic"]
+        for body in subscriptions
+        for policy in arguments(body).get("dead_letter_policy", [])
+    }
+    assert forwarded
+    assert forwarded <= {body["topic"] for body in subscriptions}
+    for body in subscriptions:
+        (policy,) = body["expiration_policy"]
+        assert plain(policy["ttl"]) == ""  # never
+
+
+def test_names_are_those_that_run_here() -> None:
+    resources = of("messaging").resources
+    names = {
+        key.split("_", 1)[1]: plain(v["name"])
+        for key, v in resources.items()
+        if "_iam_" not in key
+    }
+    assert names == {
+        "pubsub_topic.messages": topics.TOPIC.split("/")[-1],
+        "pubsub_subscription.pipeline": topics.SUBSCRIPTION.split("/")[-1],
+        "pubsub_topic.dead_letters": topics.DEAD_LETTER_TOPIC.split("/")[-1],
+        "pubsub_subscription.dead_letters": topics.DEAD_LETTER_SUBSCRIPTION.split("/")[
+            -1
+        ],
+    }
+    subscription = arguments(resources["google_pubsub_subscription.pipeline"])
+    (policy,) = subscription["dead_letter_policy"]
+    assert policy["max_delivery_attempts"] == topics.MAX_DELIVERY_ATTEMPTS
+
+
+def test_the_log_alerts_look_for_what_the_bridge_says() -> None:
+    now = datetime(2026, 5, 6, tzinfo=UTC)
+    absence = Absence(Span(now - timedelta(days=5), now - timedelta(days=3)), {}, now)
+    said = {
+        "secret_expires": str(expiry_notice(date(2026, 5, 7), now.date())),
+        "second_client": Sharing().notice(),
+        "expired": absence.told(None),
+        "refused": Path(str(relay.__file__)).read_text(),
+    }
+    warnings = of("alerts").locals["warnings"]
+    texts = {plain(k): plain(v["text"]) for k, v in warnings.items()}
+    assert texts.keys() == said.keys()
+    assert all(text in said[name] for name, text in texts.items())
+    expired = str(expiry_notice(date(2026, 5, 5), now.date()))
+    assert texts["secret_expires"] in expired
+
+
+def test_the_worker_pool_gives_the_container_what_the_image_expects() -> None:
+    (user,) = named("USER")
+    (environment,) = named("ENV")
+    uid, gid = user.split(":")
+    text = (FOLDER / "modules/bridge/worker_pool.tf").read_text()
+    assert f'["uid={uid}", "gid={gid}"]' in text
+    (mount,) = re.findall(r'mount_path = "(/\w+)"', text)
+    assert f"IRIS_STATE_FILE={mount}/" in environment
+    assert f"HEALTH_PORT={of('bridge').locals['health_port']}" in environment
+
+
+def test_the_files_that_the_vm_gets_exist() -> None:
+    text = (FOLDER / "modules/bridge/vm.tf").read_text()
+    (folder,) = re.findall(r'files\s+= "\$\{path\.module\}/(.+)"', text)
+    files = re.findall(r'file\("\$\{local\.files\}/(.+)"\)', text)
+    assert len(files) == 2
+    for name in files:
+        assert (FOLDER / "modules/bridge" / folder / name).is_file()
+    unit = (ROOT / "templates/bridge/iris-bridge.service").read_text()
+    for path in re.findall(r'path\s+= "(/etc/iris-bridge/\S+)"', text):
+        assert path in unit
+
+
+def test_the_readme_names_variables_and_outputs_that_exist() -> None:
+    text = (FOLDER / "README.md").read_text()
+    root = module(FOLDER)
+    outputs = set(re.findall(r"output -raw (\w+)", text))
+    assert outputs
+    assert outputs <= root.outputs.keys()
+    block = re.search(r"terraform\.tfvars <<EOF\n(.*?)EOF", text, re.S)
+    assert block
+    for name in re.findall(r"^ *(\w+) += ", block[1], re.M):
+        assert name in root.variables

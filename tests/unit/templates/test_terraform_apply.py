@@ -1,0 +1,227 @@
+"""Terraform itself validates the files, and applies each variant to a stand-in."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit.templates.provider_stand_in import ROOT, provider
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("terraform"),
+    reason="terraform is not installed: its files are only read, not applied",
+)
+
+SETTINGS = {
+    "project": "my-project",
+    "iris_client_id": "client",
+    "iris_queue_name": "queue",
+    "iris_secret_expires": "2027-05-01",
+    "alert_email": "me@example.org",
+}
+
+POOL = "google_cloud_run_v2_worker_pool"
+VM = "google_compute_instance"
+JOB = "google_cloud_run_v2_job"
+VARYING = {POOL, VM, JOB}
+
+
+class Terraform:
+    """The files in a folder of their own, with a state, and a provider that is none."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        shutil.copytree(ROOT / "templates", folder / "templates")
+        self.folder = folder / "templates/terraform"
+        self.environment = environment | {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TF_CLI_CONFIG_FILE": os.devnull,
+            "CHECKPOINT_DISABLE": "1",  # no question to the internet
+            "TF_IN_AUTOMATION": "1",
+        }
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Exit code, and all that it says."""
+        done = subprocess.run(
+            ["terraform", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def apply(self, **variables: str) -> tuple[int, str]:
+        given = [f"-var={name}={text}" for name, text in variables.items()]
+        return self.run("apply", "-no-color", "-auto-approve", "-input=false", *given)
+
+    def state(self) -> dict[str, Any]:
+        return json.loads((self.folder / "terraform.tfstate").read_text())
+
+    def types(self) -> Counter[str]:
+        """How many there are of what depends on the variant."""
+        return Counter(
+            resource["type"]
+            for resource in self.state()["resources"]
+            if resource["type"] in VARYING
+            for _ in resource["instances"]
+        )
+
+    def dead_letter_policy(self) -> list[Any]:
+        subscription = self.attributes("google_pubsub_subscription", "pipeline")
+        return list(subscription["dead_letter_policy"])
+
+    def attributes(self, kind: str, name: str) -> dict[str, Any]:
+        (one,) = (
+            instance["attributes"]
+            for resource in self.state()["resources"]
+            if (resource["type"], resource["name"]) == (kind, name)
+            for instance in resource["instances"]
+        )
+        return one
+
+
+@pytest.fixture
+def terraform() -> Iterator[Terraform]:
+    # A socket's path has at most 107 characters: pytest's folders are too deep.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        provider(Path(folder) / "socket") as environment,
+    ):
+        made = Terraform(Path(folder), environment)
+        code, text = made.run("init", "-no-color")
+        assert code == 0, text
+        yield made
+
+
+def applied(terraform: Terraform, **variables: str) -> Terraform:
+    code, text = terraform.apply(**SETTINGS, **variables)
+    assert code == 0, text
+    return terraform
+
+
+def test_the_files_are_valid(terraform: Terraform) -> None:
+    code, text = terraform.run("validate", "-no-color")
+    assert code == 0, text
+
+
+def test_from_nothing_through_the_variants_to_nothing(terraform: Terraform) -> None:
+    code, text = terraform.apply(project="my-project")
+    assert code == 0, text
+    assert terraform.types() == {}
+
+    applied(terraform, bridge_runs_on="worker_pool", pipeline_runs_as="drain")
+    assert terraform.types() == {POOL: 1, JOB: 2}
+    assert terraform.dead_letter_policy()
+    applied(terraform, bridge_runs_on="vm", pipeline_runs_as="streaming")
+    assert terraform.types() == {VM: 1, JOB: 1}  # the check stays
+    assert not terraform.dead_letter_policy()  # Dataflow does not support one
+
+    code, text = terraform.run(
+        "destroy", "-no-color", "-auto-approve", "-var=project=my-project"
+    )
+    assert code == 0, text
+    assert terraform.state()["resources"] == []
+
+
+def test_the_worker_pool_has_its_settings_and_a_reference_to_the_secret(
+    terraform: Terraform,
+) -> None:
+    applied(terraform, bridge_runs_on="worker_pool")
+    pool = terraform.attributes(POOL, "bridge")
+    (container,) = pool["template"][0]["containers"]
+    plain = {x["name"]: x["value"] for x in container["env"] if x["value"]}
+    assert plain == {
+        "IRIS_CLIENT_ID": "client",
+        "IRIS_QUEUE_NAME": "queue",
+        "IRIS_SECRET_EXPIRES": "2027-05-01",
+        "PUBSUB_TOPIC": "known-id",
+    }
+    (secret,) = (x for x in container["env"] if not x["value"])
+    (reference,) = secret["value_source"][0]["secret_key_ref"]
+    assert (secret["name"], reference["secret"]) == (
+        "IRIS_CLIENT_SECRET",
+        "iris-client-secret",
+    )
+    assert container["image"] == (
+        "europe-west2-docker.pkg.dev/my-project/gb-iris/bridge:v1"
+    )
+
+
+def test_the_vm_gets_unit_script_and_settings(terraform: Terraform) -> None:
+    applied(terraform, bridge_runs_on="vm")
+    metadata = terraform.attributes(VM, "bridge")["metadata"]
+    head, _, text = metadata["user-data"].partition("\n")
+    assert head == "#cloud-config"
+    cloud_init = yaml.safe_load(text)
+    files = {one["path"]: one["content"] for one in cloud_init["write_files"]}
+    source = ROOT / "templates/bridge"
+    unit = files["/etc/systemd/system/iris-bridge.service"]
+    assert unit == (source / "iris-bridge.service").read_text()
+    assert files["/etc/iris-bridge/prepare.sh"] == (source / "prepare.sh").read_text()
+    assert files["/etc/iris-bridge/bridge.env"].splitlines() == [
+        "IMAGE=europe-west2-docker.pkg.dev/my-project/gb-iris/bridge:v1",
+        "IRIS_CLIENT_ID=client",
+        "IRIS_QUEUE_NAME=queue",
+        "IRIS_SECRET_EXPIRES=2027-05-01",
+        "PROJECT=my-project",
+        "PUBSUB_TOPIC=known-id",
+        "REGISTRY=europe-west2-docker.pkg.dev",
+        "SECRET=iris-client-secret",
+    ]
+
+
+def test_a_drain_has_ended_when_the_next_one_starts(terraform: Terraform) -> None:
+    applied(terraform, pipeline_runs_as="drain", drain_every_minutes="2")
+    jobs = {
+        instance["attributes"]["name"]: instance["attributes"]["template"][0]
+        for resource in terraform.state()["resources"]
+        if resource["type"] == JOB
+        for instance in resource["instances"]
+    }
+    assert jobs.keys() == {"iris-drain", "iris-check"}
+    (drain,) = jobs["iris-drain"]["template"]
+    (container,) = drain["containers"]
+    seconds = container["args"][container["args"].index("--max_seconds") + 1]
+    assert int(seconds) < int(drain["timeout"].rstrip("s")) < 120
+    assert drain["max_retries"] == 0
+
+
+def test_the_jobs_are_given_options_that_their_commands_have(
+    terraform: Terraform,
+) -> None:
+    options = set(re.findall(r'"(--\w+)"', (terraform.folder / "main.tf").read_text()))
+    folders = (ROOT / "pipeline", ROOT / "sql")
+    source = "".join(x.read_text() for one in folders for x in one.glob("*.py"))
+    assert options
+    assert {x for x in options if f'"{x}"' not in source} == set()
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"iris_client_id": ""}, "needs iris_client_id and iris_queue_name"),
+        ({"bridge_runs_on": "laptop"}, "worker_pool, vm or none"),
+        ({"image_tag": "latest"}, 'not "latest"'),
+        ({"iris_secret_expires": "May 2027"}, "A day, as"),
+        ({"drain_every_minutes": "7"}, "divides an hour"),
+        ({"raw_nearline_days": "100"}, "raw_nearline_days < raw_coldline_days"),
+    ],
+)
+def test_a_wrong_choice_is_said_before_anything_is_made(
+    terraform: Terraform, variables: dict[str, str], expected: str
+) -> None:
+    given = SETTINGS | {"bridge_runs_on": "worker_pool"} | variables
+    code, text = terraform.apply(**given)
+    assert code == 1
+    assert expected in " ".join(text.split())

@@ -163,7 +163,9 @@ sql: .venv/complete ## the SQL of all tables and views into build/sql/
 
 lock: .venv/complete ## requirements.lock, and what the images install, from pyproject.toml
 	@$(COMPILE) --universal --all-extras -o requirements.lock pyproject.toml
-	@$(COMPILE) $(ON_LINUX) -o templates/requirements.txt pyproject.toml
+	@$(COMPILE) $(ON_LINUX) --extra sql -o templates/requirements.txt pyproject.toml
+	@$(COMPILE) --universal --constraint requirements.lock \
+	    -o templates/bridge/requirements.txt templates/bridge/requirements.in
 
 clean: ## remove what can be made again: environments, caches, build/ (not .local/)
 	@rm -rf .venv .venv-bigquery build dist *.egg-info

@@ -103,6 +103,27 @@ def test_a_bounded_run_needs_nothing_else(python, client, request, tmp_path):
         assert row.stored
 
 
+def test_the_scheduled_check_needs_nothing_else(python, client, request, tmp_path):
+    name = own_dataset(client, request)
+    registry = {dataset: load_registry()[dataset] for dataset in DATASETS}
+    apply_tables(client, name, list(all_tables(registry)), "EU")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "sql", tmp_path / "sql", ignore=ignored)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    place = ["--project", PROJECT, "--dataset", name]
+    check = (python, "-m", "sql", "check", "--only", "ledger", *place)
+    done = subprocess.run(
+        [str(word) for word in check],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    # It fails as it should, as most tables are missing here.
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "ledger: no entries" in done.stdout
+
+
 @pytest.mark.parametrize("package", ["bridge", "cloud", "local", "sql", "azure"])
 def test_what_workers_do_not_need_is_not_there(python, package):
     code = f"import importlib.util as u, sys; sys.exit(bool(u.find_spec({package!r})))"

@@ -1,27 +1,86 @@
-"""`python -m benchmarks`: measures, and prints what was measured."""
+"""`python -m benchmarks`: measures, and tells what was measured.
+
+Ratios within one run are the result; absolute figures are context, since machines and
+their other work differ.
+"""
 
 import argparse
+import importlib
 import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 
-from benchmarks import backlog, corpus
+from rich.console import Console
+
+from benchmarks import report
+from benchmarks.measurement import Measurement
+
+# Each is a module of this package with `measure(scale) -> Iterator[Measurement]`.
+PARTS = {
+    "decode": "the decode core beside the bare parser",
+    "backlog": "a backlog of files to rows, beside a simple loader",
+}
+RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    """Runs the measurements; ratios are of this run and this machine alone."""
-    parser = argparse.ArgumentParser(prog="make bench", description=main.__doc__)
-    parser.add_argument("--messages", type=int, default=corpus.MESSAGES)
-    options = parser.parse_args()
-    first, *others = backlog.run(options.messages)
-    print(f"\nA backlog of {options.messages:,} files to rows, local BigQuery:")
-    for one in (first, *others):
-        ratio = one.files_per_second / first.files_per_second
-        memory = f"  {one.peak_mb:5.0f} MB" if one.peak_mb else ""
-        print(
-            f"{one.name:20} {one.files:7,} files {one.seconds:7.1f} s "
-            f"{one.files_per_second:8,.0f} files/s {ratio:6.1f} x{memory}"
-        )
-    return 0
+    """Runs the parts that were asked for; a part that fails does not end the others."""
+    options = _parser().parse_args()
+    progress, failed = Console(stderr=True), []
+    measured: list[Measurement] = []
+    for name in options.only or PARTS:
+        progress.print(f"measuring {name}: {PARTS[name]}")
+        try:
+            for one in _measure(name, options.scale):
+                measured.append(one)
+                progress.print(f"  {one.name}: {report.number(one.value)} {one.unit}")
+        except Exception:  # noqa: BLE001 - told, and the other parts are measured
+            failed.append(name)
+            traceback.print_exc()
+    report.print_table(measured, Console())
+    report.write_json(measured, options.output)
+    report.plot(measured, options.output.with_suffix(".png"))
+    print(
+        f"{options.output} and {options.output.with_suffix('.png').name} have it, too"
+    )
+    for name in failed:
+        print(f"{name} could not be measured, see above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _measure(name: str, scale: float) -> Iterator[Measurement]:
+    part = importlib.import_module(f"benchmarks.{name}")
+    yield from part.measure(scale)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parts = "\n".join(f"  {name:10} {text}" for name, text in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        description=f"{__doc__}\nparts:\n{parts}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only", action="append", choices=PARTS, help="a part; may be given again"
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="a share of the usual sizes, for a quick look (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=RESULTS,
+        help="where the figures go; the plot goes beside it",
+    )
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,10 +1,8 @@
-"""Records of one dataset to typed rows, by code compiled for their shape.
+"""Records of one dataset to typed rows.
 
-Nearly every record needs no conversion: its values already have their columns' types,
-or are null, and its times are canonical. For each order of keys that a dataset shows, a
-function is compiled that proves this in one pass over the values; such a record is its
-own row. Every other record takes the second way: column by column, with the exact
-reason where a value is refused.
+Nearly every record needs no conversion, which `proofs` shows: it is its own row. Every
+other record takes the second way: column by column, with the exact reason where a value
+is refused.
 """
 
 from __future__ import annotations
@@ -15,46 +13,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from pipeline.identity import canonical_json, hash_of, plain_json, salt_of
+from pipeline.identity import canonical_json, hash_of, plain_identity, salt_of
 from pipeline.paths import join
+from pipeline.proofs import Proof, Proofs, Record, Row, Shape, never
 from pipeline.reasons import Reason
 from pipeline.registry import Column, Dataset
 from pipeline.values import (
     CONVERTERS,
-    DATES,
-    EXACT_FLOAT,
-    INT64_MAX,
-    INT64_MIN,
-    TIMESTAMPS,
     ValueRefused,
     shown,
 )
-
-Record = dict[str, Any]
-Row = dict[str, Any]
-Shape = tuple[str, ...]
-# The row and the record of the canonical JSON; None for a record of the second way.
-Proof = Callable[[Record], tuple[Row, Record] | None]
-
-# A dataset with optional fields (REMIT) shows dozens of shapes; the bound is for junk.
-MAX_SHAPES = 256
-
-# What proves, in generated code, that a value is already what its column holds; a null
-# is, in any column. A double holds every whole number within these bounds, so that an
-# integer in a FLOAT64 column is that number, too.
-_PROOFS = {
-    "STRING": "(type({v}) is str or {v} is None)",
-    "INT64": f"(type({{v}}) is int and {INT64_MIN} <= {{v}} <= {INT64_MAX}"
-    " or {v} is None)",
-    "FLOAT64": "((type({v}) is float or type({v}) is int)"
-    f" and -{EXACT_FLOAT} < {{v}} < {EXACT_FLOAT} or {{v}} is None)",
-    "BOOL": "(type({v}) is bool or {v} is None)",
-    "DATE": "(type({v}) is str and {v} in dates or {v} is None)",
-    "TIMESTAMP": "(type({v}) is str and {v} in timestamps or {v} is None)",
-}
-# What tells that a record is not its own canonical form, which has no fraction at a
-# whole number.
-_WHOLE = "type({v}) is float and {v}.is_integer()"
 
 
 class TypedRecord(NamedTuple):
@@ -92,52 +60,8 @@ class Coercer:
         self.dataset = dataset
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
-        self._proofs: dict[Shape, Proof] = {}
-
-    def proof(self, shape: Shape) -> Proof:
-        """The compiled proof that a record of this shape is its own row."""
-        proof = self._proofs.get(shape)
-        if proof is None:
-            if len(self._proofs) >= MAX_SHAPES:
-                self._proofs.clear()
-            proof = self._proofs[shape] = self._compile(shape)
-        return proof
-
-    def _compile(self, shape: Shape) -> Proof:
-        types = [
-            column.type if (column := self._columns.get(name)) else None
-            for name in shape
-        ]
-        if not shape or not all(kind in _PROOFS for kind in types):
-            return _never
-        names = [f"v{index}" for index in range(len(shape))]
-        proofs = [
-            _PROOFS[str(kind)].format(v=name)
-            for kind, name in zip(types, names, strict=True)
-        ]
-        whole = [
-            _WHOLE.format(v=name)
-            for kind, name in zip(types, names, strict=True)
-            if kind == "FLOAT64"
-        ]
-        # Only types of the registry enter the source; names of fields never do.
-        source = (
-            "def own_row(record):\n"
-            "    values = record.values()\n"
-            f"    {', '.join(names)}, = values\n"
-            f"    if not ({' and '.join(proofs)}):\n"
-            "        return None\n"
-            f"    if None in values{''.join(f' or {one}' for one in whole)}:\n"
-            "        return tidied(record)\n"
-            "    return record, record\n"
-        )
-        scope = {
-            "dates": DATES.known,
-            "timestamps": TIMESTAMPS.known,
-            "tidied": _tidied,
-        }
-        exec(source, scope)  # noqa: S102
-        return scope["own_row"]  # type: ignore[return-value] # made by exec
+        self._proofs = Proofs(dataset.columns)
+        self._identity_of = plain_identity(dataset.name)
 
     def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
         """Makes the id and the row of one record, column by column.
@@ -179,8 +103,8 @@ class Coercer:
         typed: list[TypedRecord] = []
         refused: list[tuple[int, RecordRefused]] = []
         shape: Shape = ()
-        own_row: Proof = _never
-        salt = self._salt
+        own_row: Proof = never
+        identity_of = self._identity_of
         for index, record in enumerate(records):
             try:
                 if type(record) is not dict:
@@ -188,13 +112,11 @@ class Coercer:
                         Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
                     )
                 if (keys := tuple(record)) != shape:
-                    shape, own_row = keys, self.proof(keys)
+                    shape, own_row = keys, self._proofs.of(keys)
                 if not exact and (found := own_row(record)):
                     row, canonical = found
-                    identity = hash_of(salt, plain_json(canonical))
-                    typed.append(
-                        _new_record(TypedRecord, (identity, row, index, record))
-                    )
+                    values = (identity_of(canonical), row, index, record)
+                    typed.append(_new_record(TypedRecord, values))
                     continue
                 identity, row = self.coerce(record, exact=exact)
             except RecordRefused as refusal:
@@ -205,20 +127,6 @@ class Coercer:
             else:
                 typed.append(TypedRecord(identity, row, index, record))
         return typed, refused
-
-
-def _never(_record: Record) -> None:
-    return None
-
-
-def _tidied(record: Record) -> tuple[Row, Record]:
-    """A record that is its own row, as a row without nulls and as canonical JSON."""
-    row = {name: value for name, value in record.items() if value is not None}
-    canonical = {
-        name: int(value) if type(value) is float and value.is_integer() else value
-        for name, value in row.items()
-    }
-    return row, canonical
 
 
 def _convert_record(

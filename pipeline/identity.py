@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -47,9 +48,10 @@ def hash_of(salt: bytes, canonical: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(salt + canonical)
 
 
-def plain_json(record: dict[str, Any]) -> bytes:
-    """The canonical JSON of a record without nulls, whole floats or NaN."""
-    return orjson.dumps(record, option=_SORTED)
+def plain_identity(dataset: str) -> Callable[[dict[str, Any]], str]:
+    """What gives the ids of a dataset's records that are in their canonical form."""
+    salt, dumps, digest = salt_of(dataset), orjson.dumps, xxhash.xxh3_128_hexdigest
+    return lambda record: digest(salt + dumps(record, None, _SORTED))
 
 
 def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
@@ -63,7 +65,7 @@ def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
         InexactNumberError: `exact` is false and a number may have been rounded.
         ValueRefused: The record holds NaN, Infinity or text that is not UTF-8.
     """
-    canonical = _canonical(record, exact)
+    canonical = canonical_form(record, exact)
     try:
         return orjson.dumps(canonical, option=_SORTED)
     except TypeError:
@@ -72,21 +74,27 @@ def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
         return json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _canonical(value: Any, exact: bool) -> Any:
+def canonical_form(value: Any, exact: bool) -> Any:
+    """The value whose JSON is canonical, but for the order of keys.
+
+    Raises:
+        InexactNumberError: `exact` is false and a number may have been rounded.
+        ValueRefused: It holds NaN or Infinity.
+    """
     kind = type(value)
     if kind is dict:
         # Texts and integers, which most values are, are spared a call each.
         return {
             key: inner
             if type(inner) is str or type(inner) is int
-            else _canonical(inner, exact)
+            else canonical_form(inner, exact)
             for key, inner in value.items()
             if inner is not None
         }
     if kind is float:
         return _canonical_float(value, exact)
     if kind is list:
-        return [_canonical(inner, exact) for inner in value]
+        return [canonical_form(inner, exact) for inner in value]
     return value
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from pipeline.identity import canonical_json, hash_of, plain_identity, salt_of
 from pipeline.paths import join
-from pipeline.proofs import Proof, Proofs, Record, Row, Shape, never
+from pipeline.proofs import Proof, Proofs, Record, Row, Shape, Types, never
 from pipeline.reasons import Reason
 from pipeline.registry import Column, Dataset
 from pipeline.values import (
@@ -103,6 +103,7 @@ class Coercer:
         typed: list[TypedRecord] = []
         refused: list[tuple[int, RecordRefused]] = []
         shape: Shape = ()
+        types: Types = ()
         own_row: Proof = never
         identity_of = self._identity_of
         for index, record in enumerate(records):
@@ -111,8 +112,10 @@ class Coercer:
                     raise RecordRefused(
                         Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
                     )
-                if (keys := tuple(record)) != shape:
-                    shape, own_row = keys, self._proofs.of(keys)
+                keys, kinds = tuple(record), tuple(map(type, record.values()))
+                if keys != shape or kinds != types:
+                    shape, types = keys, kinds
+                    own_row = self._proofs.of(shape, types)
                 if not exact and (found := own_row(record)):
                     row, canonical = found
                     values = (identity_of(canonical), row, index, record)

@@ -35,7 +35,7 @@ PROJECT = "gb-iris"
 RANDOM_KILLS = int(os.environ.get("DRAIN_KILLS", "0"))
 COUNT = 5_000 if RANDOM_KILLS else 2_000
 BROKEN, UNKNOWN = 20, 30
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 # From before the first pull to after the acknowledgement of a small round.
 LATEST_KILL_SECONDS = 1.5
 

@@ -15,7 +15,7 @@ from local.process import Child, together
 
 pytestmark = pytest.mark.faults
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 # A part that starts a process of its own, and tells its pid.
 PARENT = """
 import subprocess, sys

@@ -29,7 +29,7 @@ PROJECT, TABLES = "gb-iris", "story"
 PACKAGES = ("bridge", "local", "pipeline", "sql")
 GOOD, REMITS, UNMAPPED = 200, 12, 3
 CAPACITIES = ("normalCapacity", "availableCapacity", "unavailableCapacity")
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 150
 
 REMIT = {
     "mrid": "11XRWENPLC-----F-NGET-RMT-00181250",

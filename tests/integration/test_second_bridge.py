@@ -55,7 +55,7 @@ def noticed(bridge: Bridge) -> list[dict[str, Any]]:
 
 
 def read_until(simulator: Simulator, count: int) -> None:
-    wait_until(lambda: simulator.stats()["queue"]["completed"] >= count, 60)
+    wait_until(lambda: simulator.stats()["queue"]["completed"] >= count)
 
 
 def folder(path: Path) -> Path:
@@ -73,14 +73,14 @@ def test_a_second_bridge_is_noticed_and_told_and_its_end_too(
         read_until(simulator, PROOF_MESSAGES + 500)
         assert not health(first)["queue_shared"]
         with bridge_of(simulator, pubsub, folder(tmp_path / "second")) as second:
-            notice = wait_until(lambda: noticed(first), 60)[0]
+            notice = wait_until(lambda: noticed(first))[0]
             assert notice["level"] == "warning"
             assert "stop the other one" in notice["message"]
             assert health(first)["queue_shared"]
             assert first.get("/healthz")[0] == 200
             assert first.metric("queue_shared") == 1
             assert second.end() == 0
-        wait_until(lambda: not health(first)["queue_shared"], 60)
+        wait_until(lambda: not health(first)["queue_shared"])
         assert len(noticed(first)) == 1
 
 

@@ -35,7 +35,7 @@ RATE = 3.5
 SECONDS, LEAST_SECONDS = 60.0, 10.0
 # What was enqueued while the parts started comes at once, and the first of every table
 # takes longer.
-WARM_UP_SECONDS = 20.0
+WARM_UP_SECONDS = 30.0
 # By then rows of nearly all messages are there, and the tables are asked whose; what is
 # not counted so much later is lost.
 SETTLE_SECONDS, LATE_SECONDS = 20.0, 60.0

@@ -48,7 +48,7 @@ DUPLICATE_EVERY, BACK = 50, 10_000
 # BigQuery's own advice on how many rows a request is to have.
 INSERT_ROWS = 500
 REQUEST_MESSAGES = 500
-START_SECONDS, RUN_SECONDS, STOP_SECONDS = 60.0, 1_800.0, 10.0
+START_SECONDS, RUN_SECONDS, STOP_SECONDS = 120.0, 1_800.0, 10.0
 SPEED = Target(1_000, of="value")
 STEADY = Target(0.8)
 FLAT = Target(1.1, at_most=True)

@@ -7,7 +7,6 @@ after kills, how many messages are lost. One JSON line on standard output.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import random
 import statistics
@@ -22,7 +21,8 @@ from google.cloud import pubsub_v1
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from grpc import insecure_channel
 
-from local import bigquery
+from benchmarks.usage import cpu_seconds, memory_mb
+from benchmarks.watch import Watch, percentile
 from local.data_folder import DataFolder
 from local.demo import demo_messages
 from local.sample_folder import iris_body
@@ -32,7 +32,6 @@ from pipeline.registry import load_registry
 
 # Every fourth message is one whose row is looked for.
 MARKED = 4
-LOOK_SECONDS = 0.2
 MEMORY_SECONDS = 5.0
 # The first minute is imports and caches.
 WARM_UP_SECONDS = 60.0
@@ -84,44 +83,25 @@ def marked_record(moment: str) -> dict[str, object]:
     return {"dataset": "FREQ", "measurementTime": moment, "frequency": 50.0}
 
 
-class Watch(threading.Thread):
-    """Looks for the rows of marked messages."""
+class Found:
+    """When a query first showed each marked message, in epoch seconds."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__(daemon=True)
-        self.client = bigquery.connect(host)
-        self.found: dict[str, float] = {}
-        self.stopped = threading.Event()
+    SQL = (
+        "SELECT DISTINCT message_id FROM bmrs_freq_iris"
+        " WHERE message_id LIKE 'marked-%' AND enqueued_utc >"
+        " TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 120 SECOND)"
+    )
 
-    def run(self) -> None:
-        while not self.stopped.wait(LOOK_SECONDS):
-            with contextlib.suppress(Exception):  # busy: the next look tells
-                self.look("AND enqueued_utc > TIMESTAMP_SUB(CURRENT_TIMESTAMP(),"
-                          " INTERVAL 120 SECOND)")  # fmt: skip
+    def __init__(self) -> None:
+        self.shown: dict[str, float] = {}
 
-    def look(self, condition: str = "") -> None:
-        rows = self.client.query_and_wait(
-            "SELECT DISTINCT message_id FROM bmrs_freq_iris"
-            f" WHERE message_id LIKE 'marked-%' {condition}"
-        )
-        now = time.time()
+    def take(self, shown: float, rows: list[Any]) -> None:
         for row in rows:
-            self.found.setdefault(row.message_id, now)
-
-
-def memory_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+            self.shown.setdefault(row.message_id, shown)
 
 
 def steady(
-    services: Services, minutes: float, feed: Feed, watch: Watch
+    services: Services, minutes: float, feed: Feed, watch: Watch, found: Found
 ) -> dict[str, Any]:
     child = asyncio.run(services.start_pipeline())
     began, memory = time.monotonic(), []
@@ -134,18 +114,18 @@ def steady(
         if len(memory) % 12 == 0:
             print(f"{passed / 60:.0f} min: {memory[-1][1]:.0f} MB", file=sys.stderr)
     cpu = cpu_seconds(child.pid) / (60 * minutes)
-    waits = sorted(
-        watch.found[name] - published
+    waits = [
+        found.shown[name] - published
         for name, published in list(feed.marked.items())
-        if name in watch.found
-    )
+        if name in found.shown
+    ]
     late = [pair for pair in memory if pair[0] >= WARM_UP_SECONDS] or memory
     slope = statistics.linear_regression(*zip(*late, strict=True)).slope
     return {
         "messages": len(feed.sent),
-        "latency_p50_seconds": round(statistics.median(waits), 2),
-        "latency_p95_seconds": round(waits[int(0.95 * len(waits))], 2),
-        "latency_max_seconds": round(waits[-1], 2),
+        "latency_p50_seconds": round(percentile(waits, 0.5), 2),
+        "latency_p95_seconds": round(percentile(waits, 0.95), 2),
+        "latency_max_seconds": round(max(waits), 2),
         "memory_mb": round(memory[-1][1]),
         "memory_slope_mb_per_hour": round(slope * 3600, 1),
         "pipeline_cpu_cores": round(cpu, 2),
@@ -165,8 +145,7 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
         asyncio.run(services.start_pipeline())
     feed.stopped.set()
     feed.join()
-    watch.stopped.set()
-    watch.join()
+    watch.end()
     lost, before = set(feed.sent), None
     while lost and lost != before:  # as long as something still comes
         time.sleep(SETTLE_SECONDS)  # longer than leases and pauses are
@@ -199,9 +178,11 @@ def main() -> int:
         try:
             asyncio.run(services.start())
             feed = Feed(services.environment["PUBSUB_EMULATOR_HOST"], options.rate)
-            watch = Watch(services.environment["BIGQUERY_EMULATOR_HOST"])
+            host = services.environment["BIGQUERY_EMULATOR_HOST"]
+            found = Found()
+            watch = Watch(host, found.SQL, found.take)
             result = {"mode": options.mode, "rate": options.rate}
-            result |= steady(services, options.minutes, feed, watch)
+            result |= steady(services, options.minutes, feed, watch, found)
             result |= kills(services, options.kills, feed, watch)
         finally:
             asyncio.run(services.stop())

@@ -50,6 +50,7 @@ class Plan:
         simulator: Whether IRIS is to be simulated.
         mode: How the pipeline reads Pub/Sub.
         archive: The folder of the raw archive; None for no archive.
+        rate: Messages a second of the simulator; None for its own.
     """
 
     data: DataFolder
@@ -59,6 +60,7 @@ class Plan:
     simulator: bool = True
     mode: Mode = DEFAULT_MODE
     archive: Path | None = None
+    rate: float | None = None
     iris_port: int | None = None
     pubsub_port: int | None = None
     bigquery_port: int | None = None
@@ -192,6 +194,8 @@ class Services:
         arguments = ["simulator", "--port", str(port)]
         if plan.samples:
             arguments += ["--samples", str(plan.samples)]
+        if plan.rate:
+            arguments += ["--rate", str(plan.rate)]
         child = self.launch("IRIS simulator", "local", *arguments)
         ready = await child.wait_for(child.ready_line, START_SECONDS)
         self.environment |= {

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import itertools
 import logging
-import math
 import random
 import signal
 import sys
@@ -24,6 +23,7 @@ from local.amqp import new_message
 from local.broker import Broker
 from local.control import control_app
 from local.demo import demo_messages
+from local.quantity import positive
 from local.sample_folder import Sample, SampleFolder, SamplesError, iris_body
 from pipeline.registry import load_registry
 
@@ -59,12 +59,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=_positive,
+        type=positive,
         metavar="R",
         help=f"messages a second (default: {DEMO_RATE:g}; samples: as fast as taken)",
     )
     parser.add_argument("--queue", default="iris")
-    parser.add_argument("--lock-seconds", type=_positive, default=60.0)
+    parser.add_argument("--lock-seconds", type=positive, default=60.0)
     parser.add_argument("--max-deliveries", type=_count, default=5)
 
 
@@ -201,10 +201,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
     return int(text)
-
-
-def _positive(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < (number := float(text)) < math.inf:
-            return number
-    raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")

@@ -4,8 +4,8 @@
 (Pub/Sub, BigQuery with tables, IRIS simulator), `env` prints their addresses, `down`
 stops them, or a run that goes on elsewhere.
 
-Options left out are taken from the environment: SAMPLES, UNTIL, DATA, PUBSUB, MODE,
-ARCHIVE, which is how the Makefile passes them, and BIGQUERY_PORT, PUBSUB_PORT,
+Options left out are taken from the environment: SAMPLES, RATE, UNTIL, DATA, PUBSUB,
+MODE, ARCHIVE, which is how the Makefile passes them, and BIGQUERY_PORT, PUBSUB_PORT,
 IRIS_PORT, HEALTH_PORT.
 """
 
@@ -29,6 +29,7 @@ from local.iris_source import IrisSource, read_source
 from local.ports import LOOPBACK, choose_port, port_number
 from local.process import POLL_SECONDS, ROOT, wait_for_event
 from local.progress import final_table, make_progress
+from local.quantity import positive
 from local.run import HEALTH_HOST, Run
 from local.sample_folder import SampleFolder, SamplesError
 from local.services import DEFAULT_MODE, Mode, Plan, Services, starting_text
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.add_argument("action", choices=COMMANDS)
     _add(parser, "samples", "folder <DATASET>/<message_id> to replay; default: a demo")
+    _add(parser, "rate", "messages a second of the simulator; default: its own")
     _add(parser, "until", f"`{DRAINED}`: end when all of SAMPLES is accounted for")
     add_data_option(parser)
     _add(parser, "pubsub", "`google` or `embedded` (default: google if installed)")
@@ -134,7 +136,7 @@ def _start_background(
 ) -> subprocess.Popen[bytes]:
     """Starts `serve` in a session of its own, so that it outlives this one."""
     command = [sys.executable, "-m", "local", "stack", "serve"]
-    for name in ("samples", "data", "pubsub"):
+    for name in ("samples", "rate", "data", "pubsub"):
         command += [f"--{name}", str(getattr(options, name))]
     log = data.log("up")
     log.parent.mkdir(exist_ok=True)
@@ -235,6 +237,7 @@ def _plan(
         bigquery_port=_given_port("BIGQUERY_PORT"),
         mode=_mode(options.mode),
         archive=ROOT / Path(options.archive).expanduser() if options.archive else None,
+        rate=_rate(options.rate),
     )
 
 
@@ -260,6 +263,15 @@ def _pubsub(text: str) -> Choice | None:
     except PubsubUnavailableError as error:
         raise UserError(str(error)) from None
     return choice
+
+
+def _rate(text: str) -> float | None:
+    try:
+        return positive(text) if text else None
+    except argparse.ArgumentTypeError:
+        raise UserError(
+            f"RATE is {text!r}; it can be a number of messages a second"
+        ) from None
 
 
 def _mode(text: str) -> Mode:

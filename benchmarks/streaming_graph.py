@@ -1,0 +1,177 @@
+"""`python -m benchmarks.streaming_graph`: the streaming graph, with its progress.
+
+The graph, runner and Pub/Sub source of `make run-local MODE=streaming`. One JSON line
+on standard output whenever the ledger is written; it ends when everything is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any, NamedTuple
+
+from google.cloud import pubsub
+
+from benchmarks.usage import memory_mb
+from local import bigquery
+from local.pipeline import WideSubscriberClient
+from local.topics import SUBSCRIPTION
+from pipeline import __main__ as command_line
+from pipeline.graph import Plan
+from pipeline.inserts import Insert, Rejected
+from pipeline.ledger import COUNTS
+from pipeline.options import IrisOptions, horizon_hours
+from pipeline.plans import plan_of
+from pipeline.registry import load_registry
+from pipeline.sources import ReadSubscription
+from pipeline.write_rows import Inserter, WriteRows
+
+OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
+
+
+class Point(NamedTuple):
+    """How far a run has come.
+
+    Attributes:
+        seconds: Since the first pull.
+        settled: Records of which the ledger tells what became.
+        rows: Those of them that are rows.
+        memory_mb: Of the process.
+        cpu_seconds: Of the process, since the first pull.
+    """
+
+    seconds: float
+    settled: int
+    rows: int
+    memory_mb: float
+    cpu_seconds: float
+
+
+class Progress:
+    """Counts what the ledger counts.
+
+    Attributes:
+        done: Set when so many messages are settled.
+
+    Args:
+        messages: How many come.
+        inserter: Where rows go.
+    """
+
+    def __init__(self, messages: int, inserter: Inserter) -> None:
+        self.done = threading.Event()
+        self._messages = messages
+        self._inserter = inserter
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._began: tuple[float, float] | None = None
+
+    def begin(self) -> None:
+        """Starts the clock, the first time."""
+        self._began = self._began or _clocks()
+
+    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+        """Inserts rows, and counts what the ledger says."""
+        answers = self._inserter(tables)
+        if ledger := tables.get("iris_ledger"):
+            with self._lock:
+                for row in ledger:
+                    self._counts.update({name: row.values[name] for name in COUNTS})
+                self._tell()
+        return answers
+
+    def _tell(self) -> None:
+        settled = sum(self._counts[name] for name in OUTCOMES)
+        now = _clocks()
+        began = self._began or now
+        point = Point(
+            now[0] - began[0],
+            settled,
+            self._counts["rows"],
+            memory_mb(os.getpid()),
+            now[1] - began[1],
+        )
+        print(json.dumps(point._asdict()), flush=True)
+        all_came = self._counts["messages"] >= self._messages
+        if all_came and settled == self._counts["records"]:
+            self.done.set()
+
+
+def _clocks() -> tuple[float, float]:
+    """The time, and the processor time of this process, in seconds."""
+    return time.monotonic(), time.process_time()
+
+
+# Beam makes copies of what a graph holds, but not of what a function finds here.
+_progress: list[Progress] = []
+
+
+def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    """Inserts rows by way of the one progress of this process."""
+    return _progress[0].insert(tables)
+
+
+def discard(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    """Takes rows nowhere, and refuses none."""
+    return {table: [] for table in tables}
+
+
+def main() -> int:
+    """Runs until so many messages are settled."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--messages", type=int, required=True)
+    parser.add_argument("--dataset", help="BigQuery's; left out, rows are discarded")
+    options = parser.parse_args()
+    command_line.log_to_stderr()
+    arguments = ["--streaming", "--subscription", SUBSCRIPTION]
+    arguments += ["--project", bigquery.PROJECT]
+    arguments += ["--dataset", options.dataset or bigquery.DATASET]
+    parsed = command_line.parse(arguments)
+    plan = plan_of(parsed, spool="") if options.dataset else discarding(parsed)
+    progress = Progress(options.messages, plan.inserter)
+    load_registry()  # imports and the registry are no part of the stream
+    _progress[:] = [progress]
+    _start(parsed, plan._replace(inserter=insert_counted), progress)
+    progress.done.wait()
+    sys.stdout.flush()
+    os._exit(0)  # the runner has no way to end a stream
+
+
+def discarding(options: Any) -> Plan:
+    """The plan of a stream here, with nothing behind it."""
+    return Plan(
+        ReadSubscription(SUBSCRIPTION, id_label=None),
+        "in_process",
+        horizon_hours(options.view_as(IrisOptions)),
+        WriteRows(discard),
+        discard,
+    )
+
+
+def _start(options: Any, plan: Plan, progress: Progress) -> None:
+    class TimedClient(WideSubscriberClient):
+        def pull(self, **request: Any) -> Any:
+            progress.begin()
+            return super().pull(**request)
+
+    pubsub.SubscriberClient = TimedClient
+
+    def run() -> None:
+        try:
+            command_line.run(options, plan)
+        finally:  # it never ends by itself
+            os._exit(1)
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+if __name__ == "__main__":
+    # As a module with a name, or Beam would copy all of it.
+    from benchmarks import streaming_graph
+
+    sys.exit(streaming_graph.main())

@@ -1,129 +1,188 @@
-"""How fast a backlog of files becomes rows that a query finds.
+"""A backlog of files to rows that a query finds: the product's `--files`.
 
-The product's `--files`, from a folder and from one .tar.gz, beside a loader as people
-write it: file by file, 500 rows an insert. All of it in one run, on one local BigQuery,
-so that the ratio holds on any machine.
+From a folder, and from one .tar.gz; beside a loader as people write it, and beside
+reading and decoding alone. The sides take turns on one local BigQuery.
 """
 
-import os
-import resource
-import subprocess
-import sys
+from __future__ import annotations
+
+import json
 import tarfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import orjson
 from google.cloud import bigquery
 
 from benchmarks import corpus
-from local import bigquery as local_bigquery
-from local.process import ROOT
+from benchmarks.measurement import Measurement, Target
+from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
+from benchmarks.warehouse import Warehouse, serving
+from pipeline import files
+from pipeline.decoding import Message, decode, utc_now
 from pipeline.registry import load_registry
-from sql.apply import apply_tables
-from sql.tables import all_tables
+from pipeline.sources import find
 
-# The simple loader is measured on a part of the backlog: its speed does not change.
-LOADER_MESSAGES = 3_000
+# Each dataset has some 3,000 records at scale 1: five full inserts and a rest. The
+# loader is measured on every so many of them, whole: all of them would take minutes.
+LOADER_EVERY = 8
 INSERT_ROWS = 500
+TURNS = 2
+LOADER_TARGET = Target(10)
+DECODE_TARGET = Target(5, at_most=True)
+ARCHIVE_TARGET = Target(4, at_most=True)
 
 
-class Measured(NamedTuple):
-    """One way in: files a second, and the most memory that it took."""
+class Timed(NamedTuple):
+    """Records that a way went through, and how long it took."""
 
-    name: str
-    files: int
+    records: int
     seconds: float
-    peak_mb: float | None
-
-    @property
-    def files_per_second(self) -> float:
-        """Its speed."""
-        return self.files / self.seconds
 
 
-def run(messages: int = corpus.MESSAGES) -> list[Measured]:
-    """Measures all ways in; the first one is the loader that the others are beside."""
+class Sides(NamedTuple):
+    """All turns of each side.
+
+    Attributes:
+        loader: The simple loader, before and after each turn of the product.
+        decoded: List, read and decode of the folder.
+        unpacked: `tarfile`, read and decode of the archive.
+        folder: `--files` with the folder.
+        archive: `--files` with the archive.
+    """
+
+    loader: list[Timed]
+    decoded: list[Timed]
+    unpacked: list[Timed]
+    folder: list[PipelineRun]
+    archive: list[PipelineRun]
+
+
+def measure(scale: float) -> Iterator[Measurement]:
+    """All ways in, over the same files."""
+    messages = max(500, int(corpus.MESSAGES * scale))
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
         work = Path(name)
         folder, archive = work / "backlog", work / "backlog.tar.gz"
         corpus.write(folder, messages)
         with tarfile.open(archive, "w:gz", compresslevel=6) as written:
             written.add(folder, "backlog")
-        with _server(work / "data") as host:
-            client = local_bigquery.connect(host)
-            return [
-                _simple_loader(client, folder),
-                _files(client, host, "--files folder", folder, messages),
-                _files(client, host, "--files .tar.gz", archive, messages),
-            ]
+        with serving(work) as warehouse:
+            sides = _turns(warehouse, work, folder, archive)
+    yield from measurements(sides)
 
 
-@contextmanager
-def _server(data: Path) -> Iterator[str]:
-    data.mkdir()
-    command = [sys.executable, "-m", "local", "bigquery", "--data", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        try:
-            assert process.stdout is not None
-            yield orjson.loads(process.stdout.readline())["host"]
-        finally:
-            process.terminate()
+def _turns(warehouse: Warehouse, work: Path, folder: Path, archive: Path) -> Sides:
+    sides = Sides([], [], [], [], [])
+    for turn in range(TURNS):
+        sides.loader.append(_simple_loader(warehouse, folder, 2 * turn))
+        sides.decoded.append(_timed(_in_folder, folder))
+        sides.folder.append(_product(warehouse, work, folder))
+        sides.unpacked.append(_timed(_in_archive, archive))
+        sides.archive.append(_product(warehouse, work, archive))
+        sides.loader.append(_simple_loader(warehouse, folder, 2 * turn + 1))
+    return sides
 
 
-def _tables(client: bigquery.Client, dataset: str) -> None:
-    apply_tables(client, dataset, list(all_tables(load_registry())), "EU")
+def _product(warehouse: Warehouse, work: Path, source: Path) -> PipelineRun:
+    with warehouse.tables("backlog"):
+        return run_pipeline(work, warehouse.environment, "backlog", f"--files={source}")
 
 
-def _simple_loader(client: bigquery.Client, folder: Path) -> Measured:
-    """Reads file by file, and inserts what it has of a dataset 500 rows at a time."""
-    _tables(client, "simple")
-    registry = load_registry()
-    paths = [path for path in folder.glob("*/*") if path.parent.name in registry]
-    paths = paths[:: max(1, len(paths) // LOADER_MESSAGES)]
-    held: dict[str, list[Any]] = defaultdict(list)
-    started = time.monotonic()
-    for path in paths:
-        rows = held[path.parent.name]
-        rows += orjson.loads(orjson.loads(path.read_bytes()))
-        if len(rows) >= INSERT_ROWS:
-            _insert(client, registry[path.parent.name].table, rows)
-    for name, rows in held.items():
-        if rows:
-            _insert(client, registry[name].table, rows)
-    return Measured("500 rows an insert", len(paths), time.monotonic() - started, None)
-
-
-def _insert(client: bigquery.Client, table: str, rows: list[Any]) -> None:
-    errors = client.insert_rows_json(f"{client.project}.simple.{table}", rows)
-    if errors:
-        raise RuntimeError(f"{table}: {errors[0]}")
-    rows.clear()
-
-
-def _files(
-    client: bigquery.Client, host: str, name: str, files: Path, messages: int
-) -> Measured:
-    dataset = name.strip("-").replace(" ", "_").replace(".", "")
-    _tables(client, dataset)
-    command = [sys.executable, "-m", "pipeline", f"--files={files}"]
-    command += [f"--project={client.project}", f"--dataset={dataset}"]
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"BIGQUERY_EMULATOR_HOST": host}
+def measurements(sides: Sides) -> Iterator[Measurement]:
+    """What the turns say, each side summed over them."""
+    folder, archive = _mean(sides.folder), _mean(sides.archive)
+    loader, decoded = _mean(sides.loader), _mean(sides.decoded)
+    unpacked = _mean(sides.unpacked)
+    context = {
+        "messages": sides.folder[0].messages,
+        "records": folder.records,
+        "peak_mb": max(run.peak_mb for run in sides.folder),
+        "pipeline_cpu_seconds": min(run.cpu_seconds for run in sides.folder),
+    }
+    yield Measurement(
+        "files to rows, against inserts of 500",
+        folder.records / folder.seconds,
+        "records/s",
+        "one process, stdlib json, one insertAll of 500 rows at a time",
+        loader.records / loader.seconds,
+        LOADER_TARGET,
+        "how many times the records a second of a loader as people write it",
+        context | {"loader_records": loader.records},
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
-    if status:
-        raise RuntimeError(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
-    return Measured(name, messages, seconds, _megabytes(usage))
+    yield Measurement(
+        "files to rows, against decode alone",
+        folder.seconds,
+        "s",
+        "list, read and decode of the same files",
+        decoded.seconds,
+        DECODE_TARGET,
+        "how many times as long the way to the tables takes as decoding does",
+        context,
+    )
+    yield Measurement(
+        ".tar.gz to rows, against tarfile and decode",
+        archive.seconds,
+        "s",
+        "tarfile and decode of the same archive",
+        unpacked.seconds,
+        ARCHIVE_TARGET,
+        "how many times as long the way to the tables takes as unpacking and decoding",
+        {"peak_mb": max(run.peak_mb for run in sides.archive)},
+    )
 
 
-def _megabytes(usage: resource.struct_rusage) -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return usage.ru_maxrss * unit / 2**20
+def _mean(turns: Sequence[Timed | PipelineRun]) -> Timed:
+    records = sum(turn.records for turn in turns)
+    return Timed(
+        records // len(turns), sum(turn.seconds for turn in turns) / len(turns)
+    )
+
+
+def _timed(messages: Callable[[Path], Iterator[Message]], source: Path) -> Timed:
+    started, now = time.monotonic(), utc_now()
+    records = sum(decode(message, now).count for message in messages(source))
+    return Timed(records, time.monotonic() - started)
+
+
+def _in_folder(folder: Path) -> Iterator[Message]:
+    for found in find(str(folder)):
+        yield files.message(found.path, Path(found.path).read_bytes())
+
+
+def _in_archive(archive: Path) -> Iterator[Message]:
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            if content := opened.extractfile(member):
+                yield files.message(member.name, content.read())
+
+
+def _simple_loader(warehouse: Warehouse, folder: Path, turn: int) -> Timed:
+    """Reads file by file, and inserts what it has of a dataset 500 rows at a time."""
+    tables = {name: one.table for name, one in load_registry().items()}
+    share = sorted(tables)[turn % LOADER_EVERY :: LOADER_EVERY]
+    with warehouse.tables("simple", [tables[name] for name in share]) as place:
+        started, records = time.monotonic(), 0
+        held: dict[str, list[Any]] = defaultdict(list)
+        for path in (path for name in share for path in (folder / name).glob("*")):
+            rows = held[path.parent.name]
+            rows += json.loads(json.loads(path.read_text()))
+            if len(rows) >= INSERT_ROWS:
+                table = f"{place}.{tables[path.parent.name]}"
+                records += _insert(warehouse.client, table, rows)
+        for name, rows in held.items():
+            records += _insert(warehouse.client, f"{place}.{tables[name]}", rows)
+        return Timed(records, time.monotonic() - started)
+
+
+def _insert(client: bigquery.Client, table: str, rows: list[Any]) -> int:
+    count = len(rows)
+    for start in range(0, count, INSERT_ROWS):
+        part = rows[start : start + INSERT_ROWS]
+        if errors := client.insert_rows_json(table, part):
+            raise RuntimeError(f"{table}: {errors[0]}")
+    rows.clear()
+    return count

@@ -24,6 +24,9 @@ gives a better one:
 - `_connect` lets DuckDB use every processor for every statement. Most take a few
   milliseconds, and waking the others costs more than they do: half of them take a
   third less time to make the tables and views.
+- The `store` of jobs is a DuckDB table, and a job is saved three times: 15 ms each
+  alone, and a third of what a small load takes. SQLite keeps them in a file in a tenth
+  of a millisecond, and has them, too, after a kill.
 - `_alter` leaves out new fields of a RECORD that is there, without a word, where
   BigQuery adds them.
 
@@ -32,7 +35,9 @@ With 92 tables, on two shared cores: insertAll from 180 to 40 ms, a query from 9
 """
 
 import functools
+import json
 import os
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -57,6 +62,13 @@ from local_bigquery.errors import (  # type: ignore[import-not-found]  # in .ven
 )
 from local_bigquery.jobs import (  # type: ignore[import-not-found]  # in .venv-bigquery
     query,
+    store,
+)
+from local_bigquery.models import (  # type: ignore[import-not-found]  # in .venv-bigquery
+    Job,
+)
+from local_bigquery.settings import (  # type: ignore[import-not-found]  # in .venv-bigquery
+    settings,
 )
 from local_bigquery.sql.rules import (  # type: ignore[import-not-found]  # in .venv-bigquery
     partitions,
@@ -93,6 +105,24 @@ JOIN {catalog}.ducklake_table t USING (table_id)
 JOIN {catalog}.ducklake_schema s USING (schema_id)
 WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
   AND c.parent_column IS NULL AND s.schema_name = $1 AND t.table_name = $2
+"""
+JOBS_FILE = "jobs.sqlite"
+# A power cut may take the last moments; a kill takes nothing.
+JOBS_SQL = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS jobs (
+  project_id TEXT, job_id TEXT, parent_job_id TEXT, state TEXT,
+  creation_time INTEGER, resource TEXT,
+  PRIMARY KEY (project_id, job_id)
+);
+"""
+LIST_JOBS_SQL = """
+SELECT state, resource FROM jobs
+WHERE project_id = ? AND parent_job_id IS ?
+  AND creation_time >= coalesce(?, creation_time)
+  AND creation_time <= coalesce(?, creation_time)
+ORDER BY creation_time DESC, job_id
 """
 
 open_connection = database._connect
@@ -286,6 +316,74 @@ def _evaluator(cursor: object) -> Callable[[Any], object]:
     )
 
 
+_jobs_guard = threading.Lock()
+
+
+@functools.cache
+def _jobs() -> sqlite3.Connection:
+    """The file of jobs, open; one thread at a time uses it."""
+    # Without an isolation level each statement is a transaction.
+    opened = sqlite3.connect(
+        settings.data_dir / JOBS_FILE, isolation_level=None, check_same_thread=False
+    )
+    opened.executescript(JOBS_SQL)
+    return opened
+
+
+def _ask_jobs(sql: str, *values: object) -> list[Any]:
+    with _jobs_guard:
+        return _jobs().execute(sql, values).fetchall()
+
+
+def save_job(job: Any) -> Any:
+    """Keeps a job as it is now."""
+    name, statistics = job.jobReference, job.statistics
+    _ask_jobs(
+        "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
+        name.projectId,
+        name.jobId,
+        statistics.parentJobId,
+        job.status.state,
+        int(statistics.creationTime),
+        json.dumps(job.dump()),
+    )
+    return job
+
+
+def load_job(project_id: str, job_id: str) -> Any:
+    """A job as it was kept last; None for an unknown one."""
+    sql = "SELECT resource FROM jobs WHERE project_id = ? AND job_id = ?"
+    found = _ask_jobs(sql, project_id, job_id)
+    return Job.model_validate_json(found[0][0]) if found else None
+
+
+def list_jobs(
+    project_id: str,
+    states: list[str] | None = None,
+    parent_job_id: str | None = None,
+    min_creation_time: int | None = None,
+    max_creation_time: int | None = None,
+) -> list[Any]:
+    """Jobs of a project, the newest first."""
+    times = (min_creation_time, max_creation_time)
+    found = _ask_jobs(LIST_JOBS_SQL, project_id, parent_job_id, *times)
+    return [
+        Job.model_validate_json(resource)
+        for state, resource in found
+        if states is None or state in states
+    ]
+
+
+def delete_job(project_id: str, job_id: str) -> None:
+    """Forgets a job and those of its statements."""
+    _ask_jobs(
+        "DELETE FROM jobs WHERE project_id = ? AND (job_id = ? OR parent_job_id = ?)",
+        project_id,
+        job_id,
+        job_id,
+    )
+
+
 database._connect = _connect
 database.objects = objects
 tables.columns = columns
@@ -294,6 +392,8 @@ partitions._hidden = _hidden
 query.execute = _execute
 query._evaluator = _evaluator
 query._result_schema = _result_schema
+store.save, store.load = save_job, load_job
+store.list_, store.delete = list_jobs, delete_job
 tabledata._deduplicate = _deduplicate
 tabledata._insert = _insert
 # A line for every request would fill the disk in a long run.

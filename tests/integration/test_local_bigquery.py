@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from google.api_core.exceptions import GoogleAPICallError, NotFound
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
 from local import bigquery
 
@@ -29,6 +31,13 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(data):
     """The ready line of a running server, and its pid."""
+    with running(data) as ready:
+        yield ready
+
+
+@contextmanager
+def running(data):
+    """A server that is killed in the end."""
     command = [sys.executable, "-m", "local", "bigquery", "--data", str(data)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
@@ -156,6 +165,32 @@ def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
     assert insert(("a", "YQ=="), *beside) == insert(("a", "YQ=="), *beside) == []
     rows = client.query_and_wait(f"SELECT x FROM {table} ORDER BY x")
     assert [row.x for row in rows] == [b"a", b"b"][: 1 + len(beside)]
+
+
+def test_a_job_is_found_after_a_kill_and_not_started_twice(tmp_path):
+    """So that a client which lost the answer to a load asks what became of it."""
+    with running(tmp_path) as ready:
+        before = bigquery.connect(ready["host"], dataset=None)
+        before.query("SELECT 1", job_id="known", job_retry=None).result()
+    with running(tmp_path) as ready:
+        after = bigquery.connect(ready["host"], dataset=None)
+        assert after.get_job("known").state == "DONE"
+        with pytest.raises(Conflict):
+            after.query("SELECT 1", job_id="known", job_retry=None)
+
+
+def test_jobs_are_listed_by_state_and_time_until_they_are_deleted(client):
+    started = datetime.now(UTC)
+    client.query("SELECT 1", job_id="listed", job_retry=None).result()
+
+    def listed(**choice):
+        return "listed" in [job.job_id for job in client.list_jobs(**choice)]
+
+    assert listed(state_filter="done", min_creation_time=started)
+    assert not listed(state_filter="running")
+    assert not listed(max_creation_time=started - timedelta(seconds=1))
+    client.delete_job_metadata("listed", location="US")
+    assert not listed()
 
 
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):

@@ -1,0 +1,215 @@
+"""What growth costs: time per record and memory for 1, 4 and 16 times the input."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+from google.cloud import pubsub_v1
+from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
+from grpc import insecure_channel
+
+from benchmarks import corpus
+from benchmarks.corpus import File
+from benchmarks.measurement import Measurement, Target
+from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
+from benchmarks.warehouse import Warehouse, serving
+from local.generator import generate_message
+from local.google_pubsub import pubsub_command, wait_until_ready
+from local.ports import LOOPBACK, choose_port
+from local.process import Child
+from local.topics import SUBSCRIPTION, TOPIC, create_topics
+from pipeline.plans import OWN_TABLES
+from pipeline.registry import load_registry
+
+# Every table has a load job of its own, whatever is in it, and with all 89 of them it
+# would take longer than 1x of the files: a few show how time grows with the records.
+DATASETS = ("BOALF", "FUELINST", "MELS", "MILS", "NDF", "PN")
+# Many in a file, so that 1x takes longer than the process takes to start; few in a
+# message, since a row takes longer to insert than to load.
+FILE_RECORDS, MESSAGE_RECORDS = 12, 1
+STEP = timedelta(seconds=2)
+STEPS = (1, 4, 16)
+FILES = 4_000
+# One full round of `--drain`, which has 5,000 messages at most.
+MESSAGES = 5_000
+MEMORY_FILES = (10_000, 100_000)
+TIME_TARGET = Target(1.15, at_most=True)
+MEMORY_TARGET = Target(1.2, at_most=True)
+TURNS = 2
+PUBLISH_SECONDS = 120.0
+START_SECONDS = 60.0
+USUAL_PORT = 8085
+STOP_SECONDS = 10.0
+
+
+def measure(scale: float) -> Iterator[Measurement]:
+    """Files, what is waiting in Pub/Sub, and the memory of many files."""
+    with TemporaryDirectory(prefix="gb-iris-bench-") as name:
+        work = Path(name)
+        with serving(work) as warehouse:
+            files = [max(100, int(step * FILES * scale)) for step in STEPS]
+            yield from grown("--files", _files(warehouse, work, files))
+            with _pubsub(work) as host:
+                counts = [max(50, int(step * MESSAGES * scale)) for step in STEPS]
+                yield from grown("--drain", _drains(warehouse, work, host, counts))
+            yield _memory(warehouse, work, scale)
+
+
+def grown(way: str, runs: Sequence[PipelineRun]) -> Iterator[Measurement]:
+    """Each step of growth beside the one before.
+
+    Args:
+        way: Which way in.
+        runs: The best run of each size, the smallest first.
+    """
+    for (small, before), (large, after) in itertools.pairwise(
+        zip(STEPS, runs, strict=True)
+    ):
+        yield Measurement(
+            f"{way}, time per record, {large}x",
+            _per_record(after),
+            "µs",
+            f"{small}x",
+            _per_record(before),
+            TIME_TARGET,
+            f"how many times as long a record takes in {large}x the input as in "
+            f"{small}x; below 1 the start of the process is shared by more of them",
+            {
+                "records": after.records,
+                "seconds": after.seconds,
+                "cpu_seconds": after.cpu_seconds,
+                "peak_mb": after.peak_mb,
+                "further_record_us": _further(before, after),
+                "further_record_cpu_us": 1e6
+                * (after.cpu_seconds - before.cpu_seconds)
+                / (after.records - before.records),
+            },
+        )
+
+
+def _per_record(run: PipelineRun) -> float:
+    return 1e6 * run.seconds / run.records
+
+
+def _further(before: PipelineRun, after: PipelineRun) -> float:
+    """Time of each record that is more; what is there once for a run is not in it."""
+    more = after.records - before.records
+    return 1e6 * (after.seconds - before.seconds) / more
+
+
+def _best(sizes: Sequence[int], run: Callable[[int], PipelineRun]) -> list[PipelineRun]:
+    """The quickest run of each size, the sizes in turn: a noisy machine."""
+    turns = [[run(size) for size in sizes] for _ in range(TURNS)]
+    return [min(runs, key=lambda run: run.seconds) for runs in zip(*turns, strict=True)]
+
+
+def _files(warehouse: Warehouse, work: Path, sizes: Sequence[int]) -> list[PipelineRun]:
+    for size in sizes:
+        for file in _corpus(size, FILE_RECORDS):
+            path = work / str(size) / file.dataset / file.message_id
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.body)
+    return _best(
+        sizes, lambda size: _load(warehouse, work, work / str(size), _tables())
+    )
+
+
+def _load(
+    warehouse: Warehouse, work: Path, folder: Path, names: Sequence[str]
+) -> PipelineRun:
+    with warehouse.tables("growth", names):
+        return run_pipeline(work, warehouse.environment, "growth", f"--files={folder}")
+
+
+def _tables() -> list[str]:
+    registry = load_registry()
+    return [*OWN_TABLES, *(registry[name].table for name in DATASETS)]
+
+
+def _drains(
+    warehouse: Warehouse, work: Path, host: str, sizes: Sequence[int]
+) -> list[PipelineRun]:
+    def run(size: int) -> PipelineRun:
+        _publish(host, _corpus(size, MESSAGE_RECORDS))
+        addresses = warehouse.environment | {"PUBSUB_EMULATOR_HOST": host}
+        # Without this it waits some seconds for what may still come.
+        options = ["--drain", f"--max_messages={size}"]
+        with warehouse.tables("growth", _tables()):
+            return run_pipeline(
+                work, addresses, "growth", f"--subscription={SUBSCRIPTION}", *options
+            )
+
+    return _best(sizes, run)
+
+
+def _memory(warehouse: Warehouse, work: Path, scale: float) -> Measurement:
+    runs = []
+    for size in MEMORY_FILES:
+        folder = work / f"memory-{size}"
+        corpus.write(folder, max(100, int(size * scale)))
+        runs.append(_load(warehouse, work, folder, ()))
+    few, many = runs
+    return Measurement(
+        f"--files, peak memory, {many.messages:,} files",
+        many.peak_mb,
+        "MB",
+        f"{few.messages:,} files",
+        few.peak_mb,
+        MEMORY_TARGET,
+        "how many times as much memory ten times the files take",
+        {"records": many.records, "records_before": few.records},
+    )
+
+
+def _corpus(messages: int, records: int) -> Iterator[File]:
+    """Messages of a few datasets, with so many records in each."""
+    rng, registry = random.Random(3), load_registry()
+    for serial in range(messages):
+        name = DATASETS[serial % len(DATASETS)]
+        now = corpus.START + serial * STEP
+        message_id, body = generate_message(registry[name], now, serial, rng, records)
+        yield File(name, message_id, orjson.dumps(body.decode()))
+
+
+@contextmanager
+def _pubsub(work: Path) -> Iterator[str]:
+    """The address of an embedded Pub/Sub that runs."""
+    port = choose_port(None, USUAL_PORT, "Pub/Sub")
+    folder = work / "pubsub"
+    folder.mkdir()
+    _, command = pubsub_command("embedded", LOOPBACK, port, folder)
+    server = Child("Pub/Sub", command, work / "pubsub.log")
+    try:
+        wait_until_ready(LOOPBACK, port, START_SECONDS)
+        create_topics(f"{LOOPBACK}:{port}")
+        yield f"{LOOPBACK}:{port}"
+    finally:
+        asyncio.run(server.stop(STOP_SECONDS))
+
+
+def _publish(host: str, files: Iterator[File]) -> None:
+    with insecure_channel(host) as channel:
+        transport = PublisherGrpcTransport(channel=channel)
+        publisher = pubsub_v1.PublisherClient(transport=transport)
+        for part in iter(lambda: list(itertools.islice(files, MESSAGES)), []):
+            sent = [
+                publisher.publish(
+                    TOPIC,
+                    file.body,
+                    dataset=file.dataset,
+                    message_id=file.message_id,
+                    publish_id=file.message_id,
+                    source="IRIS",
+                )
+                for file in part
+            ]
+            for one in sent:
+                one.result(PUBLISH_SECONDS)

@@ -1,0 +1,80 @@
+"""One bounded run of the pipeline as a user has it: how long, how much memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from local import bigquery
+from local.failure import PartFailedError
+from local.process import Child
+
+USAGE = Path(__file__).with_name("child_usage.py")
+# Long enough for any machine: a run that hangs must end.
+DEADLINE_SECONDS = 3_600.0
+_COUNTS = re.compile(r"^([\d,]+) messages: ([\d,]+) records\b", re.MULTILINE)
+
+
+class PipelineRun(NamedTuple):
+    """What a run took, from the start of its process to its end.
+
+    Attributes:
+        messages: How many it read.
+        records: How many were in them.
+        seconds: How long.
+        cpu_seconds: Processor time, without that of the servers.
+        peak_mb: The most memory that it had.
+    """
+
+    messages: int
+    records: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+    @property
+    def records_per_second(self) -> float:
+        """Its speed, with the start of the process."""
+        return self.records / self.seconds
+
+
+def run_pipeline(
+    work: Path, environment: Mapping[str, str], dataset: str, *options: str
+) -> PipelineRun:
+    """Runs `python -m pipeline` to its end.
+
+    Args:
+        work: Where its log goes.
+        environment: The addresses of the servers, by the name of their variable.
+        dataset: The BigQuery dataset.
+        options: Where it reads from.
+
+    Raises:
+        PartFailedError: It failed, or did not end.
+    """
+    command = [sys.executable, "-I", "-S", str(USAGE), sys.executable, "-m", "pipeline"]
+    command += [f"--project={bigquery.PROJECT}", f"--dataset={dataset}", *options]
+    child = Child("pipeline", command, work / "run.log", os.environ | environment)
+    try:
+        code = asyncio.run(child.ended(DEADLINE_SECONDS))
+        if code != 0:
+            raise child.failed(f"ended with {code}")
+        return parsed((work / "run.log").read_text())
+    except PartFailedError as error:
+        raise RuntimeError("\n".join([*error.log_lines, str(error)])) from error
+    finally:
+        child.kill()
+
+
+def parsed(log: str) -> PipelineRun:
+    """What the log of a run tells: its counts, and in the last line what it used."""
+    counts = _COUNTS.search(log)
+    assert counts, log
+    messages, records = (int(count.replace(",", "")) for count in counts.groups())
+    return PipelineRun(messages, records, **json.loads(log.splitlines()[-1]))

@@ -1,0 +1,205 @@
+"""What the views cost: one day through each of them beside the day's table itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from google.cloud import bigquery
+
+from benchmarks.measurement import Measurement, Target
+from benchmarks.warehouse import serving
+from pipeline.registry import Registry, load_registry
+from sql.apply import apply_views
+
+ROWS, DAYS = 1_000_000, 20
+FIRST_DAY = date(2026, 4, 20)
+ASKED_DAY = FIRST_DAY + timedelta(days=DAYS // 2)
+TURNS = 5
+TARGET = Target(4, at_most=True)
+
+# Of 50 rows the last is the one before, sent again; of ten records the last is a later
+# version of the one before. `slot` is a half-hour, `unit` one of a thousand.
+NUMBERS = """
+SELECT
+  *,
+  MOD(thing, 1000) AS unit,
+  MOD(DIV(thing, 1000), 48) AS slot,
+  TIMESTAMP_ADD(
+    TIMESTAMP(@day), INTERVAL 30 * MOD(DIV(thing, 1000), 48) MINUTE
+  ) AS start_utc
+FROM (
+  SELECT
+    *,
+    record - IF(MOD(record, 10) = 9, 1, 0) AS thing,
+    IF(MOD(record, 10) = 9, 2, 1) AS version
+  FROM (
+    SELECT number, number - IF(MOD(number, 50) = 49, 1, 0) AS record
+    FROM UNNEST(GENERATE_ARRAY(0, @rows - 1)) AS number
+  )
+)
+"""
+END = "TIMESTAMP_ADD(start_utc, INTERVAL 30 MINUTE)"
+VERSION_UTC = "TIMESTAMP_ADD(start_utc, INTERVAL version MINUTE)"
+UNIT = "CONCAT('T_UNIT-', CAST(unit AS STRING))"
+METADATA = {
+    "ingested_utc": "TIMESTAMP_ADD(start_utc, INTERVAL 1000 + number SECOND)",
+    "enqueued_utc": "TIMESTAMP_ADD(start_utc, INTERVAL number SECOND)",
+    "source": "'IRIS'",
+    "message_id": "CONCAT('message-', CAST(number AS STRING))",
+    "record_id": "TO_HEX(MD5(CONCAT(CAST(@day AS STRING), '/', "
+    "CAST(record AS STRING))))",
+}
+LEVELS = {
+    "settlementDate": "@day",
+    "timeFrom": "start_utc",
+    "timeTo": END,
+    "levelFrom": "MOD(record, 500)",
+    "levelTo": "MOD(record, 500)",
+    "nationalGridBmUnit": UNIT,
+    "bmUnit": UNIT,
+}
+DECLARED = LEVELS | {
+    "settlementPeriod": "slot + 1",
+    "notificationTime": VERSION_UTC,
+    "notificationSequence": "version",
+}
+# Columns that no query here reads are NULL.
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "BOALF": LEVELS
+    | {
+        "acceptanceNumber": "thing",
+        "acceptanceTime": "start_utc",
+        "settlementPeriodFrom": "slot + 1",
+        "settlementPeriodTo": "slot + 1",
+        "amendmentFlag": "IF(version = 1, 'ORI', 'UPD')",
+    },
+    "FUELINST": {
+        "settlementDate": "@day",
+        "settlementPeriod": "slot + 1",
+        "publishTime": VERSION_UTC,
+        "startTime": "start_utc",
+        "fuelType": UNIT,
+        "generation": "MOD(record, 500)",
+    },
+    "MELS": DECLARED,
+    "MILS": DECLARED,
+}
+
+
+class Question(NamedTuple):
+    """What is asked of a view, and of its table.
+
+    Attributes:
+        dataset: Whose view.
+        view: What the view's name ends in, or a call of a table function.
+        columns: What is asked for.
+    """
+
+    dataset: str
+    view: str
+    columns: str
+
+
+BY_UNIT = "nationalGridBmUnit, COUNT(*) AS pieces, SUM(levelTo) AS level"
+BY_FUEL = "fuelType, COUNT(*) AS pieces, SUM(generation) AS level"
+BETWEEN = (
+    f"resolved_between(TIMESTAMP '{ASKED_DAY}', "
+    f"TIMESTAMP '{ASKED_DAY + timedelta(days=1)}', 7)"
+)
+QUESTIONS = (
+    Question("BOALF", "unified", BY_UNIT),
+    Question("BOALF", "latest", BY_UNIT),
+    Question("FUELINST", "latest", BY_FUEL),
+    Question("MELS", "resolved", BY_UNIT),
+    Question("MELS", BETWEEN, BY_UNIT),
+    Question("MILS", "resolved", BY_UNIT),
+    Question("MILS", BETWEEN, BY_UNIT),
+)
+
+
+def measure(scale: float) -> Iterator[Measurement]:
+    """Each view over a full table, one day of many."""
+    registry = load_registry()
+    known = Registry([registry[name] for name in COLUMNS])
+    names = [dataset.table for dataset in known.values()]
+    rows = max(1_000, int(ROWS * scale / DAYS))
+    with (
+        TemporaryDirectory(prefix="gb-iris-bench-") as work,
+        serving(Path(work)) as warehouse,
+        warehouse.tables("views", names) as place,
+    ):
+        apply_views(warehouse.client, "views", known, registry)
+        for name, dataset in known.items():
+            _fill(warehouse.client, f"{place}.{dataset.table}", COLUMNS[name], rows)
+        for question in QUESTIONS:
+            yield _measured(warehouse.client, place, question, rows)
+
+
+def _fill(
+    client: bigquery.Client, table: str, columns: Mapping[str, str], rows: int
+) -> None:
+    """Adds the days one after the other, as they come."""
+    chosen = {**columns, **METADATA}
+    statement = (
+        f"INSERT INTO `{table}` ({', '.join(chosen)}) "
+        f"SELECT {', '.join(chosen.values())} FROM ({NUMBERS})"
+    )
+    for number in range(DAYS):
+        day = bigquery.ScalarQueryParameter(
+            "day", "DATE", FIRST_DAY + timedelta(days=number)
+        )
+        count = bigquery.ScalarQueryParameter("rows", "INT64", rows)
+        config = bigquery.QueryJobConfig(query_parameters=[day, count])
+        client.query_and_wait(statement, job_config=config)
+
+
+def _measured(
+    client: bigquery.Client, place: str, question: Question, rows: int
+) -> Measurement:
+    dataset = load_registry()[question.dataset]
+    view, _, arguments = question.view.partition("(")
+    source = f"`{place}.{dataset.stem}_{view}`"
+    through = f"{source}({arguments}" if arguments else source
+    nothing, table, seen = _best_seconds(
+        client,
+        "SELECT 1",
+        _statement(question.columns, f"`{place}.{dataset.table}`"),
+        _statement(question.columns, through),
+    )
+    return Measurement(
+        f"{dataset.name.lower()} {view}, one day of {rows * DAYS:,} rows",
+        1000 * seen,
+        "ms",
+        "the same question to the table",
+        1000 * table,
+        TARGET,
+        "how many times as long a day takes through the view as from its table",
+        {
+            "select_1_ms": 1000 * nothing,
+            "ratio_without_select_1": (seen - nothing) / max(table - nothing, 1e-6),
+            "rows_of_the_day": rows,
+        },
+    )
+
+
+def _statement(columns: str, source: str) -> str:
+    return (
+        f"SELECT {columns} FROM {source} "
+        f"WHERE settlementDate = DATE '{ASKED_DAY}' GROUP BY 1"
+    )
+
+
+def _best_seconds(client: bigquery.Client, *statements: str) -> list[float]:
+    """The best time of each statement, the statements in turn: a noisy machine."""
+    times: list[list[float]] = [[] for _ in statements]
+    for _ in range(TURNS):
+        for taken, statement in zip(times, statements, strict=True):
+            started = time.monotonic()
+            list(client.query_and_wait(statement))
+            taken.append(time.monotonic() - started)
+    return [min(taken) for taken in times]

@@ -1,0 +1,61 @@
+"""A local BigQuery for the time of a measurement, with tables to fill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from google.cloud import bigquery
+
+from local import bigquery as local_bigquery
+from local.data_folder import DataFolder
+from pipeline.registry import load_registry
+from sql.apply import apply_tables
+from sql.tables import all_tables
+
+
+class Warehouse(NamedTuple):
+    """A local BigQuery that runs.
+
+    Attributes:
+        client: A client of it.
+        host: Its address, `http://HOST:PORT`.
+    """
+
+    client: bigquery.Client
+    host: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points a program at it."""
+        return {"BIGQUERY_EMULATOR_HOST": self.host}
+
+    @contextmanager
+    def tables(self, dataset: str, names: Sequence[str] = ()) -> Iterator[str]:
+        """A dataset of empty tables: those of the names, or all of the product's."""
+        wanted = [
+            table
+            for table in all_tables(load_registry())
+            if not names or table.name in names
+        ]
+        apply_tables(self.client, dataset, wanted, "EU")
+        try:
+            yield f"{self.client.project}.{dataset}"
+        finally:
+            # Tables that are full of rows would cost the next run time.
+            self.client.delete_dataset(dataset, delete_contents=True)
+
+
+@contextmanager
+def serving(work: Path) -> Iterator[Warehouse]:
+    """Starts a local BigQuery, and stops it however the measurement ends."""
+    server = local_bigquery.start(DataFolder(work / "warehouse"))
+    try:
+        asyncio.run(server.ready())
+        client = local_bigquery.connect(server.host, dataset=None)
+        yield Warehouse(client, server.host)
+    finally:
+        asyncio.run(server.child.stop(local_bigquery.STOP_SECONDS))

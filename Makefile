@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
-VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE ARCHIVE SQL PROJECT DATASET
+VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE RATE ARCHIVE SQL PROJECT DATASET
 VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
 VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
@@ -31,6 +31,7 @@ run-local: #: UNTIL=drained    end when all of SAMPLES is accounted for
 run-local: #: DATA=dir         tables, messages and logs (default .local)
 run-local: #: PUBSUB=google    or embedded (default: google where it is installed)
 run-local: #: MODE=drain       or streaming: how the pipeline reads Pub/Sub (default: drain)
+run-local: #: RATE=3.5        messages a second of the simulator (default: 5; SAMPLES: as fast as taken)
 run-local: #: ARCHIVE=dir      keep every message as received in files there
 	@$(PYTHON) -m local stack run
 
@@ -150,8 +151,9 @@ test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery_env
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
-bench: .venv/complete ## measure: a backlog of files to rows, beside a simple loader
-	@$(PYTHON) -m benchmarks
+bench: .venv/complete ## measure everything, each beside something in the same run
+bench: #: OPTIONS="--only decode --scale 0.1"   a part, or a quick look
+	@$(PYTHON) -m benchmarks $$OPTIONS
 
 lint: .venv/complete ## ruff and mypy
 	@$(PYTHON) -m ruff check .

@@ -20,6 +20,11 @@ from benchmarks.measurement import Measurement
 PARTS = {
     "decode": "the decode core beside the bare parser",
     "backlog": "a backlog of files to rows, beside a simple loader",
+    "relay": "the bridge, beside the receive loop of Elexon's client",
+    "stream": "the streaming graph alone, and drain and stream beside bare inserts",
+    "latency": "from the queue of IRIS to a query's answer, in both modes",
+    "growth": "time and memory as the input grows",
+    "views": "one day through the views, beside its table",
 }
 RESULTS = Path(__file__).with_name("results.json")
 

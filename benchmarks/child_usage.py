@@ -1,4 +1,4 @@
-"""`child_usage.py COMMAND...`: runs it; its last line tells its time and peak memory as JSON.
+"""`child_usage.py COMMAND...`: runs it; its last line tells its use of time and memory.
 
 A process of its own, and a small one: the kernel counts the memory of whoever starts a
 program as the program's. So it imports the standard library only.

@@ -42,8 +42,8 @@ _TYPES: dict[str, Types] = {
 _BOUNDS = {
     "INT64": f"{INT64_MIN} <= {{v}} <= {INT64_MAX}",
     "FLOAT64": f"-{EXACT_FLOAT} < {{v}} < {EXACT_FLOAT}",
-    "DATE": "{v} in dates",
-    "TIMESTAMP": "{v} in timestamps",
+    "DATE": "({v} in dates or is_date({v}))",
+    "TIMESTAMP": "({v} in timestamps or is_timestamp({v}))",
     "RECORD": "{v}_holds({v})",
     "REPEATED RECORD": "all(map({v}_holds, {v}))",
 }
@@ -124,7 +124,9 @@ def _compiled(values: list[_Value]) -> Proof:
     )
     scope: dict[str, Any] = {
         "dates": DATES.known,
+        "is_date": DATES.is_canonical,
         "timestamps": TIMESTAMPS.known,
+        "is_timestamp": TIMESTAMPS.is_canonical,
         "without_nulls": _without_nulls,
         "tidied": _tidied_deep if nested else _tidied,
     }

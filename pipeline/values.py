@@ -229,6 +229,13 @@ class TextCache(dict[str, str]):
         self.known.add(canonical)
         return canonical
 
+    def is_canonical(self, text: str) -> bool:
+        """Whether a text is canonical as it stands; `known` has it from then on."""
+        try:
+            return len(text) <= MAX_CACHED_LENGTH and self[text] == text
+        except ValueRefused:
+            return False
+
     def look_up(self, value: Any) -> str:
         """Converts through the cache; a value that is no text is refused."""
         if type(value) is str and len(value) <= MAX_CACHED_LENGTH:

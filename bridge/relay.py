@@ -42,6 +42,11 @@ CALL_SECONDS = 20.0
 # Short against the lock of 60 s: when the link drops, waiting completes only tear down
 # each other's connection.
 COMPLETE_SECONDS = 3.0
+# How many completes are in flight. Each reads frames until its own answer has come, and
+# meets those of all others, so that the work grows with the square. Measured on a slow
+# machine, in turns: 285 to 700 messages/s with 500 at once, which sometimes took more
+# than the three seconds above, 1,100 to 1,200 with 200, 970 to 1,130 with 100 to 150.
+SETTLE_MESSAGES = 200
 # One by one they take a round trip each; locks are looked after in between.
 CAREFUL_MESSAGES = 50
 PUBLISH_WAIT_SECONDS = 0.5
@@ -266,10 +271,11 @@ class Relay:
         """
         self._drop([held for held in self._hand if held.is_lost and not held.envelope])
         ready = [held for held in self._hand if held.is_ready]
-        groups = (
-            [[held] for held in ready[:CAREFUL_MESSAGES]] if is_carried else [ready]
-        )
-        for group in groups:
+        size = 1 if is_carried else SETTLE_MESSAGES
+        if is_carried:
+            ready = ready[:CAREFUL_MESSAGES]
+        for start in range(0, len(ready), size):
+            group = ready[start : start + size]
             await self._settle_together(receiver, group)
             self._health.turn()
 

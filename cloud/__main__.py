@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from pipeline.usage import UsageError
+
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -48,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.configure(parser)
     try:
         return int(module.run(parser.parse_args(arguments[1:])))
+    except UsageError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
 

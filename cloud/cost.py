@@ -126,16 +126,11 @@ def run(options: argparse.Namespace) -> int:
     """Prints or writes what was asked for.
 
     Returns:
-        0, 1 when a checked page is out of date, 2 when an option must be corrected.
+        0, 1 when a checked page is out of date.
+
+    Raises:
+        UsageError: An option must be corrected.
     """
-    try:
-        return _run(options)
-    except UsageError as error:
-        sys.stderr.write(f"python -m cloud cost: {error}\n")
-        return 2
-
-
-def _run(options: argparse.Namespace) -> int:
     if options.check and not options.write:
         raise UsageError("--check needs --write FILE")
     if options.write:

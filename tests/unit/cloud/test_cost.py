@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud import cost, quantities
+from cloud.__main__ import main
 from cloud.bill import BRIDGES, Place, drain_bill, streaming_bill, writing_lines
 from cloud.cost import WORKERS, configure, run
 from cloud.cost_page import amount, dollars
@@ -283,7 +284,7 @@ def test_check_tells_a_page_that_is_out_of_date(tmp_path, capsys):
 )
 def test_a_mistake_is_one_line(arguments, capsys):
     try:
-        code = run(options(*arguments))
+        code = main(["cost", *arguments])
     except SystemExit as stopped:
         code = stopped.code
     assert code == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.appends import Table, append
@@ -20,29 +21,22 @@ class Warehouse(NamedTuple):
     def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
         """Inserts rows into tables, by name; returns the refused ones."""
         client = connect(self.project)
-        answers = {
-            table: table_threads().submit(
-                insert, client, f"{self._place}.{table}", rows
-            )
-            for table, rows in tables.items()
-        }
-        return {table: answer.result() for table, answer in answers.items()}
+        return _at_once(
+            tables,
+            lambda table, rows: insert(client, f"{self._place}.{table}", rows),
+        )
 
     def append(
         self, tables: dict[str, list[Insert]], *, exactly_once: bool = False
     ) -> dict[str, list[Rejected]]:
         """Appends rows to the tables of datasets, as `insert` does by another API."""
-        by_table = {dataset.table: dataset for dataset in load_registry().values()}
-        answers = {
-            table: table_threads().submit(
-                append,
-                Table((self.project, self.dataset), by_table[table]),
-                rows,
-                exactly_once=exactly_once,
-            )
-            for table, rows in tables.items()
-        }
-        return {table: answer.result() for table, answer in answers.items()}
+        place = (self.project, self.dataset)
+        return _at_once(
+            tables,
+            lambda table, rows: append(
+                Table(place, _datasets()[table]), rows, exactly_once=exactly_once
+            ),
+        )
 
     def load(
         self, spooled: Mapping[Dataset, Sequence[Spooled]]
@@ -62,3 +56,21 @@ class Warehouse(NamedTuple):
     @property
     def _place(self) -> str:
         return f"{self.project}.{self.dataset}"
+
+
+def _at_once(
+    tables: dict[str, list[Insert]],
+    write: Callable[[str, list[Insert]], list[Rejected]],
+) -> dict[str, list[Rejected]]:
+    """Writes several tables at a time; returns the refused rows of each."""
+    answers = {
+        table: table_threads().submit(write, table, rows)
+        for table, rows in tables.items()
+    }
+    return {table: answer.result() for table, answer in answers.items()}
+
+
+@functools.cache
+def _datasets() -> dict[str, Dataset]:
+    """The datasets of the registry by their tables."""
+    return {dataset.table: dataset for dataset in load_registry().values()}

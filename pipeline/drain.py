@@ -26,7 +26,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -41,9 +40,11 @@ from google.auth.exceptions import GoogleAuthError
 
 from pipeline import dedup
 from pipeline.archive import archive_of
+from pipeline.decoding import Message
 from pipeline.graph import Plan, build
 from pipeline.ledger import COUNTS, counted, counts_line
 from pipeline.limits import Limits
+from pipeline.sources import ReadHand, in_hand
 from pipeline.subscription import (
     MAX_MESSAGES,
     PUBSUB_ERRORS,
@@ -86,7 +87,7 @@ class Drain:
     def __init__(
         self,
         subscription: Subscription,
-        work: Callable[[list[Any]], dict[str, int]],
+        work: Callable[[list[Message]], dict[str, int]],
         limits: Limits,
     ) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
@@ -254,15 +255,18 @@ def _stop_on_signals(stopping: threading.Event) -> None:
 
 def graph_runner(
     options: PipelineOptions, plan: Plan
-) -> Callable[[list[Any]], dict[str, int]]:
-    """What runs the graph over the messages of a round, and gives its counts."""
+) -> Callable[[list[Message]], dict[str, int]]:
+    """What runs the graph over the messages of a round, and gives its counts.
 
-    def work(messages: list[Any]) -> dict[str, int]:
-        pipeline = beam.Pipeline(options=options)
-        source = beam.Create(messages, reshuffle=False)
-        build(pipeline, plan._replace(source=source))
-        result = pipeline.run()
-        result.wait_until_finish()
+    The graph is built once: to build it takes as long as to run it over few messages.
+    """
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline, plan._replace(source=ReadHand()))
+
+    def work(messages: list[Message]) -> dict[str, int]:
+        with in_hand(messages):
+            result = pipeline.run()
+            result.wait_until_finish()
         return counted(result)
 
     return work

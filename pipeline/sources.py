@@ -1,4 +1,4 @@
-"""The ways in: a Pub/Sub subscription, or files."""
+"""The ways in: a Pub/Sub subscription, what has been pulled from one, or files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +60,37 @@ def _from_pubsub(message: PubsubMessage) -> Any:
     return Message(
         message.data, message.attributes, published.rfc3339() if published else None
     )
+
+
+# Beam makes copies of what a graph holds, but not of what a function finds here.
+_hand: list[Message] = []
+
+
+class ReadHand(beam.PTransform):
+    """Gives the `Message`s of `in_hand`; for a runner in this process.
+
+    As elements of `beam.Create` they would be a part of the graph, which Beam pickles
+    and compresses: 40 % of the time of a round of 5,000 messages (measured).
+    """
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        """Builds the steps."""
+        begun = begin | "Begin" >> beam.Create([None], reshuffle=False)
+        return begun | "Take hand" >> beam.FlatMap(_take_hand)
+
+
+@contextmanager
+def in_hand(messages: Sequence[Message]) -> Iterator[None]:
+    """Has `ReadHand` give these messages, in any run of its graph meanwhile."""
+    _hand[:] = messages
+    try:
+        yield
+    finally:
+        _hand.clear()
+
+
+def _take_hand(_: None) -> list[Message]:
+    return _hand
 
 
 class ReadFiles(beam.PTransform):

@@ -1,6 +1,6 @@
 """Hand: messages received and not yet settled, and the rules for holding them. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +12,9 @@ from bridge.envelope import Envelope
 # larger one would only hold more at a crash (measured: 500 give 1,236/s at 20 ms).
 MAX_MESSAGES = 500
 # Bodies are in memory about three times (AMQP frame, message, publish request), and
-# the process itself takes 90 MB.
-MAX_BATCH_BYTES = 10_000_000
+# the process itself takes 90 MB. Two batches are in hand while the queue is full.
+MAX_BATCH_BYTES = 4_500_000
+MAX_HAND_BYTES = 10_000_000
 # Sizes are known only once received: the first may be one of 11 MB.
 FIRST_MESSAGES = 1
 GROWTH = 4
@@ -36,6 +37,7 @@ class Held:
         refusal: Why it can never be published.
         is_lost: Whether the lock is lost: the message comes again, nothing to settle.
         is_tried: Whether it was tried to settle: it may be settled without our knowing.
+        is_sent: Whether it has been handed to the publisher.
     """
 
     message: ServiceBusReceivedMessage
@@ -45,6 +47,7 @@ class Held:
     refusal: str | None = None
     is_lost: bool = False
     is_tried: bool = False
+    is_sent: bool = False
 
     @property
     def is_published(self) -> bool:
@@ -86,6 +89,13 @@ def lock_left_seconds(message: ServiceBusReceivedMessage, now: datetime) -> floa
     """How long the message stays locked; infinite if the queue did not say."""
     until = message.locked_until_utc
     return (until - now).total_seconds() if until else float("inf")
+
+
+def has_room(hand: Sequence[Held], batch: int) -> bool:
+    """Whether so many more messages fit beside what is held."""
+    held_bytes = sum(held.body_bytes for held in hand)
+    is_light = held_bytes <= MAX_HAND_BYTES - MAX_BATCH_BYTES
+    return is_light and len(hand) + batch <= MAX_MESSAGES
 
 
 def next_batch(asked: int, received: int, received_bytes: int) -> int:

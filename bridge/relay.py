@@ -2,9 +2,10 @@
 
 One task owns the receiver, because the SDK stands no concurrent use but completes on a
 healthy link. It receives a batch, publishes all of it, and completes what Pub/Sub has
-acknowledged; while Pub/Sub is slow or down it renews the locks, one after another. It
-never abandons: five deliveries and the queue gives a message up. After any error
-the client is replaced and the messages in hand are carried into the next session.
+acknowledged. While the queue is full it receives the next batch meanwhile; while
+Pub/Sub is slow or down it renews the locks, one after another. It never abandons: five
+deliveries and the queue gives a message up. After any error the client is replaced and
+the messages in hand are carried into the next session.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from bridge.hand import (
     FIRST_MESSAGES,
     Held,
     due_for_renewal,
+    has_room,
     lock_left_seconds,
     next_batch,
 )
@@ -90,6 +92,7 @@ class Relay:
         self._hand: list[Held] = []
         self._publishing: set[asyncio.Task[None]] = set()
         self._batch = FIRST_MESSAGES
+        self._is_queue_full = False
         self._renew_seconds = 0.0
 
     def stop(self) -> None:
@@ -148,14 +151,24 @@ class Relay:
             self._health.turn()
             if self._hand:
                 heard = time.monotonic()
-                await self._publish()
+                self._begin_publishing()
                 await self._settle(receiver, is_carried=is_carried)
                 await self._renew(receiver)
-                continue
-            is_carried = False
-            if self._stopping.is_set():
-                return
-            await self._receive(receiver)
+            if not self._hand:
+                is_carried = False
+                if self._stopping.is_set():
+                    return
+            if self._takes_more() and not is_carried:
+                await self._receive(receiver)
+            else:
+                await self._await_publishing()
+
+    def _takes_more(self) -> bool:
+        """Whether to receive, be it while the batch before is being published."""
+        if not self._hand:
+            return True
+        is_wanted = self._is_queue_full and not self._stopping.is_set()
+        return is_wanted and has_room(self._hand, self._batch)
 
     async def _receive(self, receiver: ServiceBusReceiver) -> None:
         started = time.monotonic()
@@ -163,22 +176,24 @@ class Relay:
             messages = await receiver.receive_messages(self._batch, RECEIVE_SECONDS)
         waited_seconds = time.monotonic() - started
         now = datetime.now(UTC)
-        self._hand = [self._hold(message, now) for message in messages]
-        self._watch_numbers(waited_seconds)
-        if not messages:
+        batch = [self._hold(message, now) for message in messages]
+        self._hand += batch
+        self._is_queue_full = len(batch) == self._batch
+        self._watch_numbers(batch, waited_seconds)
+        if not batch:
             self._watch.found_empty(now)
             return
-        self._watch.received(_queued(held) for held in self._hand)
-        received_bytes = sum(held.body_bytes for held in self._hand)
-        self._batch = next_batch(self._batch, len(messages), received_bytes)
+        self._watch.received(_queued(held) for held in batch)
+        received_bytes = sum(held.body_bytes for held in batch)
+        self._batch = next_batch(self._batch, len(batch), received_bytes)
         self._health.last_message = now
         self._metrics.last_message.set(now.timestamp())
         self._metrics.in_hand.set(len(self._hand))
 
-    def _watch_numbers(self, waited_seconds: float) -> None:
+    def _watch_numbers(self, batch: Sequence[Held], waited_seconds: float) -> None:
         """Says when somebody else begins to take messages."""
-        numbers = [held.message.sequence_number for held in self._hand]
-        lock_seconds = max((held.lock_seconds for held in self._hand), default=0.0)
+        numbers = [held.message.sequence_number for held in batch]
+        lock_seconds = max((held.lock_seconds for held in batch), default=0.0)
         self._sharing.heard(
             [number for number in numbers if number], waited_seconds, lock_seconds
         )
@@ -201,14 +216,18 @@ class Relay:
 
     # Publishing: tasks that end when Pub/Sub has the messages. They touch no receiver.
 
-    async def _publish(self) -> None:
-        """Sees to it that all in hand is being published; waits a moment for it."""
-        waiting = [held for held in self._hand if held.envelope]
-        if waiting and not self._publishing:
-            sizes = [held.envelope.size_bytes for held in waiting if held.envelope]
-            for part in publisher.requests(sizes):
-                chunk = waiting[part.start : part.stop]
-                self._publishing.add(asyncio.create_task(self._deliver(chunk)))
+    def _begin_publishing(self) -> None:
+        """Sees to it that all in hand is being published."""
+        waiting = [held for held in self._hand if held.envelope and not held.is_sent]
+        sizes = [held.envelope.size_bytes for held in waiting if held.envelope]
+        for part in publisher.requests(sizes):
+            chunk = waiting[part.start : part.stop]
+            for held in chunk:
+                held.is_sent = True
+            self._publishing.add(asyncio.create_task(self._deliver(chunk)))
+
+    async def _await_publishing(self) -> None:
+        """Waits a moment for what is being published."""
         if self._publishing:
             done, self._publishing = await asyncio.wait(
                 self._publishing, timeout=PUBLISH_WAIT_SECONDS

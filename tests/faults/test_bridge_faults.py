@@ -16,7 +16,7 @@ from integration.bridge_fixture import (
     write_samples,
 )
 
-from bridge.hand import MAX_MESSAGES
+from bridge.hand import MAX_BATCH_BYTES, MAX_HAND_BYTES, MAX_MESSAGES
 
 pytestmark = pytest.mark.faults
 
@@ -73,6 +73,28 @@ def test_pubsub_stopped_in_mid_run(
         pubsub.start()
         messages = pubsub.pull(COUNT)
         wait_until(lambda: completed(simulator) == COUNT)
+        assert simulator.stats()["queue"]["abandoned"] == 0
+    assert ids_of(messages) == ids
+
+
+def test_large_messages_are_received_while_others_wait_for_pubsub(
+    pubsub: PubSub, tmp_path: Path
+) -> None:
+    size_bytes, count = 60_000, 600
+    ids = write_samples(tmp_path / "samples", count, size_bytes)
+    with (
+        simulator_of(tmp_path) as simulator,
+        bridge_of(simulator, pubsub, tmp_path) as bridge,
+    ):
+        wait_until(lambda: completed(simulator) > 100)
+        pubsub.stop()
+        # More than one batch, and no more than fits.
+        wait_until(lambda: bridge.metric("in_hand") * size_bytes > MAX_BATCH_BYTES)
+        wait_until(lambda: bridge.logged("publish failed; trying again"))
+        assert bridge.metric("in_hand") * size_bytes <= MAX_HAND_BYTES
+        pubsub.start()
+        messages = pubsub.pull(count)
+        wait_until(lambda: completed(simulator) == count)
         assert simulator.stats()["queue"]["abandoned"] == 0
     assert ids_of(messages) == ids
 

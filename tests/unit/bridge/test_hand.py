@@ -10,9 +10,11 @@ from bridge.envelope import Envelope
 from bridge.hand import (
     FIRST_MESSAGES,
     MAX_BATCH_BYTES,
+    MAX_HAND_BYTES,
     MAX_MESSAGES,
     Held,
     due_for_renewal,
+    has_room,
     next_batch,
 )
 
@@ -91,3 +93,19 @@ def test_messages_larger_than_the_bound_come_one_by_one() -> None:
 
 def test_empty_messages_bound_nothing() -> None:
     assert next_batch(500, 500, 0) == MAX_MESSAGES
+
+
+@pytest.mark.parametrize("body_bytes", [2, 1_000, 10_000, 60_000, 1_000_000])
+def test_two_batches_in_hand_are_bounded_as_one_is(body_bytes: int) -> None:
+    batch = next_batch(MAX_MESSAGES, MAX_MESSAGES, MAX_MESSAGES * body_bytes)
+    hand: list[Held] = []
+    while not hand or has_room(hand, batch):
+        hand += [held(60, body_bytes=body_bytes) for _ in range(batch)]
+    assert len(hand) <= MAX_MESSAGES
+    assert sum(one.body_bytes for one in hand) <= MAX_HAND_BYTES
+    # Small ones gain nothing by it: they take no time to publish.
+    assert len(hand) == (batch if body_bytes < 20_000 else 2 * batch)
+
+
+def test_beside_a_message_over_the_bound_is_no_room() -> None:
+    assert not has_room([held(60, body_bytes=11_000_000)], 1)

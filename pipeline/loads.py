@@ -1,4 +1,4 @@
-"""Load jobs: Avro files of rows into tables, without the rows that are there already.
+"""Load jobs: Parquet files of rows into tables, without rows that are there already.
 
 Load jobs are free, and take a table's rows whole or not at all. Where the table has no
 row of those days, the files go into it as they are. Elsewhere they go into a table
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-import fastavro
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from google.api_core.exceptions import (
@@ -26,8 +25,9 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
+from google.cloud.bigquery.format_options import ParquetOptions
+from pyarrow.parquet import ParquetFile
 
-from pipeline.avro_rows import from_avro
 from pipeline.inserts import (
     MAX_ROWS,
     REQUEST_TIMEOUT_SECONDS,
@@ -35,6 +35,7 @@ from pipeline.inserts import (
     insert,
     table_threads,
 )
+from pipeline.parquet_rows import from_parquet
 from pipeline.patience import until_answered
 from pipeline.registry import Dataset
 
@@ -42,6 +43,9 @@ from pipeline.registry import Dataset
 STAGING_LIFE = dt.timedelta(days=1)
 # BigQuery answers at once; a local one has done the job when it answers.
 START_TIMEOUT_SECONDS = 600
+# Without, a list would be a RECORD that has one
+# (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#list_logical_type).
+_LISTS = ParquetOptions.from_api_repr({"enableListInference": True})
 _log = logging.getLogger(__name__)
 
 
@@ -234,8 +238,8 @@ def _discard(client: bigquery.Client, staging: str) -> None:
 def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> int:
     """Runs one load job; the number of its rows."""
     config = bigquery.LoadJobConfig(
-        source_format=bigquery.SourceFormat.AVRO,
-        use_avro_logical_types=True,
+        source_format=bigquery.SourceFormat.PARQUET,
+        parquet_options=_LISTS,
         write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
         create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
     )
@@ -355,14 +359,8 @@ def _insert_each(
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of files, as many at a time as a request takes."""
-    part: list[dict[str, Any]] = []
+    """The rows of files, at most as many at a time as a request takes."""
     for file in files:
         with _opened(file) as opened:
-            for row in fastavro.reader(opened):
-                part.append(from_avro(row))
-                if len(part) == MAX_ROWS:
-                    yield part
-                    part = []
-    if part:
-        yield part
+            for batch in ParquetFile(opened).iter_batches(MAX_ROWS):
+                yield [from_parquet(row) for row in batch.to_pylist()]

@@ -1,13 +1,14 @@
 """Rows as protocol buffers, the form that the Storage Write API takes.
 
-Dates are days and times are microseconds since 1970, as in Avro
+Dates are days and times are microseconds since 1970
 (https://cloud.google.com/bigquery/docs/supported-data-types).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import (
@@ -18,8 +19,11 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from pipeline.avro_rows import Row, converter_of
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
+
+Row = dict[str, Any]
+Converter = Callable[[Any], Any]
+Conversions = tuple[tuple[str, Converter], ...]
 
 _TYPES = {
     "STRING": FieldDescriptorProto.TYPE_STRING,
@@ -30,6 +34,10 @@ _TYPES = {
     "TIMESTAMP": FieldDescriptorProto.TYPE_INT64,
     "RECORD": FieldDescriptorProto.TYPE_MESSAGE,
 }
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+# A message, and often a backlog, repeats its times.
+_CACHED_TIMES = 65_536
 
 
 @functools.cache
@@ -74,11 +82,10 @@ def serializer_of(dataset: Dataset) -> Callable[[Row], bytes]:
     pool = DescriptorPool()
     pool.Add(file)
     message = GetMessageClass(pool.FindMessageTypeByName("Row"))
-    convert = converter_of(dataset)
+    conversions = _conversions(dataset.columns + METADATA_COLUMNS)
 
     def serialize(row: Row) -> bytes:
-        values = dict(row)
-        convert(values)
+        values = _converted(conversions, row)
         try:
             return _bytes(values)
         except (TypeError, ValueError):
@@ -96,3 +103,44 @@ def serializer_of(dataset: Dataset) -> Callable[[Row], bytes]:
             raise ValueError(f"{name}: {error}") from error
 
     return serialize
+
+
+def _conversions(columns: Iterable[Column]) -> Conversions:
+    """The columns whose values change, and how."""
+    found = ((column.name, _conversion(column)) for column in columns)
+    return tuple((name, convert) for name, convert in found if convert)
+
+
+def _conversion(column: Column) -> Converter | None:
+    convert = _INSTANT_TYPES.get(column.type)
+    if column.type == "RECORD":
+        inner = _conversions(column.fields)
+        convert = functools.partial(_converted, inner) if inner else None
+    if convert and column.mode == "REPEATED":
+        return functools.partial(_each, convert)
+    return convert
+
+
+def _converted(conversions: Conversions, row: Row) -> Row:
+    changed = dict(row)
+    for name, convert in conversions:
+        if changed.get(name) is not None:
+            changed[name] = convert(changed[name])
+    return changed
+
+
+def _each(convert: Converter, values: list[Any]) -> list[Any]:
+    return [convert(value) for value in values]
+
+
+@functools.lru_cache(_CACHED_TIMES)
+def _micros(text: str) -> int:
+    return (dt.datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+
+
+@functools.lru_cache(_CACHED_TIMES)
+def _days(text: str) -> int:
+    return (dt.date.fromisoformat(text) - _EPOCH.date()).days
+
+
+_INSTANT_TYPES: Mapping[str, Converter] = {"DATE": _days, "TIMESTAMP": _micros}

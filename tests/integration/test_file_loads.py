@@ -13,16 +13,23 @@ from apache_beam.testing import test_pipeline
 from benchmarks import corpus
 from pipeline import dedup
 from pipeline.__main__ import main
+from pipeline.batches import RowBatch
+from pipeline.coercion import TypedRecord
 from pipeline.graph import Plan, build
 from pipeline.identity import record_id
+from pipeline.inserts import Insert
 from pipeline.load_rows import LoadRows
+from pipeline.loads import Loaded
+from pipeline.registry import load_registry
 from pipeline.sources import ReadFiles
+from pipeline.spool import Spool
 from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.bucket_fixture import serve_buckets
 from tests.integration.history_fixture import registry_of
+from tests.unit.pipeline.rows_fixture import generated_rows
 
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"
@@ -163,7 +170,7 @@ def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
         if job.job_type == "load" and job.destination.dataset_id == dataset
     )
     assert set(jobs.values()) == {1}
-    assert not list((buckets / "temp").rglob("*.avro"))
+    assert not list((buckets / "temp").rglob("*.parquet"))
     said = load(capsys, dataset, folder)
     assert f"{rows:,} of the duplicates were in the tables already" in said
 
@@ -228,6 +235,30 @@ def test_files_archive_and_load_jobs_on_cloud_storage(
     assert f"{rows:,} of the duplicates were in the tables already" in said
     assert figures(client, dataset) == (rows, rows)
     assert not [path for path in (buckets / "saved/temp").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["REMIT", "EBOCF", "FREQ"])  # lists, RECORDs, neither
+def test_loaded_rows_are_those_that_insert_all_stores(
+    client, request, tmp_path, caplog, name
+):
+    place, one = own_dataset(client, request), load_registry()[name]
+    apply_tables(client, place, list(all_tables({name: one})), "EU")
+    warehouse = Warehouse(client.project, place)
+    nested = {column.name for column in one.columns if column.type == "RECORD"}
+    *rows, last = generated_rows(one)
+    rows.append({key: value for key, value in last.items() if key not in nested})
+    everything = f"SELECT * FROM {place}.{one.table} ORDER BY record_id"
+
+    inserts = [Insert(row["record_id"], row) for row in rows]
+    assert not any(warehouse.insert({one.table: inserts}).values())
+    inserted = [dict(row) for row in client.query(everything).result()]
+    client.query(f"DELETE FROM {place}.{one.table} WHERE TRUE").result()
+    spool = Spool(str(tmp_path))
+    records = [TypedRecord(row["record_id"], row, 0, row) for row in rows]
+    spool.add(RowBatch(name, {}, {}, records))
+    assert list(warehouse.load(spool.rest())) == [(one, Loaded(20, refused=[]))]
+    assert "inserting row by row" not in caplog.text
+    assert [dict(row) for row in client.query(everything).result()] == inserted
 
 
 def test_loads_know_the_rows_that_were_inserted(client, dataset, folder, capsys):

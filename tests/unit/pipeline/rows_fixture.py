@@ -43,7 +43,7 @@ def comparable(dataset, row):
 
 
 def present(row):
-    """The row without its nulls, and times in the one form that Avro gives back."""
+    """The row without its nulls, and times in the one form that files give back."""
     return {name: normal(value) for name, value in row.items() if value is not None}
 
 

@@ -2,12 +2,11 @@
 
 import base64
 from collections import Counter
-from pathlib import Path
 
 import apache_beam as beam
-import fastavro
 import pytest
 from apache_beam.testing import test_pipeline
+from pyarrow.parquet import ParquetFile, read_table
 
 from pipeline import load_rows, spool
 from pipeline.batches import RowBatch
@@ -26,8 +25,7 @@ def load(files):
     for dataset, spooled in files.items():
         rows = []
         for file in spooled:
-            with Path(file.path).open("rb") as opened:
-                rows += list(fastavro.reader(opened))
+            rows += read_table(file.path).to_pylist()
             assert file.rows == len(rows)
         LOADED.append((dataset.name, [row["record_id"] for row in rows], spooled))
         yield dataset, OUTCOMES.get(dataset.name) or Loaded(len(rows))
@@ -46,7 +44,7 @@ def batch(dataset, number, day="2026-05-08"):
     """A message of one record."""
     row = {"dataset": dataset}
     if dataset == "FREQ":
-        row |= {"measurementTime": day and f"{day}T00:00:00Z", "frequency": 50.0}
+        row |= {"measurementTime": day and f"{day}T23:59:59.5Z", "frequency": 50.0}
     record = TypedRecord(f"{dataset}{number}", row, 0, row)
     return RowBatch(dataset, {"message_id": str(number)}, {}, [record])
 
@@ -107,10 +105,10 @@ def test_few_rows_are_not_worth_a_load_of_their_own(tmp_path):
 
 
 def test_a_file_knows_the_days_of_its_rows(tmp_path):
-    days = ["2026-05-08", "2026-05-07", "2026-05-09", None]
+    days = ["2026-05-08", "1969-12-30", "2026-05-09", None]
     run([batch("FREQ", n, day) for n, day in enumerate(days)], tmp_path)
     [(_, _, [file])] = LOADED
-    assert (file.first_day, file.last_day) == ("2026-05-07", "2026-05-09")
+    assert (file.first_day, file.last_day) == ("1969-12-30", "2026-05-09")
     assert file.undated
 
 
@@ -126,3 +124,24 @@ def test_what_was_there_and_what_is_refused_are_counted(tmp_path):
     assert letter.values["message_id"] == "m"
     refused = load_rows.record_json({"dataset": "FREQ", "frequency": 50.0, "new": 1})
     assert letter.values["payload"] == base64.b64encode(refused).decode()
+
+
+def test_few_rows_wait_in_memory_and_those_of_a_message_stay_together(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(spool, "HELD_ROWS", 7)
+    written = spool.Spool(str(tmp_path))
+    for number in range(12):
+        several = batch(("FREQ", "NDF")[number % 4 == 3], number)
+        several.records *= 3
+        written.add(several)
+        assert sum(len(file.held) for file in written._files.values()) < 7
+    files = {dataset.name: file for dataset, (file,) in written.rest().items()}
+    assert {name: file.rows for name, file in files.items()} == {"FREQ": 27, "NDF": 9}
+    for name, file in files.items():
+        opened = ParquetFile(file.path)
+        parts = [opened.read_row_group(n) for n in range(opened.num_row_groups)]
+        assert [part.num_rows for part in parts if part.num_rows % 3] == []
+        numbers = [n for n in range(12) if (n % 4 == 3) == (name == "NDF")]
+        there = [one for part in parts for one in part["message_id"].to_pylist()]
+        assert there == [str(n) for n in numbers for _ in range(3)]

@@ -38,9 +38,9 @@ resource "google_storage_bucket" "raw" {
   }
 }
 
-# Dataflow's temporary files, load jobs' Avro files, the template. A streaming job reads
-# its staged files when a worker starts: they are kept under templates/ and staging/, and
-# only temporary ones are deleted.
+# Dataflow's temporary files, load jobs' Parquet files, the template. A streaming job
+# reads its staged files when a worker starts: they are kept under templates/ and
+# staging/, and only temporary ones are deleted.
 resource "google_storage_bucket" "staging" {
   project  = var.project
   name     = "${var.project}-iris-staging"

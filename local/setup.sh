@@ -34,9 +34,12 @@ install_uv() {
     .venv/bin/python -m pip install --quiet --require-hashes -r .venv/uv.lock
 }
 
+# Python writes bytecode as it goes. Where it is told not to, each start would compile
+# Beam anew: 2.5 of 5 seconds. pip compiles in any case.
 install_with_uv() {
     [ -x .venv/bin/uv ] || install_uv || return 1
     .venv/bin/uv pip sync --quiet --python .venv/bin/python \
+        ${PYTHONDONTWRITEBYTECODE:+--compile-bytecode} \
         --require-hashes requirements.lock
 }
 

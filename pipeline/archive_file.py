@@ -119,8 +119,9 @@ def _blocks(opened: BinaryIO) -> Iterator[list[Message]]:
     for block in reader:
         end = block.offset + block.size
         yield [_message(record) for record in block]
-    # A count that is cut off in the middle passes for the end of the file.
-    if end is not None and opened.tell() != end:
+    # A count that is cut off in the middle passes for the end of the file; and no file
+    # is written without a message.
+    if end is None or opened.tell() != end:
         raise EOFError("the file is cut off")
 
 

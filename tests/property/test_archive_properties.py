@@ -29,7 +29,7 @@ def packed(messages):
     return opened.getvalue()
 
 
-@given(st.lists(MESSAGES, max_size=8))
+@given(st.lists(MESSAGES, min_size=1, max_size=8))
 def test_messages_come_back_as_they_were(messages):
     assert list(read_messages(io.BytesIO(packed(messages)), "x.avro")) == messages
 
@@ -53,7 +53,7 @@ def test_a_file_that_is_cut_off_gives_its_whole_blocks_and_a_fault(messages, dat
     ]
     whole = packed(messages)
     cut = data.draw(st.integers(0, len(whole) - 1))
-    *good, last = read_messages(io.BytesIO(whole[:cut]), "03-1.avro") or [None]
+    *good, last = read_messages(io.BytesIO(whole[:cut]), "03-1.avro")
     if last.fault is None:  # cut between two blocks, which nothing shows
         good.append(last)
     else:
@@ -62,6 +62,13 @@ def test_a_file_that_is_cut_off_gives_its_whole_blocks_and_a_fault(messages, dat
         assert len(decode(last, utc_now()).dead_letters) == 1
     assert good == messages[: len(good)]
     assert len(good) < len(messages)
+
+
+def test_a_file_that_is_cut_off_before_its_first_block_is_a_fault():
+    (fault,) = read_messages(io.BytesIO(packed([])), "03-1.avro")
+    assert fault.fault == "03-1.avro is cut off or broken after 0 messages: " + (
+        "the file is cut off"
+    )
 
 
 @given(st.lists(MESSAGES, min_size=1, max_size=4), st.data())

@@ -34,7 +34,7 @@ _RESERVED = re.compile(
 )
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
-    | {"natural_key", "latest_key", "version_order", "columns", "historic"}
+    | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
     | {"published", "series", "insights_api"}
     | {"schema_source", "schema_confidence"}
 )
@@ -165,6 +165,8 @@ class Dataset:
         natural_key: The columns that name one version of one thing.
         latest_key: The columns that name one thing.
         version_order: The columns that order its versions, first one first.
+        day_of: The time in the latest key whose London day is the settlement date, so
+            that all versions of a thing are of one; None where nothing says so.
         cadence_seconds: Seconds between values of one series; None where unknown.
         published: When its values come out.
         own_series: The columns of `series`, where the latest key does not give them.
@@ -185,6 +187,7 @@ class Dataset:
     natural_key: tuple[str, ...]
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
+    day_of: str | None = None
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -229,6 +232,15 @@ class Dataset:
         """`settlementDate` where there is one, else the event time."""
         names = {column.name for column in self.columns}
         return "settlementDate" if "settlementDate" in names else self.event_time
+
+    @property
+    def latest_partition(self) -> tuple[str, ...]:
+        """The latest key, and the partition column where it follows from that.
+
+        Versions of one thing that are of one partition are found by reading no others.
+        """
+        day = (self.partition_column,) if self.day_of else ()
+        return (*day, *self.latest_key)
 
     @property
     def cluster_columns(self) -> tuple[str, ...]:
@@ -320,6 +332,7 @@ def _dataset(loaded: dict[str, Any]) -> Dataset:
         natural_key=tuple(loaded["natural_key"]),
         latest_key=tuple(loaded["latest_key"]),
         version_order=tuple(loaded.get("version_order", ())),
+        day_of=loaded.get("day_of"),
         cadence_seconds=loaded.get("cadence_seconds"),
         published=_publication(loaded.get("published", {})),
         own_series=tuple(loaded["series"]) if "series" in loaded else None,
@@ -413,9 +426,19 @@ def _validate(dataset: Dataset) -> None:
     _validate_api_absent(dataset, names)
     if not dataset.natural_key or not dataset.latest_key:
         raise ValueError("natural_key and latest_key must name columns")
+    if dataset.day_of:
+        _validate_day_of(dataset, dataset.day_of)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(f"cannot partition by a {partition_kind}")
+
+
+def _validate_day_of(dataset: Dataset, name: str) -> None:
+    if name not in dataset.latest_key or dataset.column(name).kind != "TIMESTAMP":
+        raise ValueError(f"day_of: {name!r} is no time of the latest key")
+    day = dataset.partition_column
+    if dataset.column(day).kind != "DATE" or day in dataset.latest_key:
+        raise ValueError(f"day_of: {day!r} is no day besides the latest key")
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

@@ -113,6 +113,8 @@ def _section(dataset: Dataset) -> list[str]:
         f"Latest key: {_names(dataset.latest_key)}",
         f"Version order: {_names(dataset.version_order) or 'none but arrival'}",
     ]
+    if dataset.day_of:
+        facts.append(f"Settlement date: the London day of `{dataset.day_of}`")
     if dataset.aliases:
         facts.append(f"Also comes as: {_names(dataset.aliases)}")
     confidence, source = dataset.schema_confidence, dataset.schema_source

@@ -295,9 +295,9 @@ def latest_view(dataset: Dataset, place: str) -> View:
         "views/latest.sql",
         unified=f"{place}.{dataset.stem}_unified",
         columns=[column.name for column in columns],
-        key=[grouping(dataset.column(name)) for name in dataset.latest_key],
+        key=[grouping(dataset.column(name)) for name in dataset.latest_partition],
         versions=list(_versions(dataset)),
-        prunable=dataset.partition_column in dataset.latest_key,
+        prunable=dataset.partition_column in dataset.latest_partition,
     )
     return View(
         f"{dataset.stem}_latest",

@@ -2,7 +2,7 @@
 
    unified     the _unified view
    columns     the view's columns
-   key         the latest key
+   key         the latest key, and the partition column where it follows from that
    versions    what orders the versions, the first to decide first
 #}
 SELECT
@@ -12,7 +12,7 @@ SELECT
 FROM {{ unified | name }}
 WHERE TRUE
 {% if prunable %}
--- The partition column belongs to the key: a filter on it reads only its partitions.
+-- Versions of one thing lie in one partition: a filter on it reads only its partitions.
 {% else %}
 -- The partition column is no part of the key: versions of one thing lie in several
 -- partitions, and all of them are read.

@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import random
 import re
+from collections import Counter
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -202,3 +204,54 @@ def test_metadata_columns_are_those_of_the_design():
         ("record_id", "STRING"),
         ("extra", "STRING"),
     ]
+
+
+DATED = """
+dataset: X
+title: A dataset.
+group: test
+event_time: publishTime
+natural_key: [publishTime, startTime]
+latest_key: [startTime]
+day_of: startTime
+columns:
+  - {name: publishTime, type: TIMESTAMP}
+  - {name: startTime, type: TIMESTAMP}
+  - {name: settlementDate, type: DATE}
+"""
+
+
+def test_a_day_that_follows_from_the_latest_key_is_told():
+    dataset = parse_dataset("X.yaml", DATED)
+    assert dataset.latest_partition == ("settlementDate", "startTime")
+    untold = parse_dataset("X.yaml", DATED.replace("day_of: startTime\n", ""))
+    assert untold.latest_partition == untold.latest_key
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("day_of: startTime", "day_of: publishTime"),
+        ("latest_key: [startTime]", "latest_key: [startTime, settlementDate]"),
+        ("{name: startTime, type: TIMESTAMP}", "{name: startTime, type: STRING}"),
+        ("{name: settlementDate,", "{name: other,"),
+    ],
+)
+def test_a_day_that_does_not_follow_is_refused(written, instead):
+    with pytest.raises(RegistryError, match="day_of"):
+        parse_dataset("X.yaml", DATED.replace(written, instead))
+
+
+def test_real_records_have_the_day_that_follows_from_their_key(samples):
+    london, seen = ZoneInfo("Europe/London"), Counter()
+    for path in samples:
+        dataset = load_registry()[path.parent.name]
+        if dataset.day_of is None:
+            continue
+        message = Message(path.read_bytes(), {"dataset": dataset.name})
+        for record in decode(message, utc_now()).records:
+            moment = dt.datetime.fromisoformat(record.row[dataset.day_of])
+            day = moment.astimezone(london).date().isoformat()
+            assert record.row["settlementDate"] == day
+            seen[dataset.name] += 1
+    assert {"BOALF", "FUELINST"} <= seen.keys()

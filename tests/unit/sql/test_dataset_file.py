@@ -139,6 +139,7 @@ def test_a_whole_file_says_the_same_again(dataset):
     # What nobody can infer from messages, it does not write.
     told = {"cadence_seconds": None, "aliases": (), "historic": ()}
     told |= {"published": Publication(), "own_series": None, "api_absent": ()}
+    told["day_of"] = None
     dataset = dataclasses.replace(dataset, **told)
     assert parse_dataset(f"{dataset.name}.yaml", dataset_text(dataset)) == dataset
 

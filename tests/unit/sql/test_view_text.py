@@ -83,8 +83,14 @@ def test_only_where_the_api_lacks_columns_its_rows_are_a_side(dataset):
 def test_a_key_with_the_partition_column_prunes_the_latest_versions():
     query = latest_view(REGISTRY["DISEBSP"], PLACE).query
     assert windows(query) == ["`settlementDate`"]
-    assert "belongs to the key" in query
+    assert "lie in one partition" in query
     assert "no part of the key" in latest_view(REGISTRY["WINDFOR"], PLACE).query
+
+
+def test_a_day_that_follows_from_the_key_prunes_the_latest_versions_too():
+    query = latest_view(REGISTRY["FUELINST"], PLACE).query
+    assert windows(query) == ["`settlementDate`"]
+    assert "lie in one partition" in query
 
 
 @datasets

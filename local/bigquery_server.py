@@ -20,7 +20,7 @@ gives a better one:
   fails with a KeyError when two inserts do so at once.
 - `_insert` leaves the insertIds of rows that it could not store among those seen, so
   that the second attempt is dropped and the row lost; and it calls a row invalid that
-  met another transaction.
+  met another transaction, or, where it is the only one, the whole request.
 - `_connect` lets DuckDB use every processor for every statement. Most take a few
   milliseconds, and waking the others costs more than they do: half of them take a
   third less time to make the tables and views.
@@ -109,6 +109,8 @@ JOIN {catalog}.ducklake_schema s USING (schema_id)
 WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
   AND c.parent_column IS NULL AND s.schema_name = $1 AND t.table_name = $2
 """
+# How often a row is tried that meets the commit of a statement.
+CONFLICT_ATTEMPTS, CONFLICT_PAUSE_SECONDS = 20, 0.05
 JOBS_FILE = "jobs.sqlite"
 # A power cut may take the last moments; a kill takes nothing.
 JOBS_SQL = """
@@ -245,7 +247,7 @@ def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
     """Stores rows, and returns the errors of those that it could not store."""
     left = [index for index, _ in rows]
     try:
-        errors: list[dict[str, Any]] = insert_rows(table, schema, rows)
+        errors: list[dict[str, Any]] = _stored(table, schema, rows)
         left = [error["index"] for error in errors]
     finally:
         with _guard:
@@ -255,6 +257,18 @@ def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
         if problem["message"].startswith("TransactionContext Error"):
             problem["reason"] = "backendError"
     return errors
+
+
+def _stored(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
+    """Stores rows; BigQuery stores them whatever statement changes the table."""
+    problem: dict[str, Any] = {"reason": "backendError"}
+    for _ in range(CONFLICT_ATTEMPTS):
+        try:
+            return list(insert_rows(table, schema, rows))
+        except duckdb.TransactionException as error:  # of a request of one row
+            problem["message"] = str(error)
+            time.sleep(CONFLICT_PAUSE_SECONDS)
+    return [{"index": index, "errors": [problem]} for index, _ in rows]
 
 
 def _alter(project_id: str, dataset_id: str, table_id: str, fields: list[Any]) -> None:

@@ -6,8 +6,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
 from local import bigquery
+from pipeline.inserts import Insert, insert
 
 pytestmark = pytest.mark.integration
 
@@ -199,3 +201,34 @@ def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, 
     os.kill(server["pid"], signal.SIGKILL)
     done = query(data, "SELECT n FROM kept")
     assert done.stdout == '{"n": 1}\n', done.stderr
+
+
+def test_a_row_is_stored_while_a_statement_changes_its_table(tmp_path):
+    with running(tmp_path) as ready:
+        _insert_while_changing(bigquery.connect(ready["host"], dataset=None))
+
+
+def _insert_while_changing(client):
+    client.create_dataset("changing", exists_ok=True)
+    client.query_and_wait("CREATE TABLE changing.t (a INT64, b INT64)")
+    stopped = threading.Event()
+
+    def change():
+        while not stopped.is_set():
+            # Of two statements that meet BigQuery, too, refuses one.
+            with suppress(GoogleAPICallError):
+                client.query_and_wait("UPDATE changing.t SET b = 1 WHERE TRUE")
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        table = f"{client.project}.changing.t"
+        rows = [Insert(str(a), {"a": a}) for a in range(30)]
+        refused = [answer for row in rows for answer in insert(client, table, [row])]
+    finally:
+        stopped.set()
+        changing.join()
+    assert refused == []
+    counts = "SELECT COUNT(*), COUNT(DISTINCT a) FROM changing.t"
+    (counted,) = client.query_and_wait(counts)
+    assert counted.values() == (30, 30)

@@ -158,10 +158,10 @@ class Relay:
                 is_carried = False
                 if self._stopping.is_set():
                     return
-            if self._takes_more() and not is_carried:
+            is_receiving = self._takes_more() and not is_carried
+            if is_receiving:
                 await self._receive(receiver)
-            else:
-                await self._await_publishing()
+            await self._await_publishing(0.0 if is_receiving else PUBLISH_WAIT_SECONDS)
 
     def _takes_more(self) -> bool:
         """Whether to receive, be it while the batch before is being published."""
@@ -226,11 +226,11 @@ class Relay:
                 held.is_sent = True
             self._publishing.add(asyncio.create_task(self._deliver(chunk)))
 
-    async def _await_publishing(self) -> None:
-        """Waits a moment for what is being published."""
+    async def _await_publishing(self, seconds: float) -> None:
+        """Waits so long for what is being published; forgets what has been."""
         if self._publishing:
             done, self._publishing = await asyncio.wait(
-                self._publishing, timeout=PUBLISH_WAIT_SECONDS
+                self._publishing, timeout=seconds
             )
             for task in done:
                 task.result()  # the task catches everything: an error is a bug, say so

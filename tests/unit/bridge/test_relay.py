@@ -92,6 +92,50 @@ def test_what_fails_is_published_again_until_it_is_taken() -> None:
     asyncio.run(scenario())
 
 
+class FullQueue:
+    """A queue that always has as many large messages as are asked for."""
+
+    def __init__(self, relay: Relay, batches: int) -> None:
+        self.relay = relay
+        self.left = batches
+        self.most_publishing = 0
+
+    async def receive_messages(self, count: int, _seconds: float) -> list[Any]:
+        await asyncio.sleep(0)
+        self.most_publishing = max(self.most_publishing, len(self.relay._publishing))
+        self.left -= 1
+        if not self.left:
+            self.relay.stop()
+        return [self.message() for _ in range(count)]
+
+    async def complete_message(self, _message: Any) -> None:
+        await asyncio.sleep(0)
+
+    def message(self) -> Any:
+        return SimpleNamespace(
+            body=[b"x" * 60_000],
+            subject="FREQ",
+            message_id="FREQ_1",
+            enqueued_time_utc=None,
+            locked_until_utc=None,
+            delivery_count=0,
+            sequence_number=0,
+        )
+
+
+def test_a_queue_that_stays_full_leaves_no_ended_publishing_behind() -> None:
+    async def scenario() -> None:
+        topic = Topic()
+        relay, metrics = relay_to(topic)
+        queue = FullQueue(relay, batches=40)
+        await relay._turns(cast(Any, queue))
+        assert metrics.totals["completed"] == len(topic.taken) > 1_000
+        # Two batches of 4.5 MB, in requests of one.
+        assert queue.most_publishing <= 10
+
+    asyncio.run(scenario())
+
+
 def test_the_summary_counts_since_the_last_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,10 @@ class RowBatch:
     attributes: Mapping[str, str]
     records: list[TypedRecord]
 
+    def values_of(self, record: TypedRecord) -> dict[str, Any]:
+        """The column values of one of its records, as `insertAll` takes them."""
+        return {**record.row, **self.metadata, "record_id": record.record_id}
+
 
 class TableRow(NamedTuple):
     """A row of one of the pipeline's own tables, ready to be inserted.

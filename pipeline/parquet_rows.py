@@ -14,9 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.proofs import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
-
-Row = dict[str, Any]
 
 _TYPES: Mapping[str, pa.DataType] = {
     "STRING": pa.string(),

@@ -19,9 +19,9 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from pipeline.proofs import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
-Row = dict[str, Any]
 Converter = Callable[[Any], Any]
 Conversions = tuple[tuple[str, Converter], ...]
 

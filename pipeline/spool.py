@@ -12,7 +12,8 @@ from pyarrow.parquet import ParquetWriter
 
 from pipeline.batches import RowBatch
 from pipeline.loads import Spooled
-from pipeline.parquet_rows import Row, schema_of, table_of
+from pipeline.parquet_rows import schema_of, table_of
+from pipeline.proofs import Row
 from pipeline.registry import Dataset, load_registry
 
 # A folder of datasets is read one dataset after the other: one that has had no row for
@@ -93,10 +94,7 @@ class _File:
         self._days: set[dt.date | None] = set()
 
     def hold(self, batch: RowBatch) -> None:
-        self.held += [
-            {**record.row, **batch.metadata, "record_id": record.record_id}
-            for record in batch.records
-        ]
+        self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
 
     def write(self) -> None:

@@ -92,8 +92,7 @@ class _InsertRows(beam.DoFn):
 
 
 def _insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
-    identity = record.record_id
-    return Insert(identity, {**record.row, **batch.metadata, "record_id": identity})
+    return Insert(record.record_id, batch.values_of(record))
 
 
 def _refused_row(

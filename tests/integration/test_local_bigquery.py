@@ -195,20 +195,8 @@ def test_jobs_are_listed_by_state_and_time_until_they_are_deleted(client):
     assert not listed()
 
 
-def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
-    """The last test: it ends the server of the others."""
-    client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")
-    os.kill(server["pid"], signal.SIGKILL)
-    done = query(data, "SELECT n FROM kept")
-    assert done.stdout == '{"n": 1}\n', done.stderr
-
-
-def test_a_row_is_stored_while_a_statement_changes_its_table(tmp_path):
-    with running(tmp_path) as ready:
-        _insert_while_changing(bigquery.connect(ready["host"], dataset=None))
-
-
-def _insert_while_changing(client):
+def test_a_row_is_stored_while_a_statement_changes_its_table(server):
+    client = bigquery.connect(server["host"], dataset=None)
     client.create_dataset("changing", exists_ok=True)
     client.query_and_wait("CREATE TABLE changing.t (a INT64, b INT64)")
     stopped = threading.Event()
@@ -232,3 +220,11 @@ def _insert_while_changing(client):
     counts = "SELECT COUNT(*), COUNT(DISTINCT a) FROM changing.t"
     (counted,) = client.query_and_wait(counts)
     assert counted.values() == (30, 30)
+
+
+def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
+    """The last test: it ends the server of the others."""
+    client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")
+    os.kill(server["pid"], signal.SIGKILL)
+    done = query(data, "SELECT n FROM kept")
+    assert done.stdout == '{"n": 1}\n', done.stderr

@@ -1,5 +1,7 @@
 """The memory of record ids."""
 
+import random
+
 from pipeline.seen import SLICES, SeenIds
 
 HOUR = 3600.0
@@ -76,3 +78,12 @@ def test_the_number_of_ids_is_bounded_within_a_moment():
         seen.add(ids(*range(start, start + 10)))
     assert len(seen) <= 2_600
     assert seen.add(ids(9_999, 9_999 - 2_000, 0)) == [False, False, True]
+
+
+def test_ids_that_begin_alike_are_told_apart():
+    seen, plain = SeenIds(24 * HOUR, Clock()), set()
+    rng = random.Random(1)
+    numbers = [7 << 112 | rng.getrandbits(112) for _ in range(500)]
+    for number in rng.choices(numbers, k=2_000):
+        assert seen.add(ids(number)) == [number not in plain]
+        plain.add(number)

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import random
+from datetime import datetime
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from pipeline.coercion import Coercer
 from pipeline.decoding import Message, decode
 from pipeline.identity import record_id
 from pipeline.registry import load_registry, parse_dataset
-from pipeline.values import CONVERTERS, ValueRefused
+from pipeline.values import CONVERTERS, ValueRefused, to_timestamp
 
 NOW = "2026-05-06T03:00:00Z"
 REGISTRY = load_registry()
@@ -188,3 +189,24 @@ def _plain(value):
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return (isinstance(value, bool), value)
+
+
+@given(st.datetimes(), st.sampled_from(["seconds", "milliseconds", "microseconds"]))
+def test_a_time_in_a_usual_form_is_the_instant_that_it_names(moment, timespec):
+    text = moment.isoformat(timespec=timespec)
+    instant = datetime.fromisoformat(text)
+    # The same with an offset takes the other way.
+    offset = f"{instant.isoformat()}+00:00"
+    assert to_timestamp(f"{text}Z") == to_timestamp(offset) == f"{instant.isoformat()}Z"
+
+
+@given(st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(\d{3}|\d{6}))?Z\n?"))
+def test_a_time_that_does_not_exist_is_refused(text):
+    try:
+        expected = datetime.fromisoformat(text.removesuffix("Z")).isoformat() + "Z"
+    except ValueError:
+        expected = None
+    try:
+        assert to_timestamp(text) == expected
+    except ValueRefused:
+        assert expected is None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +16,8 @@ import pyarrow as pa
 from pipeline.proofs import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
-_TYPES: Mapping[str, pa.DataType] = {
+_Types = Mapping[str, pa.DataType]
+_TYPES: _Types = {
     "STRING": pa.string(),
     "INT64": pa.int64(),
     "FLOAT64": pa.float64(),
@@ -25,23 +25,30 @@ _TYPES: Mapping[str, pa.DataType] = {
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
 }
+# Times as the rows hold them.
+_TEXT_TYPES: _Types = {**_TYPES, "DATE": pa.string(), "TIMESTAMP": pa.string()}
 
 
 @functools.cache
 def schema_of(dataset: Dataset) -> pa.Schema:
     """The schema of a dataset's table, metadata columns included."""
-    return pa.schema(_fields(dataset.columns + METADATA_COLUMNS))
+    return pa.schema(_fields(dataset.columns + METADATA_COLUMNS, _TYPES))
 
 
-def _fields(columns: Iterable[Column]) -> list[pa.Field]:
-    return [pa.field(column.name, _type(column)) for column in columns]
+@functools.cache
+def _text_form(dataset: Dataset) -> pa.StructType:
+    return pa.struct(_fields(dataset.columns + METADATA_COLUMNS, _TEXT_TYPES))
 
 
-def _type(column: Column) -> pa.DataType:
+def _fields(columns: Iterable[Column], types: _Types) -> list[pa.Field]:
+    return [pa.field(column.name, _type(column, types)) for column in columns]
+
+
+def _type(column: Column, types: _Types) -> pa.DataType:
     kind = (
-        pa.struct(_fields(column.fields))
+        pa.struct(_fields(column.fields, types))
         if column.type == "RECORD"
-        else _TYPES[column.type]
+        else types[column.type]
     )
     return pa.list_(kind) if column.mode == "REPEATED" else kind
 
@@ -51,37 +58,37 @@ def table_of(dataset: Dataset, rows: Sequence[Row]) -> pa.Table:
 
     The rows are typed ones with their metadata, as `insertAll` takes them.
     """
-    arrays = _arrays(dataset.columns + METADATA_COLUMNS, rows)
+    # Row by row, which are spread over the memory, and then column by column.
+    texts = pa.array(rows, _text_form(dataset))
+    arrays = _typed_fields(dataset.columns + METADATA_COLUMNS, texts)
     return pa.Table.from_arrays(arrays, schema=schema_of(dataset))
 
 
-def _arrays(columns: Iterable[Column], rows: Sequence[Row]) -> list[pa.Array]:
-    return [
-        _array(column, [row.get(column.name) for row in rows]) for column in columns
-    ]
+def _typed_fields(columns: Iterable[Column], texts: pa.StructArray) -> list[pa.Array]:
+    # Flat, no value of a RECORD that is null is left to be cast: it would be "".
+    return list(map(_typed, columns, texts.flatten()))
 
 
-def _array(column: Column, values: Sequence[Any]) -> pa.Array:
-    if column.mode != "REPEATED":
-        return _single(column, values)
-    # No list is an empty one, as in BigQuery.
-    lists = [value or [] for value in values]
-    ends = accumulate(map(len, lists), initial=0)
-    items = _single(column, list(chain.from_iterable(lists)))
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), items)
+def _typed(column: Column, texts: pa.Array) -> pa.Array:
+    """The array of a column, from one with its times as texts."""
+    if column.mode == "REPEATED":
+        # Without its nulls: no list is an empty one, as in BigQuery.
+        items = _typed_items(column, texts.values)
+        return pa.ListArray.from_arrays(texts.offsets, items)
+    return _typed_items(column, texts)
 
 
-def _single(column: Column, values: Sequence[Any]) -> pa.Array:
+def _typed_items(column: Column, texts: pa.Array) -> pa.Array:
     """An array of what a column holds, or of what is in the lists that it holds."""
     if column.type == "RECORD":
-        # pyarrow's own cast takes a time inside of a null RECORD for an empty text.
-        inner = _arrays(column.fields, [value or {} for value in values])
-        absent = pa.array([value is None for value in values], pa.bool_())
-        fields = _fields(column.fields)
-        return pa.StructArray.from_arrays(inner, fields=fields, mask=absent)
+        return pa.StructArray.from_arrays(
+            _typed_fields(column.fields, texts),
+            fields=_fields(column.fields, _TYPES),
+            mask=texts.is_null(),
+        )
     if column.type in ("DATE", "TIMESTAMP"):
-        return pa.array(values, pa.string()).cast(_TYPES[column.type])
-    return pa.array(values, _TYPES[column.type])
+        return texts.cast(_TYPES[column.type])
+    return texts
 
 
 def from_parquet(value: Any) -> Any:

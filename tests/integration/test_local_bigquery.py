@@ -222,6 +222,36 @@ def test_a_row_is_stored_while_a_statement_changes_its_table(server):
     assert counted.values() == (30, 30)
 
 
+def test_a_table_or_view_that_is_changed_has_its_new_columns_at_once(client):
+    client.create_dataset("changing", exists_ok=True)
+    name = "changing.table_of"
+
+    def made(statement: str) -> list[str]:
+        client.query_and_wait(statement)
+        row = next(iter(client.query_and_wait("SELECT * FROM changing.view_of")))
+        schema = client.get_table("changing.view_of").schema
+        assert list(row.keys()) == [field.name for field in schema]
+        return list(row.keys())
+
+    client.query_and_wait("CREATE TABLE changing.table_of AS SELECT 1 AS a")
+    assert made("CREATE VIEW changing.view_of AS SELECT * FROM changing.table_of") == [
+        "a"
+    ]
+    assert made(
+        "CREATE OR REPLACE VIEW changing.view_of AS SELECT a, 2 AS b "
+        "FROM changing.table_of"
+    ) == ["a", "b"]
+    client.query_and_wait("ALTER TABLE changing.table_of ADD COLUMN c INT64")
+    assert client.insert_rows_json(name, [{"a": 5, "c": 6}]) == []
+    assert made(
+        "CREATE OR REPLACE VIEW changing.view_of AS SELECT c FROM changing.table_of "
+        "WHERE a = 5"
+    ) == ["c"]
+    client.query_and_wait("DROP TABLE changing.table_of")
+    client.query_and_wait("CREATE TABLE changing.table_of AS SELECT 7 AS a, 'x' AS c")
+    assert client.insert_rows_json(name, [{"a": 5, "c": "text"}]) == []
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

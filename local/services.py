@@ -29,7 +29,7 @@ USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672
 # A cold start on a busy small machine; ready ones answer within 1 to 3 s.
 START_SECONDS = 60.0
-# Some ninety tables and twice as many views: 25 s alone on two cores, the first time.
+# Some ninety tables and twice as many views: 25 to 50 s alone on two cores, at first.
 TABLES_SECONDS = 240.0
 # Importing Beam and building the graph on a busy small machine.
 PIPELINE_START_SECONDS = 120.0
@@ -69,7 +69,7 @@ class Plan:
 
 def starting_text(names: list[str], data: DataFolder) -> str:
     """What a user reads while services start; the first time takes longer."""
-    once = "" if data.has_tables else " (makes tables and views: half a minute, once)"
+    once = "" if data.has_tables else " (makes tables and views: up to a minute, once)"
     return "starting " + ", ".join(names) + once
 
 

@@ -40,9 +40,11 @@ _TIME = re.compile(
     r"\s?(?:[Zz]|(?:([+-])(\d{2}):?(\d{2})))?)?\Z",
     re.ASCII,
 )
-# Most times by far: Z, without a fraction, with milliseconds or microseconds.
+# Most times by far: Z, without a fraction, with milliseconds or microseconds. Hour 24,
+# which ISO 8601 knows and later Pythons take, is none of them.
 _USUAL_TIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.(?:\d{3}|\d{6}))?Z", re.ASCII
+    r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.(?:\d{3}|\d{6}))?Z",
+    re.ASCII,
 )
 
 

@@ -4,7 +4,8 @@ import gzip
 import json
 import math
 import random
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -200,13 +201,22 @@ def test_a_time_in_a_usual_form_is_the_instant_that_it_names(moment, timespec):
     assert to_timestamp(f"{text}Z") == to_timestamp(offset) == f"{instant.isoformat()}Z"
 
 
-@given(st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(\d{3}|\d{6}))?Z\n?"))
-def test_a_time_that_does_not_exist_is_refused(text):
+USUAL = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{3}|\.\d{6})?Z", re.ASCII)
+
+
+@given(st.from_regex(USUAL, fullmatch=True), st.sampled_from(["", "\n", "Z", " "]))
+@example("2026-05-06T24:00:00Z", "")
+@example("2026-02-29T00:00:00.000Z", "")
+def test_a_time_that_does_not_exist_is_refused(text, more):
+    seconds, fraction = USUAL.fullmatch(text).groups()
     try:
-        expected = datetime.fromisoformat(text.removesuffix("Z")).isoformat() + "Z"
+        moment = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007
     except ValueError:
-        expected = None
+        moment = None
     try:
-        assert to_timestamp(text) == expected
+        found = to_timestamp(text + more)
     except ValueRefused:
-        assert expected is None
+        assert more or moment is None
+    else:
+        moment += timedelta(microseconds=int((fraction or ".0")[1:].ljust(6, "0")))
+        assert (found, more) == (moment.isoformat() + "Z", "")

@@ -113,7 +113,10 @@ WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND s.end_snapshot IS NU
 # One number for all tables and views of a catalog; rows that come leave it as it is.
 VERSION_SQL = "SELECT max(schema_version) FROM {catalog}.ducklake_snapshot"
 MAX_CACHED_SCHEMAS = 1_000
-# How often a row is tried that meets the commit of a statement.
+# How often, and after which pause, a row is tried that meets the commit of a statement:
+# some milliseconds are enough. The locks of local-bigquery keep one writing statement
+# from another; they know neither DDL nor a transaction of several statements, and a row
+# would wait for the whole of one.
 CONFLICT_ATTEMPTS, CONFLICT_PAUSE_SECONDS = 20, 0.05
 JOBS_FILE = "jobs.sqlite"
 # A power cut may take the last moments; a kill takes nothing.

@@ -78,7 +78,7 @@ def start(
 
     Args:
         data: Whose tables to serve.
-        port: The port that the user gave, if any.
+        port: The port that the user gave, if any; 0 for ports that nobody knows.
         project: The project of unqualified names.
         address: Where to listen.
 
@@ -86,7 +86,8 @@ def start(
         UserError: The port is taken, or the environment cannot be made.
     """
     chosen = choose_port(port, USUAL_PORT, "BigQuery", address)
-    grpc_port = choose_port(None, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
+    grpc_wanted = 0 if port == 0 else None
+    grpc_port = choose_port(grpc_wanted, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
     command = [str(bigquery_python()), "-P", str(PROGRAM), "--host", address]
     command += ["--port", str(chosen), "--grpc-port", str(grpc_port)]
     # Its folder has no name there: local-bigquery would put it into SQL unquoted, and

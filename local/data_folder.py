@@ -85,7 +85,7 @@ class DataFolder:
         """
         with self._lock_file() as lock:
             started = time.monotonic()
-            while not _take(lock):
+            while not take_lock(lock):
                 owner = self._read_state()
                 patience_seconds = GLANCE_SECONDS if owner else QUERY_SECONDS
                 if time.monotonic() - started > patience_seconds:
@@ -110,7 +110,7 @@ class DataFolder:
     def state(self) -> dict[str, Any] | None:
         """What runs here, as its owner wrote it; None when nothing does."""
         with self._lock_file() as lock:
-            return None if _take(lock) else self._read_state()
+            return None if take_lock(lock) else self._read_state()
 
     def _read_state(self) -> dict[str, Any] | None:
         try:
@@ -138,8 +138,8 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def _take(lock: IO[bytes]) -> bool:
-    """Takes the lock if it is free; it is given back when the file is closed."""
+def take_lock(lock: IO[bytes] | int) -> bool:
+    """Takes the lock on an open file if it is free, until the file is closed."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from local import bigquery
+from local import bigquery, tables
 from local.data_folder import DataFolder
 from local.failure import UserError
 from local.google_pubsub import (
@@ -29,8 +29,6 @@ USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672
 # A cold start on a busy small machine; ready ones answer within 1 to 3 s.
 START_SECONDS = 60.0
-# Some ninety tables and twice as many views: 25 to 50 s alone on two cores, at first.
-TABLES_SECONDS = 240.0
 # Importing Beam and building the graph on a busy small machine.
 PIPELINE_START_SECONDS = 120.0
 # From the start of a round to the next: half of it is what a message waits on average.
@@ -69,7 +67,8 @@ class Plan:
 
 def starting_text(names: list[str], data: DataFolder) -> str:
     """What a user reads while services start; the first time takes longer."""
-    once = "" if data.has_tables else " (makes tables and views: up to a minute, once)"
+    made = data.has_tables or tables.blank_is_made()
+    once = "" if made else " (makes tables and views: up to a minute, once)"
     return "starting " + ", ".join(names) + once
 
 
@@ -162,15 +161,14 @@ class Services:
             child.kill()
 
     async def _start_bigquery(self) -> None:
-        server = bigquery.start(self.plan.data, self.plan.bigquery_port)
+        data = self.plan.data
+        if not data.has_tables:
+            await tables.start_from_blank(data)
+        server = bigquery.start(data, self.plan.bigquery_port)
         self.children.append(server.child)
         await server.ready()
+        await tables.apply(server, data.log("tables"))
         self.environment |= bigquery.addresses(server)
-        names = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
-        tables = self.launch("tables", "sql", "apply", *names)
-        if await tables.ended(TABLES_SECONDS) != 0:
-            raise tables.failed("could not be made")
-        self.children.remove(tables)
 
     async def _start_pubsub(self) -> None:
         port = choose_port(self.plan.pubsub_port, USUAL_PUBSUB_PORT, "Pub/Sub")

@@ -45,7 +45,7 @@ COMMANDS = {
 }
 DRAINED = "drained"
 # All parts at once, each with its own deadline.
-UP_SECONDS = 330.0
+UP_SECONDS = 400.0
 DOWN_SECONDS = 90.0
 LOOK_SECONDS = 0.5
 EXAMPLE_SQL = "SELECT * FROM bmrs_freq_iris LIMIT 5"

@@ -25,20 +25,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Writes one file a table and one a view, in a folder for each kind."""
-    place, registry = place_of(options), load_registry()
-    files = {
-        "tables": dict(_tables(registry, place)),
-        "views": dict(_views(registry, place)),
-    }
-    for kind, statements in files.items():
+    for kind, files in statements(place_of(options)).items():
         folder: Path = options.output / kind
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
-        for name, statement in statements.items():
+        for name, statement in files.items():
             (folder / f"{name}.sql").write_text(statement)
-        sys.stdout.write(f"{len(statements)} {kind} in {folder}/\n")
+        sys.stdout.write(f"{len(files)} {kind} in {folder}/\n")
     return 0
+
+
+def statements(place: str) -> dict[str, dict[str, str]]:
+    """All SQL of the product, by kind (`tables`, `views`) and name.
+
+    Args:
+        place: `project.dataset`.
+    """
+    registry = load_registry()
+    return {
+        "tables": dict(_tables(registry, place)),
+        "views": dict(_views(registry, place)),
+    }
 
 
 def _tables(registry: Registry, place: str) -> Iterator[tuple[str, str]]:

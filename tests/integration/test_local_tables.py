@@ -1,0 +1,108 @@
+"""New DATA folders start from a blank: tables and views made once, without a row."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from local import bigquery, tables
+from local.data_folder import DataFolder
+from local.failure import PartFailedError, UserError
+from tests.integration.bigquery_fixture import running_bigquery
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def blank(tmp_path, monkeypatch):
+    """A place for a blank of the test's own; counts how often one is made there.
+
+    Its only table takes a second rather than a minute.
+    """
+    made = []
+
+    async def apply(server: bigquery.Server, log: Path) -> None:
+        client = bigquery.connect(server.host, dataset=None)
+        client.create_dataset(bigquery.DATASET)
+        client.query_and_wait(f"CREATE TABLE {bigquery.DATASET}.one (n INT64)")
+        made.append(server.port)
+
+    environment = tmp_path / "environment"
+    environment.mkdir()
+    monkeypatch.setattr(tables, "ENVIRONMENT", environment)
+    monkeypatch.setattr(tables, "BLANK", environment / "blank")
+    monkeypatch.setattr(tables, "apply", apply)
+    return made
+
+
+def start(*folders: DataFolder) -> None:
+    async def together() -> None:
+        await asyncio.gather(*map(tables.start_from_blank, folders))
+
+    asyncio.run(together())
+
+
+def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
+    one, two, three = (DataFolder(tmp_path / name) for name in ("one", "two", "three"))
+    start(one, two)
+    with running_bigquery(one.path) as host:
+        bigquery.connect(host).query_and_wait("INSERT INTO one VALUES (1)")
+    start(three)
+    assert len(blank) == 1, "it was made more than once"
+    assert blank != [bigquery.USUAL_PORT], "somebody who writes there reaches it"
+    with running_bigquery(three.path) as host:
+        client = bigquery.connect(host)
+        rows = client.query_and_wait("SELECT COUNT(*) AS n FROM one")
+        assert [row.n for row in rows] == [0]
+        statements = [job.query for job in client.list_jobs()]
+        assert not [text for text in statements if text.startswith("CREATE")]
+    two_again = DataFolder(tmp_path / "two again")
+    (two_again.path / "bigquery.new").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot make the tables in .* again"):
+        start(two_again)
+    assert two.has_tables
+    assert not two_again.has_tables
+
+
+def test_a_blank_that_failed_or_is_of_other_sql_is_none(blank, tmp_path, monkeypatch):
+    async def refuse(server: bigquery.Server, log: Path) -> None:
+        raise server.child.failed("refuses")
+
+    one, two = DataFolder(tmp_path / "one"), DataFolder(tmp_path / "two")
+    with monkeypatch.context() as failing:
+        failing.setattr(tables, "apply", refuse)
+        with pytest.raises(PartFailedError, match="refuses"):
+            start(one)
+    assert not tables.blank_is_made()
+    assert not one.has_tables
+    start(one)
+    assert tables.blank_is_made()
+    assert one.has_tables
+    monkeypatch.setattr(tables, "_fingerprint", lambda: "of other SQL")
+    assert not tables.blank_is_made()
+    start(two)
+    assert tables.blank_is_made()
+    assert len(blank) == 2
+
+
+def test_an_end_while_the_blank_is_made_leaves_no_server(blank, tmp_path, monkeypatch):
+    servers = []
+
+    async def go_on(server: bigquery.Server, log: Path) -> None:
+        servers.append(server)
+        await asyncio.Event().wait()
+
+    async def end_it() -> None:
+        making = asyncio.create_task(tables.start_from_blank(data))
+        while not servers:
+            await asyncio.sleep(0.05)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+
+    data = DataFolder(tmp_path / "one")
+    monkeypatch.setattr(tables, "apply", go_on)
+    asyncio.run(end_it())
+    assert servers[0].child.exit_code is not None
+    assert not tables.blank_is_made()
+    assert not data.has_tables

@@ -76,6 +76,13 @@ class Context:
         """The datasets that have a table."""
         return [d for d in self.registry.values() if d.table in self.tables]
 
+    def filled(self) -> list[Dataset]:
+        """The datasets whose table has a row: statements over them alone are short."""
+        present = self.present()
+        rows = self.query("row_counts.sql", datasets=present) if present else []
+        counts = {row.dataset: row.row_count for row in rows}
+        return [dataset for dataset in present if counts[dataset.name]]
+
     def query(
         self,
         template: str,

@@ -21,18 +21,21 @@ MAX_ROWS = 50
 
 def check(context: Context) -> Iterator[Result]:
     """Identical rows warn, and fail when they are many; equal keys warn."""
-    datasets = context.present()
-    if not datasets:
-        return
     bounds = near(context.at, context.days, LOOKAHEAD_DAYS)
-    for row in context.query("duplicates.sql", bounds, datasets=datasets):
-        yield _identical(row)
+    filled = context.filled()
+    rows = context.query("duplicates.sql", bounds, datasets=filled) if filled else []
+    found = {row.dataset: row for row in rows}
+    for dataset in context.present():
+        row = found.get(dataset.name)
+        if row is None or row.row_count is None:
+            yield _identical(dataset.name, 0, 0)
+            continue
+        yield _identical(dataset.name, row.row_count, row.identical_rows)
         if row.repeated_keys:
             yield _unlike(row)
 
 
-def _identical(row: Any) -> Result:
-    total, repeated = row.row_count or 0, row.identical_rows or 0
+def _identical(dataset: str, total: int, repeated: int) -> Result:
     share = repeated / total if total else 0.0
     detail = (
         f"{repeated:,} of {total:,} rows of the last days are identical to another "
@@ -43,9 +46,7 @@ def _identical(row: Any) -> Result:
         status = Status.FAIL
         detail += ": something writes them twice; `python -m sql compact` removes them"
     figures = {"kind": "identical", "rows": total, "share": share}
-    return Result(
-        NAME, row.dataset, status, repeated, "identical rows", detail, figures
-    )
+    return Result(NAME, dataset, status, repeated, "identical rows", detail, figures)
 
 
 def _unlike(row: Any) -> Result:

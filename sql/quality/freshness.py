@@ -25,33 +25,22 @@ LOOKAHEAD_DAYS = 30
 
 def check(context: Context) -> Iterator[Result]:
     """A dataset is stale when its next row is late; without a cadence it is shown."""
-    datasets = context.present()
-    if not datasets:
-        return
-    rows = context.query(
-        "freshness.sql",
-        {
-            "at": context.at,
-            **near(context.at, LOOKBACK_DAYS, LOOKAHEAD_DAYS),
-        },
-        datasets=datasets,
-    )
-    newest = {row.dataset: row.newest_utc for row in rows}
-    without = [dataset for dataset in datasets if newest[dataset.name] is None]
-    never = _never_filled(context, without)
-    for dataset in datasets:
-        came = newest[dataset.name]
+    filled = context.filled()
+    newest = _newest(context, filled) if filled else {}
+    names = {dataset.name for dataset in filled}
+    for dataset in context.present():
+        came = newest.get(dataset.name)
         if came is None:
-            yield _absent(dataset, dataset.name in never)
+            yield _absent(dataset, never=dataset.name not in names)
         else:
             yield _present(dataset, came, context.at)
 
 
-def _never_filled(context: Context, datasets: list[Dataset]) -> set[str]:
-    if not datasets:
-        return set()
-    rows = context.query("row_counts.sql", datasets=datasets)
-    return {row.dataset for row in rows if not row.row_count}
+def _newest(context: Context, datasets: list[Dataset]) -> dict[str, dt.datetime | None]:
+    bounds = near(context.at, LOOKBACK_DAYS, LOOKAHEAD_DAYS)
+    parameters = {"at": context.at, **bounds}
+    rows = context.query("freshness.sql", parameters, datasets=datasets)
+    return {row.dataset: row.newest_utc for row in rows}
 
 
 def near(at: dt.datetime, days_before: int, days_after: int) -> dict[str, Any]:
@@ -65,7 +54,7 @@ def near(at: dt.datetime, days_before: int, days_after: int) -> dict[str, Any]:
     }
 
 
-def _absent(dataset: Dataset, never: bool) -> Result:
+def _absent(dataset: Dataset, *, never: bool) -> Result:
     if never:
         status = Status.WARN if dataset.cadence_seconds else Status.INFO
         detail = "no row has ever come: a new installation, or a filter on the queue"

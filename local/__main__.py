@@ -1,5 +1,7 @@
 """`python -m local COMMAND`: the parts that exist only on one machine."""
 
+import atexit
+import gc
 import importlib
 import sys
 
@@ -43,4 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # The collector would go through all libraries once more, as it ends: 0.3 s.
+    atexit.register(gc.freeze)
     sys.exit(main())

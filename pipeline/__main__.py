@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -203,4 +205,6 @@ def _is_left_to_service(options: PipelineOptions) -> bool:
 
 
 if __name__ == "__main__":
+    # The collector would go through all of Beam once more, as it ends: half a second.
+    atexit.register(gc.freeze)
     sys.exit(main())

@@ -136,7 +136,9 @@ def test_links_lost_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) ->
         wait_until(lambda: completed(simulator) == COUNT)
         wait_until(lambda: bridge.metric("in_hand") == 0)
         assert bridge.metric("sessions_total") == 4
-        assert simulator.stats()["queue"]["lock_expired"] == 0
+        # What is on its way as the wire is cut comes when its lock has ended; what came
+        # is published once.
+        assert bridge.metric("published_total") == COUNT
     assert ids_of(messages) == ids
     assert len(messages) == COUNT
 

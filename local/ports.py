@@ -4,6 +4,7 @@ import argparse
 import errno
 import fcntl
 import os
+import random
 import socket
 import tempfile
 from pathlib import Path
@@ -12,9 +13,15 @@ from local.failure import UserError
 
 LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
+# Below those that systems give to outgoing connections (Linux: from 32,768; others:
+# from 49,152), one of which may take a port before its server does.
+FREE_PORTS = frozenset(range(20_000, 32_000))
+ATTEMPTS = 50
 
 # Open files by port: the lock on each lasts as long as this process.
 _claimed: dict[int, int] = {}
+# Ports of this process: what is to listen there may not be up yet.
+_chosen: set[int] = set()
 
 
 def port_number(text: str) -> int:
@@ -55,7 +62,7 @@ def choose_port(
     """Returns a port that is free now.
 
     Args:
-        wanted: The port that the user gave, if any.
+        wanted: The port that the user gave, if any; 0 for one that nobody knows.
         usual: The port taken when the user gave none and it is free.
         purpose: What the port is for, for the error.
         host: The address that will be listened on.
@@ -63,12 +70,18 @@ def choose_port(
     Raises:
         UserError: The port that the user gave cannot be had.
     """
-    for port in [usual, 0] if wanted is None else [wanted]:
+    free = random.sample(sorted(FREE_PORTS - _chosen), ATTEMPTS)
+    candidates = [wanted] if wanted else free
+    if wanted is None:
+        candidates = [usual, *free]
+    for port in candidates:
         try:
             if port == usual:
                 _claim(port)
-            with socket.create_server((host, port)) as probe:
-                return int(probe.getsockname()[1])
+            socket.create_server((host, port)).close()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
+        else:
+            _chosen.add(port)
+            return port
     raise UserError(f"port {wanted} ({purpose}) cannot be used: {reason}")

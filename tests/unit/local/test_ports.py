@@ -22,6 +22,17 @@ def test_another_port_is_found_where_the_usual_one_is_taken(taken_port):
     assert port not in (0, taken_port)
 
 
+@pytest.mark.parametrize("wanted", [None, 0])
+def test_a_free_port_is_none_that_an_outgoing_connection_gets(wanted, taken_port):
+    """Between the choice and the server's start, one would take it."""
+    for _ in range(20):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            outgoing = socket.create_connection(server.getsockname())
+            given = outgoing.getsockname()[1]
+            outgoing.close()
+        assert choose_port(wanted, taken_port, "BigQuery") < min(32_768, given)
+
+
 def test_a_port_that_the_user_gave_is_not_exchanged(taken_port):
     with pytest.raises(UserError, match=f"port {taken_port} .BigQuery.*in use"):
         choose_port(taken_port, 9050, "BigQuery")

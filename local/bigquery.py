@@ -73,21 +73,22 @@ def start(
     port: int | None = None,
     project: str = PROJECT,
     address: str = LOOPBACK,
+    grpc_port: int | None = None,
 ) -> Server:
     """Starts the server; makes its environment if need be.
 
     Args:
         data: Whose tables to serve.
-        port: The port that the user gave, if any; 0 for ports that nobody knows.
+        port: The port that it must have, if any.
         project: The project of unqualified names.
         address: Where to listen.
+        grpc_port: The port that the Storage APIs must have, if any.
 
     Raises:
         UserError: The port is taken, or the environment cannot be made.
     """
     chosen = choose_port(port, USUAL_PORT, "BigQuery", address)
-    grpc_wanted = 0 if port == 0 else None
-    grpc_port = choose_port(grpc_wanted, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
+    grpc_port = choose_port(grpc_port, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
     command = [str(bigquery_python()), "-P", str(PROGRAM), "--host", address]
     command += ["--port", str(chosen), "--grpc-port", str(grpc_port)]
     # Its folder has no name there: local-bigquery would put it into SQL unquoted, and

@@ -20,7 +20,7 @@ ATTEMPTS = 50
 
 # Open files by port: the lock on each lasts as long as this process.
 _claimed: dict[int, int] = {}
-# Ports of this process: what is to listen there may not be up yet.
+# Private ports of this process: what is to listen there may not be up yet.
 _chosen: set[int] = set()
 
 
@@ -62,7 +62,7 @@ def choose_port(
     """Returns a port that is free now.
 
     Args:
-        wanted: The port that the user gave, if any; 0 for one that nobody knows.
+        wanted: The port that the user gave, if any.
         usual: The port taken when the user gave none and it is free.
         purpose: What the port is for, for the error.
         host: The address that will be listened on.
@@ -70,18 +70,31 @@ def choose_port(
     Raises:
         UserError: The port that the user gave cannot be had.
     """
-    free = random.sample(sorted(FREE_PORTS - _chosen), ATTEMPTS)
-    candidates = [wanted] if wanted else free
-    if wanted is None:
-        candidates = [usual, *free]
-    for port in candidates:
+    port = usual if wanted is None else wanted
+    try:
+        if port == usual:
+            _claim(port)
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        if wanted is None:
+            return private_port(host)
+        reason = os.strerror(error.errno or 0)
+        raise UserError(f"port {wanted} ({purpose}) cannot be used: {reason}") from None
+    return port
+
+
+def private_port(host: str = LOOPBACK) -> int:
+    """Returns a free port that nobody knows, another each time.
+
+    Raises:
+        UserError: The host is not of this machine, or has no port left.
+    """
+    for port in random.sample(sorted(FREE_PORTS - _chosen), ATTEMPTS):
         try:
-            if port == usual:
-                _claim(port)
             socket.create_server((host, port)).close()
         except OSError as error:
             reason = os.strerror(error.errno or 0)
         else:
             _chosen.add(port)
             return port
-    raise UserError(f"port {wanted} ({purpose}) cannot be used: {reason}")
+    raise UserError(f"no port of {host} can be used: {reason}")

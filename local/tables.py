@@ -21,6 +21,7 @@ from local import bigquery
 from local.bigquery_env import ENVIRONMENT, LOCK_FILE
 from local.data_folder import DataFolder, take_lock
 from local.failure import UserError
+from local.ports import private_port
 from local.process import POLL_SECONDS, Child
 from sql import render
 
@@ -88,8 +89,8 @@ async def start_from_blank(data: DataFolder) -> None:
 async def _make_blank() -> None:
     shutil.rmtree(BLANK, ignore_errors=True)
     blank = DataFolder(BLANK)
-    # Not the usual port: somebody who writes to that all the time would reach it.
-    server = bigquery.start(blank, port=0)
+    # Not the usual ports: somebody who writes to them all the time would reach it.
+    server = bigquery.start(blank, private_port(), grpc_port=private_port())
     try:
         await server.ready()
         await apply(server, blank.log("tables"))

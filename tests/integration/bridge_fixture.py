@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,8 @@ from google.pubsub_v1.services.publisher import PublisherClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+
+from local.ports import private_port
 
 ROOT = Path(__file__).parents[2]
 TOPIC = "projects/local/topics/iris-messages"
@@ -40,11 +41,6 @@ def wait_until(condition: Callable[[], Any], seconds: float = DEADLINE_SECONDS) 
         assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.05)
     return value
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Server:
@@ -100,7 +96,7 @@ class PubSub(Server):
 
     def __init__(self, folder: Path) -> None:
         # A known port, so that clients find it again after a restart.
-        super().__init__("pubsub", "--port", str(free_port()), "--data", str(folder))
+        super().__init__("pubsub", "--port", str(private_port()), "--data", str(folder))
         self.host = self.ready["host"]
         options = [("grpc.max_receive_message_length", -1)]
         self.channel = grpc.insecure_channel(self.host, options)

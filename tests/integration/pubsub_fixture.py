@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcTranspor
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from local.google_pubsub import pubsub_command, wait_until_ready
+from local.ports import private_port
 
 PROJECT_FOLDER = Path(__file__).parents[2]
 # An empty pull lasts nearly as long as the client allows it to.
@@ -25,17 +25,12 @@ PULL_SECONDS = 2.5
 UNLIMITED = [("grpc.max_receive_message_length", -1)]
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 class PubsubServer:
     """A running server of one kind; `kill` and `start` may be called in turn."""
 
     def __init__(self, kind, data):
         self.kind = kind
-        self.port = free_port()
+        self.port = private_port()
         self.host = f"127.0.0.1:{self.port}"
         _, self.command = pubsub_command(kind, "127.0.0.1", self.port, data)
 

@@ -10,6 +10,7 @@ import pytest
 from apache_beam.testing import test_pipeline
 from google.cloud import bigquery
 
+from local.ports import private_port
 from pipeline import inserts, patience
 from pipeline.graph import Plan, build
 from pipeline.inserts import Insert, connect, insert
@@ -20,7 +21,6 @@ from pipeline.write_rows import WriteRows
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
 from tests.integration.bigquery_fixture import own_dataset, running_bigquery
-from tests.integration.pubsub_fixture import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -204,7 +204,7 @@ def test_a_missing_table_is_an_answer_and_not_tried_for_ever(
 
 def test_rows_wait_while_bigquery_is_away_and_arrive(tmp_path, monkeypatch):
     monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.2)
-    port = free_port()
+    port = private_port()
     with running_bigquery(tmp_path, port) as host:
         connect.cache_clear()
         apply_tables(connect(PROJECT), "d", [FREQ], "EU")

@@ -19,12 +19,13 @@ from integration.bridge_fixture import (
     TOPIC,
     PubSub,
     Simulator,
-    free_port,
     running,
     wait_until,
     write_samples,
 )
 from integration.dockerfile_fixture import FOLDER, ROOT, copies, named
+
+from local.ports import private_port
 
 pytestmark = pytest.mark.integration
 
@@ -93,7 +94,7 @@ def settings(tmp_path: Path) -> Iterator[dict[str, str]]:
             "PUBSUB_TOPIC": TOPIC,
             "PUBSUB_EMULATOR_HOST": pubsub.host,
             "IRIS_STATE_FILE": str(tmp_path / "state/bridge-state.json"),
-            "HEALTH_PORT": str(free_port()),
+            "HEALTH_PORT": str(private_port()),
         }
 
 

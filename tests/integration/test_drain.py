@@ -6,13 +6,14 @@ from collections import Counter
 
 import pytest
 
+from local.ports import private_port
 from pipeline import dedup, subscription
 from pipeline.drain import Drain, RoundFailedError
 from pipeline.ledger import COUNTS
 from pipeline.limits import Limits
 from pipeline.subscription import Subscription
 from pipeline.usage import UsageError
-from tests.integration.pubsub_fixture import Clients, free_port, pubsub_server
+from tests.integration.pubsub_fixture import Clients, pubsub_server
 
 pytestmark = [
     pytest.mark.integration,
@@ -202,7 +203,7 @@ def test_a_subscription_that_does_not_exist_is_a_mistake(clients):
 
 
 def test_no_pubsub_is_a_failure_and_no_empty_subscription(clients, monkeypatch):
-    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{private_port()}")
     with (
         Subscription("projects/test/subscriptions/s") as held,
         pytest.raises(RoundFailedError, match="cannot be read"),

@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,6 @@ settings.register_profile(
     "gb-iris", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gb-iris")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a fifth of the time is spent waiting."""
-    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

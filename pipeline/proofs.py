@@ -110,10 +110,12 @@ class Proofs:
 
 def _compiled(values: list[_Value]) -> Proof:
     bounds = [bound for value in values for bound in value.bounds]
-    # In the canonical form a whole number has no fraction. Nested values are taken for
-    # untidy as they are.
-    whole = [f"{value.name}.is_integer()" for value in values if value.type is float]
+    # In the canonical form a whole number has no fraction. What is nested is always
+    # taken for untidy: what it holds is not looked at twice.
+    untidy = [f"{value.name}.is_integer()" for value in values if value.type is float]
     nested = [value for value in values if value.type in (dict, list)]
+    if nested:
+        untidy = ["True"]
     has_nulls = any(value.type is type(None) for value in values)
     tidy = "without_nulls(record)" if has_nulls else "record, record"
     # Only names of ours enter the source; those of fields never do.
@@ -122,7 +124,7 @@ def _compiled(values: list[_Value]) -> Proof:
         f"    {', '.join(value.name for value in values)}, = record.values()\n"
         f"    if not ({' and '.join(bounds) or True}):\n"
         "        return None\n"
-        f"    if {' or '.join(whole) or bool(nested)}:\n"
+        f"    if {' or '.join(untidy) or False}:\n"
         "        return tidied(record)\n"
         f"    return {tidy}\n"
     )

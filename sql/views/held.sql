@@ -19,7 +19,9 @@ WITH letters AS (
     COALESCE(attempt, 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
-    attributes
+    attributes,
+    -- A load job names the record that was refused, and not its place in the message.
+    record_index IS NULL AND record_id IS NULL AS is_whole
   FROM {{ (place ~ ".iris_dead_letters") | name }}
   UNION ALL
   SELECT
@@ -36,14 +38,15 @@ WITH letters AS (
     COALESCE(SAFE_CAST(JSON_VALUE(attributes, '$.attempt') AS INT64), 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
-    attributes
+    attributes,
+    TRUE AS is_whole
   FROM {{ (place ~ ".iris_unmapped") | name }}
 ),
 
 records AS (
   SELECT DISTINCT held_id
   FROM letters
-  WHERE record_index IS NOT NULL
+  WHERE NOT is_whole
 ),
 
 -- The first letter of each lineage. A record that failed when its whole message was
@@ -53,7 +56,7 @@ rooted AS (
     letters.*,
     CASE
       WHEN letters.replay_of IS NULL THEN letters.held_id
-      WHEN letters.record_index IS NULL THEN letters.replay_of
+      WHEN letters.is_whole THEN letters.replay_of
       WHEN records.held_id IS NOT NULL THEN letters.replay_of
       ELSE letters.held_id
     END AS root_id
@@ -64,10 +67,11 @@ rooted AS (
 -- The newest attempt of each. A letter may be there twice, after a restart.
 newest AS (
   SELECT
-    * EXCEPT (held_utc, record_index, record_id),
+    * EXCEPT (held_utc, record_index, record_id, is_whole),
     MIN(held_utc) OVER lineage AS held_utc,
     MAX(record_index) OVER lineage AS record_index,
-    MAX(record_id) OVER lineage AS record_id
+    MAX(record_id) OVER lineage AS record_id,
+    LOGICAL_AND(is_whole) OVER lineage AS is_whole
   FROM rooted
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER attempts = 1
@@ -95,7 +99,7 @@ opened AS (
     replay_of AS root_id,
     MAX(attempt) AS attempt
   FROM letters
-  WHERE record_index IS NOT NULL
+  WHERE NOT is_whole
   GROUP BY replay_of
 ),
 
@@ -137,7 +141,7 @@ held_records AS (
 held_messages AS (
   SELECT DISTINCT message_id
   FROM letters
-  WHERE record_index IS NULL AND message_id IS NOT NULL
+  WHERE is_whole AND message_id IS NOT NULL
 ),
 
 landed_records AS (
@@ -172,9 +176,9 @@ SELECT
   CASE
     WHEN
       landed_records.record_id IS NOT NULL
-      OR (newest.record_index IS NULL AND landed_messages.message_id IS NOT NULL)
+      OR (newest.is_whole AND landed_messages.message_id IS NOT NULL)
       THEN 'ROW'
-    WHEN newest.record_index IS NULL AND opened.attempt > newest.attempt THEN 'OPENED'
+    WHEN newest.is_whole AND opened.attempt > newest.attempt THEN 'OPENED'
     WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL THEN 'UNKNOWN_DATASET'
     WHEN replays.attempt > newest.attempt THEN 'REPLAYED'
     WHEN newest.replay_of IS NOT NULL THEN 'FAILED_AGAIN'

@@ -143,6 +143,29 @@ def test_what_came_of_records(client, tables):
     }
 
 
+def test_a_record_that_a_load_job_did_not_take_is_no_whole_message(client, tables):
+    """Its letter names the record, and not which one of the message it was."""
+    name = tables(
+        iris_dead_letters=[
+            letter("waits", "r1", record_index=None),
+            letter("row", "r2", record_index=None),
+            letter("failed", "r3", record_index=None),
+            letter("failed-2", "r3", 2, "failed"),
+        ],
+        iris_replays=[replayed("row"), replayed("failed")],
+        bmrs_freq_iris=[
+            {"record_id": "r2", "message_id": "m-row"},
+            {"record_id": "other", "message_id": "m-waits"},
+            {"record_id": "third", "message_id": "m-failed"},
+        ],
+    )
+    assert states(client, name) == {
+        "waits": ("waits", "WAITING"),
+        "row": ("row", "ROW"),
+        "failed": ("failed-2", "FAILED_AGAIN"),
+    }
+
+
 def test_what_came_of_whole_messages(client, tables):
     name = tables(
         iris_dead_letters=[

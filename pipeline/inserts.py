@@ -21,6 +21,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from pipeline.patience import FIRST_PAUSE_SECONDS, until_answered
+from pipeline.values import EXACT_FLOAT
 
 # BigQuery recommends 500 rows a request and takes 10 MB; half of that leaves room for
 # the JSON around the values.
@@ -148,7 +149,7 @@ def _ask(
         lambda: list(
             client.insert_rows_json(
                 table,
-                [row.values for row in rows],
+                [_as_json(row.values) for row in rows],
                 row_ids=[row.insert_id for row in rows],
                 skip_invalid_rows=True,
                 retry=None,
@@ -157,6 +158,24 @@ def _ask(
         ),
         f"{table}: {len(rows)} rows",
     )
+
+
+def _as_json(value: Any) -> Any:
+    """A value as BigQuery takes it from JSON without loss."""
+    kind = type(value)
+    if kind is int:
+        # To BigQuery a number of JSON is a double, here as where it loads such files
+        # (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json).
+        return value if -EXACT_FLOAT < value < EXACT_FLOAT else str(value)
+    if kind is dict:
+        # Texts, which most values are, are spared a call each.
+        return {
+            name: inner if type(inner) is str else _as_json(inner)
+            for name, inner in value.items()
+        }
+    if kind is list:
+        return [_as_json(inner) for inner in value]
+    return value
 
 
 def _is_passing(errors: list[dict[str, Any]]) -> bool:

@@ -187,6 +187,28 @@ def test_a_batch_of_bad_rows_only_comes_back_whole(client, dataset):
     assert sorted(row.position for row in rejected) == [0, 1, 2, 3, 4]
 
 
+def test_an_integer_that_a_double_would_round_is_sent_as_text(
+    client, dataset, monkeypatch
+):
+    """As BigQuery asks; the local one reads numbers of any size as they are."""
+    sent = []
+    send = client.insert_rows_json
+
+    def spy(table, rows, **options):
+        sent.extend(rows)
+        return send(table, rows, **options)
+
+    monkeypatch.setattr(client, "insert_rows_json", spy)
+    numbers = [2**53 - 1, 2**53 + 1, 2**63 - 1, -(2**63)]
+    inserts = [Insert(str(n), {"mrid": "m", "revisionNumber": n}) for n in numbers]
+    table = f"{PROJECT}.{dataset}.{REMIT.name}"
+    assert insert(client, table, inserts) == []
+    texts = [str(number) for number in numbers[1:]]
+    assert [row["revisionNumber"] for row in sent] == [numbers[0], *texts]
+    found = rows(client, dataset, REMIT.name, "revisionNumber")
+    assert sorted(row.revisionNumber for row in found) == sorted(numbers)
+
+
 def test_the_same_insert_twice_is_one_row(client, dataset):
     for _ in range(2):
         assert insert(client, f"{PROJECT}.{dataset}.{FREQ.name}", [freq(5)]) == []

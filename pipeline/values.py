@@ -31,6 +31,8 @@ MAX_CACHED_LENGTH = 40
 MAX_OFFSET_HOURS = 14
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,4})?\Z", re.ASCII)
+# One with more digits than this is beyond every double (309).
+_WHOLE = re.compile(r"-?\d{1,400}\Z", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z", re.ASCII)
 # The forms of IRIS: Z, .000Z, seven decimals with an offset, no zone at all (UTC), and
 # a date alone. Seconds may be missing.
@@ -110,6 +112,8 @@ def to_float64(value: Any) -> float:
     """A finite double: 350 and "350.0" are 350.0; NaN and inexact integers are not."""
     kind = type(value)
     if kind is str and _NUMBER.match(value):
+        if _WHOLE.match(value):
+            return to_float64(int(value))
         number = float(value)
     elif kind is int:
         # An integer that a double would round is refused rather than changed.

@@ -76,6 +76,9 @@ def test_int64_refuses(value, reason):
         ("205.8", 205.8),
         ("-1e-3", -0.001),
         (2**53, 2.0**53),
+        ("9007199254740992", 2.0**53),
+        ("-9007199254740994", -(2.0**53 + 2)),
+        ("9007199254740993.5", 9007199254740994.0),
     ],
 )
 def test_float64(value, number):
@@ -90,6 +93,13 @@ def test_float64(value, number):
 def test_float64_refuses(value):
     with pytest.raises(ValueRefused):
         to_float64(value)
+
+
+@pytest.mark.parametrize("digits", ["9007199254740993", "1" * 400, "1" * 5000])
+def test_float64_refuses_an_integer_that_it_would_round_as_text_too(digits):
+    for value in (digits, f"-{digits}"):
+        with pytest.raises(ValueRefused):
+            to_float64(value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from pipeline.identity import canonical_json, hash_of, plain_identity, salt_of
+from pipeline.identity import (
+    canonical_form,
+    canonical_json,
+    hash_of,
+    plain_identity,
+    salt_of,
+)
 from pipeline.paths import join
 from pipeline.proofs import Proof, Proofs, Record, Row, Shape, Types, never
 from pipeline.reasons import Reason
@@ -109,6 +115,8 @@ class Coercer:
         for index, record in enumerate(records):
             try:
                 if type(record) is not dict:
+                    if not exact:  # its digits are to be in the dead letter
+                        canonical_form(record, exact)
                     raise RecordRefused(
                         Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
                     )

@@ -177,6 +177,12 @@ def test_one_bad_record_costs_none_of_its_neighbours():
     assert second.payload == b"7"
 
 
+def test_an_element_that_is_no_object_keeps_all_its_digits():
+    number = b"123456789012345678901234567890"
+    first, second = decode_body(b"[%b,[%b]]" % (number, number)).dead_letters
+    assert (first.payload, second.payload) == (number, b"[%b]" % number)
+
+
 def test_a_dead_letter_keeps_the_record_as_it_came():
     record = {"timeFrom": "2026-05-06T02:31:00.000Z", "levelFrom": 12.5, "z": None}
     (letter,) = decoded("PN", record).dead_letters

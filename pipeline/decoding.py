@@ -179,11 +179,11 @@ def _refused_record(
         str(refused),
         index,
         record_json(record),
-        _identity(dataset, record),
+        identity_of(dataset, record),
     )
 
 
-def _identity(dataset: str, record: Any) -> str | None:
+def identity_of(dataset: str, record: Any) -> str | None:
     """The id of an element; None for what is no object, holds NaN or is too deep."""
     try:
         return record_id(dataset, record) if type(record) is dict else None

@@ -20,7 +20,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.batches import RowBatch, TableRow, dead_letter_row
-from pipeline.decoding import DeadLetter, record_json, utc_now
+from pipeline.decoding import DeadLetter, identity_of, record_json, utc_now
 from pipeline.ledger import METRICS, PRESENT, Tally
 from pipeline.loads import Loaded, Refused, Spooled
 from pipeline.reasons import Reason, Stage
@@ -188,8 +188,12 @@ def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
     are equal, and fields that the registry does not know under their own names.
     """
     row = refused.row
-    record = {name: value for name, value in row.items() if name not in _METADATA}
-    record |= json.loads(row.get("extra") or "{}")
+    values = {name: value for name, value in row.items() if name not in _METADATA}
+    extra = json.loads(row.get("extra") or "{}")
+    record = values | extra
+    if identity_of(dataset.name, record) != row["record_id"]:
+        # The file has an empty list where the record had none.
+        record = {name: value for name, value in values.items() if value != []} | extra
     attributes = {
         "dataset": dataset.name,
         "message_id": row.get("message_id"),

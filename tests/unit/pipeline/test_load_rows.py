@@ -1,6 +1,7 @@
 """Rows through files into loads, with files counted instead of loaded."""
 
 import base64
+import json
 from collections import Counter
 
 import apache_beam as beam
@@ -11,6 +12,7 @@ from pyarrow.parquet import ParquetFile, read_table
 from pipeline import load_rows, spool
 from pipeline.batches import RowBatch
 from pipeline.coercion import TypedRecord
+from pipeline.identity import record_id
 from pipeline.ledger import counted
 from pipeline.load_rows import LoadRows
 from pipeline.loads import Loaded, Refused
@@ -124,6 +126,17 @@ def test_what_was_there_and_what_is_refused_are_counted(tmp_path):
     assert letter.values["message_id"] == "m"
     refused = load_rows.record_json({"dataset": "FREQ", "frequency": 50.0, "new": 1})
     assert letter.values["payload"] == base64.b64encode(refused).decode()
+
+
+@pytest.mark.parametrize("more", [{}, {"outageProfile": []}])
+def test_a_refused_record_has_an_empty_list_only_where_it_came_with_one(tmp_path, more):
+    record = {"mrid": "m", **more}
+    # As a file gives it back: without a list it has an empty one.
+    row = {"mrid": "m", "outageProfile": [], "record_id": record_id("REMIT", record)}
+    OUTCOMES["REMIT"] = Loaded(0, 0, [Refused(row, "invalid: no")])
+    run([batch("REMIT", 1)], tmp_path)
+    [letter] = LETTERS
+    assert json.loads(base64.b64decode(letter.values["payload"])) == record
 
 
 def test_few_rows_wait_in_memory_and_those_of_a_message_stay_together(

@@ -7,7 +7,6 @@ fastavro writes value by value, it took 30 us.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +22,7 @@ from pipeline.batches import RowBatch, TableRow, dead_letter_row
 from pipeline.decoding import DeadLetter, identity_of, record_json, utc_now
 from pipeline.ledger import METRICS, PRESENT, Tally
 from pipeline.loads import Loaded, Refused, Spooled
+from pipeline.proofs import Row
 from pipeline.reasons import Reason, Stage
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
 from pipeline.spool import Files, Spool
@@ -96,7 +96,7 @@ class _SpoolAndLoad(beam.DoFn):
         answers = []
         for answer in _loaded(self.loader, files):
             answers.append(answer)
-            _delete([file.path for file in files[answer[0]]])
+            _delete([path for file in files[answer[0]] for path in file.paths])
         return answers
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -146,8 +146,8 @@ class _Load(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         yield from _outcomes(_loaded(self.loader, self.files))
         for files in self.files.values():
-            paths = GlobalWindows.windowed_value([file.path for file in files])
-            yield beam.pvalue.TaggedOutput("files", paths)
+            paths = [path for file in files for path in file.paths]
+            yield beam.pvalue.TaggedOutput("files", GlobalWindows.windowed_value(paths))
 
 
 def _delete(paths: list[str]) -> None:
@@ -182,18 +182,8 @@ def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
 
 
 def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
-    """The dead letter of a row that BigQuery refused.
-
-    The record as it came is not at hand: the payload has the values of the row, which
-    are equal, and fields that the registry does not know under their own names.
-    """
+    """The dead letter of a row that BigQuery refused."""
     row = refused.row
-    values = {name: value for name, value in row.items() if name not in _METADATA}
-    extra = json.loads(row.get("extra") or "{}")
-    record = values | extra
-    if identity_of(dataset.name, record) != row["record_id"]:
-        # The file has an empty list where the record had none.
-        record = {name: value for name, value in values.items() if value != []} | extra
     attributes = {
         "dataset": dataset.name,
         "message_id": row.get("message_id"),
@@ -206,8 +196,17 @@ def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
         Reason.INSERT_REJECTED,
         refused.error,
         None,
-        record_json(record),
+        refused.record or _record_of(dataset, row),
         row["record_id"],
     )
     known = {name: value for name, value in attributes.items() if value}
     return dead_letter_row(dataset.name, known, letter, now)
+
+
+def _record_of(dataset: Dataset, row: Row) -> bytes:
+    """The JSON of a record that is its own row, but for nulls."""
+    record = {name: value for name, value in row.items() if name not in _METADATA}
+    if identity_of(dataset.name, record) != row["record_id"]:
+        # The file has an empty list where the record had none.
+        record = {name: value for name, value in record.items() if value != []}
+    return record_json(record)

@@ -58,6 +58,8 @@ class Spooled(NamedTuple):
         first_day: The first day that its rows are partitioned by; None without one.
         last_day: The last one.
         undated: Whether rows are without such a day.
+        records: Where the records are of which the rows do not tell how they came, each
+            on a line after its id; None where there are none.
     """
 
     path: str
@@ -65,13 +67,26 @@ class Spooled(NamedTuple):
     first_day: str | None
     last_day: str | None
     undated: bool
+    records: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """Where all of it is."""
+        return [self.path, self.records] if self.records else [self.path]
 
 
 class Refused(NamedTuple):
-    """A row that BigQuery refused, as `insertAll` would take it, and why."""
+    """A row that BigQuery refused.
+
+    Attributes:
+        row: Its values, as `insertAll` would take them.
+        error: Why.
+        record: The record's JSON, where the row does not tell how it came.
+    """
 
     row: dict[str, Any]
     error: str
+    record: bytes | None = None
 
 
 class Loaded(NamedTuple):
@@ -255,7 +270,7 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 job_config=config,
                 timeout=START_TIMEOUT_SECONDS,
             )
-        with _opened(files[0]) as upload:
+        with _opened(files[0].path) as upload:
             return client.load_table_from_file(
                 upload,
                 table,
@@ -282,8 +297,8 @@ def _query(
     return _run(client, start, table, waiting)
 
 
-def _opened(file: Spooled) -> Any:
-    return FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
+def _opened(path: str) -> Any:
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 def _run(
@@ -355,12 +370,28 @@ def _insert_each(
         rows += len(new) - len(answers)
         present += len(part) - len(new)
         refused += [Refused(new[index], error) for index, error in answers]
-    return Loaded(rows, present, refused)
+    return Loaded(rows, present, _with_records(refused, files))
+
+
+def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
+    """The refused rows with the records that the files keep."""
+    wanted = {each.row["record_id"].encode() for each in refused}
+    records = {}
+    for file in files if wanted else ():
+        if file.records:
+            with _opened(file.records) as lines:
+                for line in lines:
+                    record_id, _, record = line.rstrip(b"\n").partition(b" ")
+                    if record_id in wanted:
+                        records[record_id.decode()] = record
+    return [
+        each._replace(record=records.get(each.row["record_id"])) for each in refused
+    ]
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
     """The rows of files, at most as many at a time as a request takes."""
     for file in files:
-        with _opened(file) as opened:
+        with _opened(file.path) as opened:
             for batch in ParquetFile(opened).iter_batches(MAX_ROWS):
                 yield [from_parquet(row) for row in batch.to_pylist()]

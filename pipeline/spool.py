@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import posixpath
 import uuid
+from typing import Any
 
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 from pyarrow.parquet import ParquetWriter
 
 from pipeline.batches import RowBatch
+from pipeline.coercion import TypedRecord
+from pipeline.decoding import record_json
 from pipeline.loads import Spooled
 from pipeline.parquet_rows import schema_of, table_of
 from pipeline.proofs import Row
@@ -25,6 +28,8 @@ SETTLED_ROWS = 1_000
 # is written at once, and the more that is, the less a row costs. With 5,000 and all
 # datasets in turn it would cost half as much again.
 HELD_ROWS = 20_000
+# What ends the name of the file beside, with records of which rows do not tell all.
+RECORDS = ".records"
 
 Files = dict[Dataset, list[Spooled]]
 
@@ -92,10 +97,21 @@ class _File:
         self._opened = FileSystems.create(self._path)
         self._writer = ParquetWriter(self._opened, schema_of(self.dataset))
         self._days: set[dt.date | None] = set()
+        self._records: Any = None
 
     def hold(self, batch: RowBatch) -> None:
         self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
+        for record in batch.records:
+            if record.row is not record.record and _is_changed(record):
+                self._keep(record)
+
+    def _keep(self, record: TypedRecord) -> None:
+        """Keeps a record as it came, for the dead letter where BigQuery refuses it."""
+        if self._records is None:
+            self._records = FileSystems.create(f"{self._path}{RECORDS}")
+        line = f"{record.record_id} ".encode() + record_json(record.record) + b"\n"
+        self._records.write(line)
 
     def write(self) -> None:
         """Writes the rows that are held."""
@@ -110,6 +126,22 @@ class _File:
             self.write()
         self._writer.close()
         self._opened.close()
+        records = f"{self._path}{RECORDS}" if self._records else None
+        if self._records:
+            self._records.close()
         days = [str(day) for day in self._days if day]
         first, last = (min(days), max(days)) if days else (None, None)
-        return Spooled(self._path, self.rows, first, last, None in self._days)
+        undated = None in self._days
+        return Spooled(self._path, self.rows, first, last, undated, records)
+
+
+def _is_changed(record: TypedRecord) -> bool:
+    """Whether the record cannot be told from its row.
+
+    Nulls and the form of a number do not count: the id is the same without.
+    """
+    row = record.row
+    return any(
+        value is not None and row.get(name) != value
+        for name, value in record.record.items()
+    )

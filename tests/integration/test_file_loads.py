@@ -292,6 +292,22 @@ def test_rows_that_a_table_does_not_take_are_dead_letters_and_cost_no_neighbour(
     assert f"{counted['dead_letters']:,} dead letters" in said
 
 
+def test_a_record_that_a_load_does_not_take_is_kept_as_it_came(
+    client, dataset, folder, capsys
+):
+    """Its times in another form, and a field that nobody knows, are part of its id."""
+    client.query(f"ALTER TABLE {dataset}.bmrs_remit_iris DROP COLUMN cause").result()
+    profile = {"startTime": "2026-05-06T02:31:00.000Z", "note": "new", "capacity": None}
+    record = {"mrid": "m", "cause": "c", "outageProfile": [profile]}
+    body = json.dumps(json.dumps([record]))
+    (folder / "REMIT" / "REMIT_203001010000_1.json").write_text(body)
+    load(capsys, dataset, folder)
+    statement = f"SELECT payload, record_id FROM {dataset}.iris_dead_letters"
+    letters = [(json.loads(p), name) for p, name in client.query(statement).result()]
+    assert (record, record_id("REMIT", record)) in letters
+    assert all(name == record_id("REMIT", other) for other, name in letters)
+
+
 def test_rows_beside_some_that_a_table_does_not_take_are_added_once(
     client, dataset, folder, capsys
 ):

@@ -75,7 +75,10 @@ def ids():
 @pytest.mark.parametrize("spread", [False, True])
 def test_every_row_is_in_one_load_and_no_file_is_left(tmp_path, spread):
     batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(45)]
+    for each in batches:  # whose rows do not tell how they came
+        each.records[0] = each.records[0]._replace(record={"dataset": "other"})
     counts = run(batches, tmp_path, spread=spread)
+    assert all(len(file.paths) == 2 for _, _, files in LOADED for file in files)
     assert Counter(dict(ids())) == {"FREQ": 15, "NDF": 15, "REMIT": 15}
     assert len(LOADED) == 3
     assert counts["rows"] == 45
@@ -117,14 +120,14 @@ def test_a_file_knows_the_days_of_its_rows(tmp_path):
 def test_what_was_there_and_what_is_refused_are_counted(tmp_path):
     row = {"dataset": "FREQ", "frequency": 50.0, "record_id": "x", "message_id": "m"}
     row |= {"extra": '{"new":1}', "source": "IRIS", "ingested_utc": "2026-05-08T00:00Z"}
-    OUTCOMES["FREQ"] = Loaded(3, 5, [Refused(row, "invalid: no")])
+    refused = load_rows.record_json({"dataset": "FREQ", "frequency": 50.0, "new": 1})
+    OUTCOMES["FREQ"] = Loaded(3, 5, [Refused(row, "invalid: no", refused)])
     counts = run([batch("FREQ", n) for n in range(9)], tmp_path)
     named = ("rows", "duplicates", "present", "dead_letters")
     assert [counts[name] for name in named] == [3, 5, 5, 1]
     [letter] = LETTERS
     assert letter.values["reason"] == "INSERT_REJECTED"
     assert letter.values["message_id"] == "m"
-    refused = load_rows.record_json({"dataset": "FREQ", "frequency": 50.0, "new": 1})
     assert letter.values["payload"] == base64.b64encode(refused).decode()
 
 

@@ -38,6 +38,7 @@ class Held:
         is_lost: Whether the lock is lost: the message comes again, nothing to settle.
         is_tried: Whether it was tried to settle: it may be settled without our knowing.
         is_sent: Whether it has been handed to the publisher.
+        is_refused: Whether Pub/Sub refuses it: it is held, and nobody waits for it.
     """
 
     message: ServiceBusReceivedMessage
@@ -48,6 +49,7 @@ class Held:
     is_lost: bool = False
     is_tried: bool = False
     is_sent: bool = False
+    is_refused: bool = False
 
     @property
     def is_published(self) -> bool:

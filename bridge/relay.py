@@ -11,7 +11,7 @@ the messages in hand are carried into the next session.
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -24,6 +24,7 @@ from bridge import envelope, iris_queue, publisher
 from bridge.absence import Watch
 from bridge.hand import (
     FIRST_MESSAGES,
+    MAX_MESSAGES,
     Held,
     due_for_renewal,
     has_room,
@@ -145,47 +146,58 @@ class Relay:
 
     async def _turns(self, receiver: ServiceBusReceiver) -> None:
         """Turns until there is nothing left to do, or the link has been silent."""
-        is_carried = bool(self._hand)
+        carried = set(self._hand)
         heard = time.monotonic()
         while time.monotonic() - heard < MAX_SILENCE_SECONDS:
             self._health.turn()
             if self._hand:
                 heard = time.monotonic()
                 self._begin_publishing()
-                await self._settle(receiver, is_carried=is_carried)
+                await self._settle(receiver, carried)
                 await self._renew(receiver)
-            if not self._hand:
-                is_carried = False
-                if self._stopping.is_set():
-                    return
-            is_receiving = self._takes_more() and not is_carried
+            if not self._hand and self._stopping.is_set():
+                return
+            is_receiving = self._takes_more(carried)
             if is_receiving:
                 await self._receive(receiver)
             await self._await_publishing(0.0 if is_receiving else PUBLISH_WAIT_SECONDS)
 
-    def _takes_more(self) -> bool:
-        """Whether to receive, be it while the batch before is being published."""
+    def _takes_more(self, carried: Set[Held]) -> bool:
+        """Whether to receive, be it while the batch before is being published.
+
+        Nothing waits for what Pub/Sub refuses: that may take days.
+        """
         if not self._hand:
             return True
-        is_wanted = self._is_queue_full and not self._stopping.is_set()
-        return is_wanted and has_room(self._hand, self._batch)
+        others = [held for held in self._hand if not held.is_refused]
+        is_wanted = self._is_queue_full or not others
+        if self._stopping.is_set() or not is_wanted or not carried.isdisjoint(others):
+            return False
+        return has_room(self._hand, self._asked())
+
+    def _asked(self) -> int:
+        """How many messages to ask for; what Pub/Sub refuses takes up room."""
+        refused = sum(held.is_refused for held in self._hand)
+        return max(1, min(self._batch, MAX_MESSAGES - refused))
 
     async def _receive(self, receiver: ServiceBusReceiver) -> None:
         started = time.monotonic()
+        asked = self._asked()
         async with asyncio.timeout(CALL_SECONDS):
-            messages = await receiver.receive_messages(self._batch, RECEIVE_SECONDS)
+            messages = await receiver.receive_messages(asked, RECEIVE_SECONDS)
         waited_seconds = time.monotonic() - started
         now = datetime.now(UTC)
         batch = [self._hold(message, now) for message in messages]
         self._hand += batch
-        self._is_queue_full = len(batch) == self._batch
+        self._is_queue_full = len(batch) == asked
         self._watch_numbers(batch, waited_seconds)
         if not batch:
-            self._watch.found_empty(now)
+            if not self._hand:
+                self._watch.found_empty(now)
             return
         self._watch.received(_queued(held) for held in batch)
         received_bytes = sum(held.body_bytes for held in batch)
-        self._batch = next_batch(self._batch, len(batch), received_bytes)
+        self._batch = next_batch(asked, len(batch), received_bytes)
         self._health.last_message = now
         self._metrics.last_message.set(now.timestamp())
         self._metrics.in_hand.set(len(self._hand))
@@ -248,9 +260,11 @@ class Relay:
                 break
             except Exception as error:  # noqa: BLE001 - whatever it was, hold and retry
                 self._publish_failed(error)
-                if isinstance(error, InvalidArgument) and len(chunk) > 1:
-                    await asyncio.gather(*(self._deliver([held]) for held in chunk))
-                    return
+                if isinstance(error, InvalidArgument):
+                    if len(chunk) > 1:
+                        await asyncio.gather(*(self._deliver([held]) for held in chunk))
+                        return
+                    chunk[0].is_refused = True
             await asyncio.sleep(delay_seconds)
         self._metrics.publish_seconds.observe(time.monotonic() - started)
         self._metrics.add("published", len(chunk))
@@ -276,20 +290,20 @@ class Relay:
 
     # Settling and renewing: only ever from the task that owns the receiver.
 
-    async def _settle(self, receiver: ServiceBusReceiver, *, is_carried: bool) -> None:
+    async def _settle(self, receiver: ServiceBusReceiver, carried: Set[Held]) -> None:
         """Completes what is published, dead-letters what can never be.
 
         Args:
             receiver: The receiver of this session.
-            is_carried: Whether the hand was received in an earlier session. Its
-                messages are settled by requests on the management link, which must not
-                be concurrent.
+            carried: What was received in an earlier session. It is settled by requests
+                on the management link, which must not be concurrent.
 
         Raises:
             SettleError: Some stay in hand, and this session is no good any more.
         """
         self._drop([held for held in self._hand if held.is_lost and not held.envelope])
         ready = [held for held in self._hand if held.is_ready]
+        is_carried = not carried.isdisjoint(ready)
         size = 1 if is_carried else SETTLE_MESSAGES
         if is_carried:
             ready = ready[:CAREFUL_MESSAGES]

@@ -12,7 +12,7 @@ from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 from bridge import notices
 from bridge.absence import Reading, Watch
 from bridge.envelope import Envelope
-from bridge.hand import Held
+from bridge.hand import MAX_MESSAGES, Held
 from bridge.health import Health
 from bridge.logs import Redactor
 from bridge.metrics import Metrics
@@ -111,9 +111,9 @@ class FullQueue:
     async def complete_message(self, _message: Any) -> None:
         await asyncio.sleep(0)
 
-    def message(self) -> Any:
+    def message(self, body: bytes = b"x" * 60_000) -> Any:
         return SimpleNamespace(
-            body=[b"x" * 60_000],
+            body=[body],
             subject="FREQ",
             message_id="FREQ_1",
             enqueued_time_utc=None,
@@ -132,6 +132,61 @@ def test_a_queue_that_stays_full_leaves_no_ended_publishing_behind() -> None:
         assert metrics.totals["completed"] == len(topic.taken) > 1_000
         # Two batches of 4.5 MB, in requests of one.
         assert queue.most_publishing <= 10
+
+    asyncio.run(scenario())
+
+
+class Trickle(FullQueue):
+    """A queue that has one message at a time, and then no more."""
+
+    def __init__(self, relay: Relay, *bodies: bytes) -> None:
+        super().__init__(relay, 0)
+        self.bodies = list(bodies)
+
+    async def receive_messages(self, _count: int, _seconds: float) -> list[Any]:
+        await asyncio.sleep(0.001)
+        return [self.message(self.bodies.pop(0))] if self.bodies else []
+
+    async def renew_message_lock(self, _message: Any) -> None:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("is_carried", [False, True])
+def test_a_refused_message_in_hand_keeps_nobody_waiting(*, is_carried: bool) -> None:
+    async def scenario() -> None:
+        topic = Topic()
+        topic.refused = {b"bad"}
+        relay, metrics = relay_to(topic)
+        bodies = [b"first", b"bad", b"next"]
+        if is_carried:
+            relay._hand = [held(b"bad")]
+            bodies.remove(b"bad")
+        queue = cast(Any, Trickle(relay, *bodies))
+        turns = asyncio.create_task(relay._turns(queue))
+        await until(lambda: metrics.totals["completed"] == 2)
+        assert topic.taken == [b"first", b"next"]
+        topic.refused = set()
+        relay.stop()
+        await asyncio.wait_for(turns, WAIT_SECONDS)
+        assert topic.taken == [b"first", b"next", b"bad"]
+        assert metrics.totals["completed"] == 3
+
+    asyncio.run(scenario())
+
+
+def test_refused_messages_are_received_until_the_hand_is_full() -> None:
+    async def scenario() -> None:
+        topic = Topic()
+        topic.refused = {b"bad"}
+        relay, metrics = relay_to(topic)
+        relay._hand = [held(b"bad") for _ in range(MAX_MESSAGES - 1)]
+        queue = Trickle(relay, b"bad", b"bad")
+        turns = asyncio.create_task(relay._turns(cast(Any, queue)))
+        await until(lambda: len(relay._hand) == MAX_MESSAGES)
+        failures = metrics.totals["publish_failures"]
+        await until(lambda: metrics.totals["publish_failures"] > failures + 1)
+        assert len(queue.bodies) == 1
+        turns.cancel()
 
     asyncio.run(scenario())
 

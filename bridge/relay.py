@@ -309,15 +309,16 @@ class Relay:
             ready = ready[:CAREFUL_MESSAGES]
         for start in range(0, len(ready), size):
             group = ready[start : start + size]
-            await self._settle_together(receiver, group)
+            await self._settle_together(receiver, group, is_carried=is_carried)
             self._health.turn()
 
     async def _settle_together(
-        self, receiver: ServiceBusReceiver, group: Sequence[Held]
+        self, receiver: ServiceBusReceiver, group: Sequence[Held], *, is_carried: bool
     ) -> None:
         if not group:
             return
-        tasks = {asyncio.create_task(self._settle_one(receiver, x)): x for x in group}
+        settling = [self._settle_one(receiver, x, is_carried=is_carried) for x in group]
+        tasks = dict(zip(map(asyncio.create_task, settling), group, strict=True))
         done, late = await asyncio.wait(tasks, timeout=COMPLETE_SECONDS)
         for task in late:
             task.cancel()
@@ -333,7 +334,9 @@ class Relay:
                 f" {causes[:1]}"
             )
 
-    async def _settle_one(self, receiver: ServiceBusReceiver, held: Held) -> None:
+    async def _settle_one(
+        self, receiver: ServiceBusReceiver, held: Held, *, is_carried: bool
+    ) -> None:
         was_tried, held.is_tried = held.is_tried, True
         try:
             if held.refusal is None:
@@ -346,7 +349,12 @@ class Relay:
             self._metrics.add("queue_dead_lettered")
             fields = {"message_id": held.message.message_id, "reason": held.refusal}
             log.error("message dead-lettered on the queue", extra={"fields": fields})
-        except (MessageLockLostError, MessageAlreadySettled):  # nothing left to settle
+        except (MessageLockLostError, MessageAlreadySettled) as error:
+            # Nothing is left to settle. What the link itself says has a cause inside;
+            # without one it is the answer of the management link, which the SDK asks
+            # within the same call when the first link is lost before it answers.
+            cause = getattr(error, "inner_exception", None)
+            was_tried |= cause is None and not is_carried
             is_locked = lock_left_seconds(held.message, datetime.now(UTC)) > 0
             is_unseen = was_tried and is_locked
             self._metrics.add("settled_unseen" if is_unseen else "lock_lost")

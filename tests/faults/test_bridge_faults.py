@@ -139,6 +139,7 @@ def test_links_lost_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) ->
         # What is on its way as the wire is cut comes when its lock has ended; what came
         # is published once.
         assert bridge.metric("published_total") == COUNT
+        assert bridge.metric("lock_lost_total") == 0
     assert ids_of(messages) == ids
     assert len(messages) == COUNT
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 
 from bridge import notices
@@ -187,6 +188,43 @@ def test_refused_messages_are_received_until_the_hand_is_full() -> None:
         await until(lambda: metrics.totals["publish_failures"] > failures + 1)
         assert len(queue.bodies) == 1
         turns.cancel()
+
+    asyncio.run(scenario())
+
+
+class LockLost(FullQueue):
+    """A queue that knows the lock no more, as asked by one link or the other."""
+
+    def __init__(self, relay: Relay, cause: Exception | None) -> None:
+        super().__init__(relay, 0)
+        self.cause = cause
+
+    async def complete_message(self, _message: Any) -> None:
+        await asyncio.sleep(0)
+        raise MessageLockLostError(error=self.cause)
+
+
+@pytest.mark.parametrize(
+    ("is_carried", "cause", "expected"),
+    [
+        (False, None, "settled_unseen"),  # the SDK's second try, its first was lost
+        (False, ServiceBusError("rejected"), "lock_lost"),  # what the link itself says
+        (True, None, "lock_lost"),  # the first try: no other way is left
+    ],
+)
+def test_a_lock_that_the_own_first_try_took_is_not_lost(
+    *, is_carried: bool, cause: Exception | None, expected: str
+) -> None:
+    async def scenario() -> None:
+        relay, metrics = relay_to(Topic())
+        one = held(b"one")
+        one.envelope = None
+        relay._hand = [one]
+        queue = cast(Any, LockLost(relay, cause))
+        await relay._settle(queue, {one} if is_carried else set())
+        assert not relay._hand
+        names = ("settled_unseen", "lock_lost")
+        assert [name for name in names if metrics.totals[name]] == [expected]
 
     asyncio.run(scenario())
 

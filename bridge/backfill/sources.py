@@ -16,6 +16,7 @@ from bridge.backfill.download import (
     Patience,
     RefusedError,
     StoppedError,
+    StubbornError,
     TooLargeError,
 )
 from bridge.backfill.insights_api import Slice
@@ -88,7 +89,8 @@ class ArchiveSource(_Asked):
         """Every blob, day by day.
 
         Raises:
-            SourceError: The archive refuses the question.
+            SourceError: The archive refuses the question, or fails at it again and
+                again while messages come.
             DownloadError: It does not answer, or the user stops.
         """
         datasets: list[str | None] = [*self.datasets] or [None]
@@ -123,6 +125,8 @@ class ArchiveSource(_Asked):
             raise SourceError(
                 f"the archive refuses to list: {error} {code}".rstrip()
             ) from None
+        except StubbornError as error:
+            raise SourceError(f"the archive does not list: {error}") from None
         except (GoneError, TooLargeError, archive.ListingError) as error:
             raise SourceError(
                 f"{self.url} does not list as an archive does: {error}"

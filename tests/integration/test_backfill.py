@@ -15,6 +15,7 @@ from integration.bridge_fixture import (
     wait_until,
 )
 
+from bridge.backfill.download import MAX_ATTEMPTS
 from local.data_folder import DataFolder
 
 pytestmark = pytest.mark.integration
@@ -177,6 +178,25 @@ def test_it_gives_up_in_one_line_when_nothing_succeeds(
         "gave up: nothing succeeded for 1 s: HTTP 503 Service Unavailable; "
         "run the same command again, it goes on"
     )
+
+
+def test_a_page_of_the_listing_that_fails_while_messages_come_ends_it_in_one_line(
+    backfill: Backfill, archive: Archive, pubsub: PubSub
+) -> None:
+    ids = {f"INDO_{number}.json" for number in range(20)}
+    for name in ids:
+        archive.put("INDO", name, b"[2]", UPLOADED)
+    archive.page_blobs = 10
+    busy = (503, {"Retry-After": "1"})
+    archive.faults["/iris-archive"] = [None, *[busy] * MAX_ATTEMPTS]
+    out, err = backfill.run(*DAY, code=1)
+    assert row(out, "INDO")[0] == "10"
+    assert err.splitlines()[-1] == (
+        "gave up: the archive does not list: failed 8 times: "
+        "HTTP 503 Service Unavailable; run the same command again, it goes on"
+    )
+    backfill.run(*DAY)
+    assert {x.attributes["message_id"] for x in pubsub.pull(len(ids))} == ids
 
 
 def test_a_gap_from_the_api_is_one_message_a_slice(

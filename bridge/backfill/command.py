@@ -339,7 +339,11 @@ class Command:
                     f"{tally.total('before'):,} were published before and have no row "
                     "yet: on their way, or duplicates; --again publishes them once more"
                 )
-            journal.finish(datetime.now(UTC))
+            try:
+                journal.finish(datetime.now(UTC))
+            except OSError as error:
+                _say(f"all is published, but the journal does not say so: {error}")
+                return FAILED
         return 0
 
 

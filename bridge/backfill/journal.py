@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -48,12 +49,12 @@ class Journal:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = self.path.open("a+b")
+            self._lock()
+            self._load()
         except OSError as error:
             raise SettingsError(
                 f"--journal: cannot write {self.path} ({error.strerror})"
             ) from None
-        self._lock()
-        self._load()
 
     def _lock(self) -> None:
         try:
@@ -91,13 +92,21 @@ class Journal:
                 self.finished = moment
 
     def add(self, names: Iterable[tuple[str, str]]) -> None:
-        """Notes published messages, `(dataset, message_id)`; on disk on return."""
+        """Notes published messages, `(dataset, message_id)`; on disk on return.
+
+        Raises:
+            OSError: They cannot be written, and no more is to be: close it.
+        """
         names = list(names)
         self._write("".join(json.dumps(name) + "\n" for name in names))
         self.keys.update(key(*name) for name in names)
 
     def finish(self, moment: datetime) -> None:
-        """Notes that nothing is left to do."""
+        """Notes that nothing is left to do.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         self.finished = seconds_text(moment)
         self._write(json.dumps({"finished": self.finished}) + "\n")
 
@@ -110,12 +119,16 @@ class Journal:
 
     def close(self) -> None:
         """Lets another run have it."""
-        self._file.close()
+        with suppress(OSError):  # it tries once more what `_write` could not
+            self._file.close()
 
     def _write(self, text: str) -> None:
-        self._file.write(text.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(text.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
 
 def key(dataset: str, message_id: str) -> str:

@@ -1,5 +1,9 @@
 """The journal: what it holds survives a kill, and is of one command."""
 
+import errno
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,3 +87,37 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_user(
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="--journal: cannot write"):
         Journal(tmp_path / "file" / "folder", COMMAND)
+
+
+@contextmanager
+def full_disk(free_bytes: int) -> Iterator[None]:
+    """No file grows beyond this; to whoever writes it is as a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_is_full_at_the_beginning_is_a_mistake_of_the_user(
+    tmp_path: Path,
+) -> None:
+    with full_disk(20), pytest.raises(SettingsError, match="--journal: cannot write"):
+        Journal(tmp_path, COMMAND)
+    Journal(tmp_path, COMMAND).close()
+
+
+def test_a_disk_that_fills_up_is_told_once_and_costs_the_last_lines_only(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, COMMAND)
+    journal.add([("FREQ", "a")])
+    with full_disk(journal.path.stat().st_size + 5):
+        with pytest.raises(OSError, match=journal.path.name) as told:
+            journal.add([("FREQ", "b")])
+        journal.close()
+    assert told.value.errno == errno.EFBIG
+    journal = Journal(tmp_path, COMMAND)
+    assert journal.keys == {"FREQ/a"}
+    journal.close()

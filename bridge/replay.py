@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from google.api_core.exceptions import (
     GoogleAPICallError,
+    GoogleAPIError,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -35,6 +36,9 @@ PUBLISH_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0
 INTERRUPTED = 130
+
+# The general one, since the client's own patience ends in a RetryError.
+BIGQUERY_ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
 
 UNREADABLE = "UNREADABLE"  # of the pipeline's reasons, the one for files
 COLUMNS = (
@@ -127,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     except ReplayError as error:
         report.show(dry_run=options.dry_run)
         return _failed(f"{error}; another run goes on")
-    except (GoogleAPICallError, GoogleAuthError, RequestException) as error:
+    except BIGQUERY_ERRORS as error:
         return _failed(f"BigQuery refused: {one_line(error)}")
     report.show(dry_run=options.dry_run)
     return 1 if report.refused else 0
@@ -331,7 +335,7 @@ async def _record(tables: Tables, replays: Sequence[Replay]) -> None:
     except asyncio.CancelledError:
         await writing
         raise
-    except (GoogleAPICallError, GoogleAuthError, OSError, RuntimeError) as error:
+    except (*BIGQUERY_ERRORS, OSError, RuntimeError) as error:
         raise ReplayError(
             f"{len(replays)} messages are published and not in iris_replays "
             f"({one_line(error)})"

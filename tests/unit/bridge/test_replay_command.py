@@ -1,8 +1,18 @@
 """The command line of a replay: mistakes and failures are one line."""
 
+import asyncio
+
 import pytest
+from google.api_core.exceptions import RetryError
 
 from bridge.__main__ import main
+from bridge.envelope import Envelope
+from bridge.held import Replay
+from bridge.replay import ReplayError, _record, warehouse
+
+# What BigQuery's client raises once it has tried for ten minutes. It is no
+# GoogleAPICallError, as the answers in between are.
+TIMEOUT = RetryError("Timeout of 600.0s exceeded", OSError("503"))
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +61,29 @@ def test_missing_credentials_are_one_line_and_code_2(monkeypatch, capsys, tmp_pa
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
     assert main(["replay"]) == 2
     assert "no Google credentials" in complaint(capsys)
+
+
+class Away:
+    """Tables of a BigQuery that does not answer."""
+
+    def __init__(self, *_):
+        pass
+
+    def select(self, _wish):
+        raise TIMEOUT
+
+    def record(self, _replays):
+        raise TIMEOUT
+
+
+def test_a_bigquery_that_stays_away_is_one_line_and_code_1(monkeypatch, capsys):
+    monkeypatch.setattr(warehouse, "connect", lambda place: None)
+    monkeypatch.setattr("bridge.replay.Tables", Away)
+    assert main(["replay"]) == 1
+    assert "RetryError: Timeout of 600.0s exceeded" in complaint(capsys)
+
+
+def test_what_is_published_and_cannot_be_written_down_is_told():
+    replay = Replay(Envelope(b"{}", {}), {}, "row-1")
+    with pytest.raises(ReplayError, match="1 messages are published and not in"):
+        asyncio.run(_record(Away(), [replay]))

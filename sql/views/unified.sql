@@ -20,10 +20,10 @@ SELECT
 {% endfor %}
 FROM {{ iris | name }}
 WHERE TRUE
--- An identical record, sent or read again, is shown once; a version has another
--- record_id. The columns by which the table is partitioned and clustered are part of the
--- window's PARTITION BY, so that a filter on them goes through the window to the table:
--- one day reads one partition.
+-- An identical record, sent or read again, is shown once, IRIS's before the API's; a
+-- version has another record_id. The columns by which the table is partitioned and
+-- clustered are part of the window's PARTITION BY, so that a filter on them goes through
+-- the window to the table: one day reads one partition.
 QUALIFY
   record_id IS NULL
   OR ROW_NUMBER() OVER (
@@ -33,7 +33,7 @@ QUALIFY
       {{ column }},
 {% endfor %}
       record_id
-    ORDER BY ingested_utc, message_id
+    ORDER BY source = "INSIGHTS_API", ingested_utc, message_id
   ) = 1
 {% else %}
 WITH sides AS (
@@ -74,8 +74,8 @@ SELECT
 FROM sides
 WHERE TRUE
 -- Rows with the same values are copies. Where IRIS has one, history's are left out; of
--- each side's, an identical one is shown once. Records that differ in a column which not
--- all sides have differ in their identity, and stay.
+-- each side's, an identical one is shown once, IRIS's before the API's. Records that
+-- differ in a column which not all sides have differ in their identity, and stay.
 -- The partition column comes first in PARTITION BY so that a filter on it goes through
 -- the window and the UNION to both tables: one day reads one partition of each.
 {% if api_absent %}
@@ -104,7 +104,7 @@ WINDOW copies AS (
 {% for expression in compared %}
     {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
-  ORDER BY side, identity, ingested_utc, message_id
+  ORDER BY side, identity, source = "INSIGHTS_API", ingested_utc, message_id
 ){{ "," if api_absent }}
 {% if api_absent %}
 given AS (

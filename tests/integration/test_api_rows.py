@@ -5,6 +5,7 @@ from google.cloud import bigquery
 
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
+from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.history_fixture import registry_of
 
 pytestmark = pytest.mark.integration
@@ -149,3 +150,25 @@ def test_the_latest_version_is_the_one_with_a_file(client, place):
         (5, "IRIS", None),
         (6, "INSIGHTS_API", "12"),
     ]
+
+
+@pytest.mark.parametrize("history", [False, True])
+def test_one_record_of_both_is_shown_as_that_of_iris(client, request, history):
+    """Where the API lacks nothing, too, and gave it first."""
+    place, registry = own_dataset(client, request), registry_of("FREQ")
+    apply_tables(client, place, list(all_tables(registry)), "EU")
+    if history:
+        client.query(
+            f"CREATE TABLE {place}.bmrs_freq AS SELECT "
+            "TIMESTAMP '2026-05-06 04:00:00+00' AS measurementTime, 50.0 AS frequency"
+        ).result()
+    client.query(
+        f"INSERT INTO {place}.bmrs_freq_iris "
+        "(measurementTime, frequency, source, record_id, ingested_utc) "
+        "SELECT TIMESTAMP '2026-05-06 04:00:00+00', 50.0, source, 'r', "
+        "TIMESTAMP_ADD(TIMESTAMP '2026-05-06 05:00:00+00', INTERVAL minute MINUTE) "
+        "FROM UNNEST([STRUCT('INSIGHTS_API' AS source, 1 AS minute), ('IRIS', 2)])"
+    ).result()
+    assert apply_views(client, place, registry).conflicts == []
+    found = values(client, f"SELECT source, frequency FROM {place}.bmrs_freq_unified")
+    assert found == [("IRIS", 50.0)]

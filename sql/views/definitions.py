@@ -204,6 +204,9 @@ def unified_view(
     columns = dataset.columns + METADATA_COLUMNS
     given = _given(dataset)
     compared = _compared(dataset, histories) if histories else given
+    agreed = [tuple(_compared(dataset, [history])) for history in histories]
+    kinds = list(dict.fromkeys(agreed))
+    first_side = 2 if dataset.api_absent else 1
     query = fill(
         "views/unified.sql",
         iris=f"{place}.{dataset.table}",
@@ -217,13 +220,18 @@ def unified_view(
         compared=[grouping(column) for column in compared],
         api_absent=dataset.api_absent,
         given=[grouping(column) for column in given],
+        agreed={
+            first_side + n: [grouping(column) for column in kind]
+            for n, kind in enumerate(kinds)
+        },
         histories=[
             {
                 "table": f"{place}.{history.table.name}",
+                "side": first_side + kinds.index(kind),
                 "expressions": history.expressions,
                 "identity": _identity(dataset, history, compared),
             }
-            for history in histories
+            for history, kind in zip(histories, agreed, strict=True)
         ],
     )
     sources = [dataset.table, *(history.table.name for history in histories)]

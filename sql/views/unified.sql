@@ -5,14 +5,18 @@
    iris_columns    how each is read from the _iris table
    partition       the column that both sides are partitioned by
    clusters        the columns that the _iris table is clustered by
-   histories       for each historic table: name, the SQL of every column, and that of
-                   what else tells its rows apart
-   compared        what tells whether a historic row and an IRIS record are one, as SQL
+   histories       for each historic table: name, side, the SQL of every column, and that
+                   of what else tells its rows apart
+   compared        what all sides share and tells whether their rows are one, as SQL
+   agreed          for each side of history: what tells whether a row of it is an IRIS
+                   record, as SQL; more than `compared` where its tables have more columns
    api_absent      the names of columns that IRIS fills and the Insights API does not
    given           all other columns, by which a row of the API is known, as SQL
 
-   The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1).
+   The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1, and
+   on), whose tables are of one side if they share the same columns with IRIS.
 #}
+{% set history_side = 2 if api_absent else 1 %}
 {% if not histories and not api_absent %}
 SELECT
 {% for column in columns %}
@@ -61,7 +65,7 @@ WITH sides AS (
 {% for column in columns %}
     {{ history.expressions[column] | aliased(column) }},
 {% endfor %}
-    {{ 2 if api_absent else 1 }} AS side,
+    {{ history.side }} AS side,
     {{ history.identity }} AS identity
   FROM {{ history.table | name }}
 {% endfor %}
@@ -78,25 +82,31 @@ WHERE TRUE
 -- differ in a column which not all sides have differ in their identity, and stay.
 -- The partition column comes first in PARTITION BY so that a filter on it goes through
 -- the window and the UNION to both tables: one day reads one partition of each.
+{% if agreed | length > 1 %}
+-- Historic tables differ in their columns: a row is left out where IRIS agrees in all that
+-- its own table has, so that no version is lost for what another table lacks.
+{% endif %}
 {% if api_absent %}
 -- The API does not give every column that IRIS has. Its row is left out where IRIS has
 -- one that agrees in all that it gives, whichever of them came first.
+{% endif %}
 QUALIFY
-{% if histories %}
-  (side < 2 OR FIRST_VALUE(side) OVER copies = 2)
-  AND (side != 1 OR COUNTIF(side = 0) OVER given = 0)
-{% else %}
-  (side = 0 OR COUNTIF(side = 0) OVER given = 0)
+{% if agreed | length > 1 %}
+{% for side in agreed %}
+  {{ "AND " if not loop.first }}(side != {{ side }} OR COUNTIF(side < {{ history_side }}) OVER agreed{{ side }} = 0)
+{% endfor %}
+{% elif histories %}
+  (side < {{ history_side }} OR FIRST_VALUE(side) OVER copies = {{ history_side }})
+{% endif %}
+{% if api_absent %}
+  {{ "AND " if histories }}(side != 1 OR COUNTIF(side = 0) OVER given = 0)
 {% endif %}
   AND (
-    (side < 2 AND identity IS NULL)
-{% else %}
-QUALIFY
-  side = FIRST_VALUE(side) OVER copies
-  AND (
-    (side = 0 AND identity IS NULL)
-{% endif %}
+    (side < {{ history_side }} AND identity IS NULL)
     OR ROW_NUMBER() OVER copies = 1
+{% if agreed | length > 1 %}
+    OR side != LAG(side) OVER copies
+{% endif %}
     OR identity IS DISTINCT FROM LAG(identity) OVER copies
   )
 WINDOW copies AS (
@@ -105,13 +115,26 @@ WINDOW copies AS (
     {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
   ORDER BY side, identity, source = "INSIGHTS_API", ingested_utc, message_id
-){{ "," if api_absent }}
-{% if api_absent %}
+)
+{%- if agreed | length > 1 %}
+{% for side, expressions in agreed.items() %}
+,
+agreed{{ side }} AS (
+  PARTITION BY
+{% for expression in expressions %}
+    {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+)
+{%- endfor %}
+{% endif %}
+{%- if api_absent %}
+,
 given AS (
   PARTITION BY
 {% for expression in given %}
     {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
 )
-{% endif %}
+{%- endif %}
+
 {% endif %}

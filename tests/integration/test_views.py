@@ -257,17 +257,27 @@ def odd(client) -> str:
         "INSERT INTO odd.bmrs_indo_iris (settlementDate, settlementPeriod, demand) "
         "VALUES ('2025-10-26', 1, 1), ('2025-10-26', 1, 1)"
     ).result()
+    client.query(
+        "INSERT INTO odd.bmrs_disebsp_iris (settlementDate, settlementPeriod, "
+        "createdDateTime, systemBuyPrice, source, record_id) VALUES ('2025-06-01', 1, "
+        "TIMESTAMP '2025-06-02 01:00:00+00', 99.0, 'IRIS', 'a')"
+    ).result()
     assert apply_views(client, "odd", ODD).conflicts == []
     return "odd"
 
 
 def test_versions_stay_where_another_historic_table_does_not_know_them(client, odd):
+    """IRIS has the second run of period 1, which is left out, and not the first."""
     found = values(
         client,
-        "SELECT settlementPeriod, systemBuyPrice FROM odd.bmrs_disebsp_unified "
-        "ORDER BY settlementPeriod, systemBuyPrice",
+        "SELECT settlementPeriod, systemBuyPrice, source "
+        "FROM odd.bmrs_disebsp_unified ORDER BY settlementPeriod, systemBuyPrice",
     )
-    assert found == [(1, 10.0), (1, 99.0), (2, None)]
+    assert found == [
+        (1, 10.0, "HISTORIC"),
+        (1, 99.0, "IRIS"),
+        (2, None, "HISTORIC"),
+    ]
 
 
 def test_values_that_no_column_holds_are_in_extra_and_keep_rows_apart(client, odd):

@@ -202,9 +202,8 @@ def unified_view(
 ) -> View:
     """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
     columns = dataset.columns + METADATA_COLUMNS
-    given = _given(dataset)
-    compared = _compared(dataset, histories) if histories else given
-    agreed = [tuple(_compared(dataset, [history])) for history in histories]
+    given = [grouping(column) for column in _given(dataset)]
+    agreed = [tuple(_agreeing(dataset, [history])) for history in histories]
     kinds = list(dict.fromkeys(agreed))
     first_side = 2 if dataset.api_absent else 1
     query = fill(
@@ -217,19 +216,16 @@ def unified_view(
         },
         partition=dataset.partition_column,
         clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
-        compared=[grouping(column) for column in compared],
+        compared=_agreeing(dataset, histories) if histories else given,
         api_absent=dataset.api_absent,
-        given=[grouping(column) for column in given],
-        agreed={
-            first_side + n: [grouping(column) for column in kind]
-            for n, kind in enumerate(kinds)
-        },
+        given=given,
+        agreed={first_side + n: kind for n, kind in enumerate(kinds)},
         histories=[
             {
                 "table": f"{place}.{history.table.name}",
                 "side": first_side + kinds.index(kind),
                 "expressions": history.expressions,
-                "identity": _identity(dataset, history, compared),
+                "identity": _identity(dataset, history, _compared(dataset, histories)),
             }
             for history, kind in zip(histories, agreed, strict=True)
         ],
@@ -254,6 +250,15 @@ def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[C
     if "nationalGridBmUnit" in shared:
         shared -= {"bmUnit"}
     return _partition_first(dataset, shared)
+
+
+def _agreeing(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[str]:
+    """What is compared, as SQL."""
+    expressions = [grouping(column) for column in _compared(dataset, histories)]
+    if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
+        # A unit that has no other name is known by this one.
+        expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")
+    return expressions
 
 
 def _given(dataset: Dataset) -> list[Column]:

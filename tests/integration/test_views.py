@@ -303,6 +303,26 @@ def test_iris_wins_over_a_load_that_left_out_a_name_or_came_later(client, odd):
     assert values(client, latest) == [iris]
 
 
+def test_units_that_have_but_an_elexon_name_are_told_apart_by_it(client):
+    registry = registry_of("EBOCF")
+    apply_tables(client, "unnamed", list(all_tables(registry)), "EU")
+    client.query(
+        "CREATE TABLE unnamed.bmrs_ebocf AS SELECT '2026-05-06' AS settlementDate, "
+        "1 AS settlementPeriod, CAST(NULL AS STRING) AS nationalGridBmUnit, bmUnit, "
+        "0.0 AS totalCashflow FROM UNNEST(['2__A', '2__B']) AS bmUnit"
+    ).result()
+    client.query(
+        "INSERT INTO unnamed.bmrs_ebocf_iris (settlementDate, settlementPeriod, "
+        "bmUnit, totalCashflow, source, record_id) "
+        "VALUES ('2026-05-06', 1, '2__B', 0.0, 'IRIS', 'b')"
+    ).result()
+    assert apply_views(client, "unnamed", registry).conflicts == []
+    found = values(
+        client, "SELECT bmUnit, source FROM unnamed.bmrs_ebocf_unified ORDER BY bmUnit"
+    )
+    assert found == [("2__A", "HISTORIC"), ("2__B", "IRIS")]
+
+
 def test_rows_that_nobody_gave_an_id_are_not_taken_for_copies(client, odd):
     sql = "SELECT COUNT(*) FROM odd.bmrs_indo_unified WHERE record_id IS NULL"
     assert values(client, sql) == [(2,)]

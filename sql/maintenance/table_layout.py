@@ -98,7 +98,8 @@ def layout_of(
     _refuse_unfit(table)
     kinds = {field.name: field.field_type for field in table.schema}
     folded = {name.lower(): name for name in kinds}
-    record_id = folded.get("record_id")
+    # A dead letter has that of its record, which may fail again: no copy of the letter.
+    record_id = None if "dead_letter_id" in folded else folded.get("record_id")
     load = _load_columns(kinds, ignored, with_record_id=record_id is not None)
     data = tuple(name for name in kinds if name not in load)
     day = _day_column(table, registry, day_column, data)

@@ -17,7 +17,7 @@ from sql.apply import apply_tables
 from sql.maintenance.bounded_queries import MEBIBYTE, ask
 from sql.maintenance.compaction import deduplicate_statement, remove_copies
 from sql.maintenance.day_progress import DayProgress
-from sql.tables import dataset_table
+from sql.tables import DEAD_LETTERS, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 
 pytestmark = pytest.mark.integration
@@ -417,6 +417,17 @@ def test_an_iris_table_is_compacted_by_record_id_up_to_the_day_before_yesterday(
         assert messages == (["1", "2", "3", "4"] if days_ago < 2 else ["1", "4"])
     assert data(client, name, "frequency")[(49.0,)] == 1
     assert data(client, name, "frequency")[(49.1,)] == 1
+
+
+def test_the_letters_of_a_record_that_failed_twice_stay(client, dataset, compact):
+    """They have one record_id; `iris_held` needs the second to tell the first's end."""
+    apply_tables(client, dataset, [DEAD_LETTERS], "EU")
+    name = f"{PROJECT}.{dataset}.{DEAD_LETTERS.name}"
+    letter = {"dataset": "FREQ", "record_id": "r", "failed_utc": "2025-11-01T10:00:00"}
+    letters = [letter | {"dead_letter_id": f"{n}", "attempt": n} for n in (1, 2, 2)]
+    client.load_table_from_json(letters, client.get_table(name)).result()
+    assert compact(DEAD_LETTERS.name, "--execute") == 0
+    assert data(client, name, "dead_letter_id") == Counter([("1",), ("2",)])
 
 
 def test_several_tables_in_one_run(client, dataset, compact, capsys):

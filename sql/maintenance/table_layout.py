@@ -170,7 +170,8 @@ def _day_column(
     for name in wanted:
         if name and name.lower() in days:
             return days[name.lower()]
+    none = f"{named} does not say" if named else "nothing says"
     raise UsageError(
-        f"{table.table_id}: {named or 'nothing'} says of which day a row is; name a "
+        f"{table.table_id}: {none} of which day a row is; name a "
         f"column with --day-column: {', '.join(days.values()) or 'there is none'}"
     )

@@ -51,8 +51,8 @@ def client_of(options: argparse.Namespace) -> bigquery.Client:
             itself would try for ten minutes.
     """
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
-        address = urlsplit(host if "//" in host else f"//{host}")
         try:
+            address = urlsplit(host if "//" in host else f"//{host}")
             place = (address.hostname or "", address.port or 80)
             socket.create_connection(place, ANSWER_SECONDS).close()
         except (OSError, ValueError):

@@ -147,14 +147,17 @@ def test_a_mistake_is_one_line_and_code_2(arguments, capsys):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("host", ["http://127.0.0.1:1", "http://[::1:1"])
 @pytest.mark.parametrize(
     "arguments", [["apply"], ["check"], ["drift"], ["compact", "bmrs_freq"]]
 )
-def test_a_local_server_that_is_not_there_is_one_line(arguments, monkeypatch, capsys):
-    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
+def test_a_local_server_that_is_not_there_is_one_line(
+    arguments, host, monkeypatch, capsys
+):
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", host)
     assert main([*arguments, "--project", "gb-iris"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "nothing answers at http://127.0.0.1:1" in line
+    assert f"nothing answers at {host}" in line
 
 
 def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):

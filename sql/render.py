@@ -1,15 +1,18 @@
 """`python -m sql render`: all SQL of the product as files, to read and to review."""
 
 import argparse
-import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.registry import Registry, load_registry
+from pipeline.usage import UsageError
 from sql import tables
 from sql.place import add_place_options, place_of
 from sql.views import definitions, historic
+
+# The names that all tables and views have.
+_OURS = ("bmrs_*.sql", "iris_*.sql")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +30,22 @@ def run(options: argparse.Namespace) -> int:
     """Writes one file a table and one a view, in a folder for each kind."""
     for kind, files in statements(place_of(options)).items():
         folder: Path = options.output / kind
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        for name, statement in files.items():
-            (folder / f"{name}.sql").write_text(statement)
+        try:
+            _write(folder, files)
+        except OSError as error:
+            raise UsageError(f"{folder}: {error.strerror}") from error
         sys.stdout.write(f"{len(files)} {kind} in {folder}/\n")
     return 0
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes the files in place of those of an earlier run; others may be there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern in _OURS:
+        for old in folder.glob(pattern):
+            old.unlink()
+    for name, statement in files.items():
+        (folder / f"{name}.sql").write_text(statement, encoding="utf-8")
 
 
 def statements(place: str) -> dict[str, dict[str, str]]:

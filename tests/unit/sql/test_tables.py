@@ -124,10 +124,26 @@ def test_what_would_lose_or_cannot_be_changed_in_place_is_a_conflict(there, want
 
 def test_render_writes_one_file_a_table(tmp_path, capsys):
     (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "old.sql").touch()
+    (tmp_path / "tables" / "bmrs_old_iris.sql").touch()
     assert main(["render", "--output", str(tmp_path)]) == 0
     assert "93 tables" in capsys.readouterr().out
     assert len(list((tmp_path / "tables").glob("*.sql"))) == 93
+
+
+def test_render_leaves_other_files_of_a_folder_alone(tmp_path):
+    """`--output sql` must not cost the folder `sql/views`."""
+    mine = tmp_path / "views" / "mine.py"
+    mine.parent.mkdir()
+    mine.touch()
+    assert main(["render", "--output", str(tmp_path)]) == 0
+    assert mine.exists()
+
+
+def test_render_into_what_is_no_folder_is_one_line(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    assert main(["render", "--output", str(file)]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,15 @@ def check(context: Context) -> Iterator[Result]:
             detail = f"no value came due in {context.days} days"
             yield Result(NAME, dataset.name, Status.INFO, None, "values", detail)
     found = _found(context, owed)
-    not_begun = _not_begun(context, [o for o in owed if not found[o.dataset.name]])
-    for one in owed:
+    results = [judged(one, found[one.dataset.name]) for one in owed]
+    pairs = list(zip(owed, results, strict=True))
+    not_begun = _not_begun(context, [o for o, result in pairs if result.measured])
+    for one, result in pairs:
         if one.dataset.name in not_begun:
             detail = f"IRIS has given no row of {one.days[-1]} or before"
             yield Result(NAME, one.dataset.name, Status.INFO, None, "values", detail)
         else:
-            yield judged(one, found[one.dataset.name])
+            yield result
 
 
 def _source(context: Context, dataset: Dataset) -> str:
@@ -112,7 +114,8 @@ def _found(context: Context, owed: list[Owed]) -> dict[str, dict[str, set[int]]]
 def _not_begun(context: Context, owed: list[Owed]) -> set[str]:
     """Which datasets have no row of the days looked at or before: a new installation.
 
-    Or the queue has a filter, and what is known of the dataset is history.
+    Or the queue has a filter, and what is known of the dataset is history, which may
+    have ended within the days whose series are looked for.
     """
     if not owed:
         return set()

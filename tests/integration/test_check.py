@@ -10,7 +10,7 @@ from google.cloud import bigquery
 from pipeline.registry import Registry, load_registry
 from sql import check
 from sql.__main__ import main
-from sql.apply import apply_tables
+from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
 
 pytestmark = pytest.mark.integration
@@ -486,6 +486,27 @@ def test_a_day_before_the_first_row_is_no_gap_but_a_silent_one_is(plant, capsys)
     assert code == 1
     assert found(document, "fail") == {("completeness", "INDO")}
     assert result_of(document, "completeness", "INDO")["measured"] == 48
+
+
+def test_history_that_ended_before_iris_began_is_no_gap(client, plant, capsys):
+    """It has a series of last week, and the first half-hour of the day looked at."""
+    registry = only("FUELHH", "INDO")
+    place = plant("history_alone", {}, registry)
+    client.query(
+        f"CREATE TABLE {place}.bmrs_fuelhh AS SELECT DATE '2026-05-02' AS "
+        "settlementDate, 1 AS settlementPeriod, 'CCGT' AS fuelType"
+    ).result()
+    client.query(
+        f"CREATE TABLE {place}.bmrs_indo AS "
+        "SELECT DATE '2026-05-05' AS settlementDate, 1 AS settlementPeriod"
+    ).result()
+    assert apply_views(client, place, registry).conflicts == []
+    code, document = run_check(capsys, place, "--only", "completeness")
+    assert code == 0
+    assert found(document, "info") == {
+        ("completeness", "FUELHH"),
+        ("completeness", "INDO"),
+    }
 
 
 def test_silence_is_a_failure_once_there_was_a_row(clean, some, capsys):

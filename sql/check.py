@@ -48,6 +48,8 @@ CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
 MAX_DAYS = 366
 # Before any message of IRIS.
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# Days before and after a time are counted, which the calendar must have.
+YEARS = range(BEGINNING.year, dt.MAXYEAR)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +161,7 @@ def _instant(text: str) -> dt.datetime:
         instant = dt.datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or instant.year not in YEARS:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no time with its zone, as 2026-05-06T09:00:00Z"
         )

@@ -542,6 +542,8 @@ def test_a_wrong_option_or_place_is_told_in_one_line(client, capsys):
     for wrong in (
         ["--at", "2026-05-06T09:00:00"],
         ["--at", "yesterday"],
+        ["--at", "0001-01-01T00:00:00+05:00"],
+        ["--at", "9999-12-31T00:00:00Z"],
         ["--days", "0"],
         ["--only", "nothing"],
     ):

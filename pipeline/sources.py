@@ -144,10 +144,15 @@ def find(pattern: str) -> Iterator[Found]:
     elif Path(pattern).is_dir():
         yield from _walk(pattern)
     else:
+        # With `**` a glob matches a folder, and then each thing in it once more.
+        walked: set[Path] = set()
         # A user's glob may be absolute, which Path.glob does not take.
         for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207
+            if walked and not walked.isdisjoint(Path(path).parents):
+                continue
             if Path(path).is_dir():
-                yield from _walk(path)
+                walked.add(Path(path))
+                yield from _walk(path, is_inner="**" in pattern)
             elif Path(path).is_file() and files.is_message(Path(path).parts[-2:]):
                 yield _found(path, Path(path).stat)
 

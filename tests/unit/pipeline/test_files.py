@@ -226,6 +226,17 @@ def test_finding_takes_globs_and_folders_and_leaves_hidden_files(tmp_path):
     assert [file.size_bytes for file in find(f"{tmp_path}/b/FREQ")] == [len(BODY)]
 
 
+@pytest.mark.parametrize("pattern", ["**", "*/**", "**/*", "**/[ab]"])
+def test_a_glob_over_many_levels_gives_each_file_once(tmp_path, pattern):
+    for name in ("a/FREQ/1.json", "a/b/FREQ/2", "a/b/3"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(BODY)
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    found = [Path(file.path).name for file in find(f"{tmp_path}/{pattern}")]
+    assert sorted(found) == ["1.json", "2", "3"]
+
+
 def test_a_file_that_goes_away_while_its_folder_is_listed_is_a_fault(tmp_path):
     for index in range(3):
         path = tmp_path / "FREQ" / f"{index}.json"

@@ -33,6 +33,7 @@ def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
 
     Raises:
         GoogleAPICallError: The service refused, and will refuse again.
+        FileNotFoundError: What was to be sent is no longer there.
     """
     pause, not_found = FIRST_PAUSE_SECONDS, 0
     while True:
@@ -43,6 +44,8 @@ def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
             if error.code in _REFUSALS or not_found >= NOT_FOUND_ATTEMPTS:
                 raise
             _log.warning("%s wait: %s", waiting, error)
+        except FileNotFoundError:
+            raise  # the run has failed elsewhere, and taken its files away
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
             _log.warning("%s wait: %s", waiting, error)
         time.sleep(pause)  # back-pressure: what waits stays where it is safe

@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
-from google.api_core.exceptions import Conflict, NotFound
+from google.api_core.exceptions import Conflict, NotFound, ServiceUnavailable
 
 from pipeline import patience
-from pipeline.loads import _discard, _run
+from pipeline.loads import Spooled, _discard, _run, load
+from pipeline.registry import load_registry
 
 
 class Regional:
@@ -51,3 +52,19 @@ def test_a_table_beside_that_cannot_be_deleted_costs_no_rows(caplog):
 
     _discard(Gone(), "p.d.iris_staging_x")
     assert "stays until it expires" in caplog.text
+
+
+def test_a_file_that_is_gone_is_not_waited_for(tmp_path, monkeypatch):
+    """As when a run has failed, on a full disk, while a load waited for BigQuery."""
+    file = tmp_path / "rows.parquet"
+    file.write_bytes(b"rows")
+
+    class Busy:
+        def load_table_from_file(self, *_arguments, **_more):
+            file.unlink()
+            raise ServiceUnavailable("try later")
+
+    monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.0)
+    spooled = Spooled(str(file), 1, "2026-05-08", "2026-05-08", False)
+    with pytest.raises(FileNotFoundError):
+        load(Busy(), "p.d", load_registry()["FREQ"], [spooled], occupied=False)

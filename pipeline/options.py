@@ -149,6 +149,8 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         raise UsageError("--write_method FILE_LOADS is for bounded runs")
     if exactly_once(options) and write_method(options) != "STORAGE_WRITE_API":
         raise UsageError("--exactly_once needs --write_method STORAGE_WRITE_API")
+    if options.archive_prefix == "":  # of a variable that is not set
+        raise UsageError("--archive_prefix is empty: name a folder, or leave it out")
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)

@@ -36,6 +36,7 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
         (["--drain", "--project=p"], "give one of"),
         ([*DRAIN, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
         ([*DRAIN, "--direct_running_mode=multi_processing"], "in_memory"),
+        ([*DRAIN, "--archive_prefix="], "--archive_prefix is empty"),
         ([*DRAIN, "--every=often"], "--every must be a time"),
         ([*DRAIN, "--every=0s"], "--every must be a time"),
         ([*DRAIN, "--max_messages=0"], "whole number above 0"),

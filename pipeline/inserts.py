@@ -20,7 +20,11 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from pipeline.patience import FIRST_PAUSE_SECONDS, until_answered
+from pipeline.patience import (
+    FIRST_PAUSE_SECONDS,
+    NOT_FOUND_ATTEMPTS,
+    until_answered,
+)
 from pipeline.values import EXACT_FLOAT
 
 # BigQuery recommends 500 rows a request and takes 10 MB; half of that leaves room for
@@ -38,6 +42,9 @@ _PASSING = frozenset(
     {"stopped", "backendError", "internalError", "timeout", "rateLimitExceeded"}
 )
 ROW_ATTEMPTS = 4
+# Tables that were missing when they were last asked. The next request asks once: a
+# backlog has thousands of them, and the wait for each would hold up all other tables.
+_missing: set[str] = set()
 
 
 class Insert(NamedTuple):
@@ -115,7 +122,9 @@ def _insert_part(
     try:
         answers = _ask(client, table, rows)
     except GoogleAPICallError as error:
-        if len(rows) == 1 or error.code == HTTPStatus.NOT_FOUND:
+        if is_missing := error.code == HTTPStatus.NOT_FOUND:
+            _missing.add(table)
+        if len(rows) == 1 or is_missing:
             return [Rejected(index, str(error)) for index in range(len(rows))]
         # The service refused the request as a whole: halves find the row at fault.
         middle = len(rows) // 2
@@ -123,6 +132,7 @@ def _insert_part(
         return _insert_part(client, table, rows[:middle]) + [
             Rejected(middle + index, text) for index, text in second
         ]
+    _missing.discard(table)
     refused = {answer["index"]: answer["errors"] for answer in answers}
     # Not their fault: good rows beside a bad one, or a hiccup of the service.
     stopped = [i for i, errors in refused.items() if _is_passing(errors)]
@@ -157,6 +167,7 @@ def _ask(
             )
         ),
         f"{table}: {len(rows)} rows",
+        1 if table in _missing else NOT_FOUND_ATTEMPTS,
     )
 
 

@@ -21,7 +21,11 @@ Answer = TypeVar("Answer")
 _log = logging.getLogger(__name__)
 
 
-def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
+def until_answered(
+    ask: Callable[[], Answer],
+    waiting: str,
+    not_found_attempts: int = NOT_FOUND_ATTEMPTS,
+) -> Answer:
     """Asks until the service has said something about what it was asked.
 
     No connection, a fault of the service, a quota and a missing permission say nothing
@@ -30,6 +34,7 @@ def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
     Args:
         ask: One request.
         waiting: What waits meanwhile, for the log.
+        not_found_attempts: How often a table may be unknown until it is missing.
 
     Raises:
         GoogleAPICallError: The service refused, and will refuse again.
@@ -41,7 +46,7 @@ def until_answered(ask: Callable[[], Answer], waiting: str) -> Answer:
             return ask()
         except GoogleAPICallError as error:
             not_found += error.code == HTTPStatus.NOT_FOUND
-            if error.code in _REFUSALS or not_found >= NOT_FOUND_ATTEMPTS:
+            if error.code in _REFUSALS or not_found >= not_found_attempts:
                 raise
             _log.warning("%s wait: %s", waiting, error)
         except FileNotFoundError:

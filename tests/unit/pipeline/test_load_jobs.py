@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 from google.api_core.exceptions import Conflict, NotFound, ServiceUnavailable
 
-from pipeline import patience
+from pipeline import inserts, patience
+from pipeline.inserts import Insert, insert
 from pipeline.loads import Spooled, _discard, _run, load
 from pipeline.registry import load_registry
 
@@ -68,3 +69,20 @@ def test_a_file_that_is_gone_is_not_waited_for(tmp_path, monkeypatch):
     spooled = Spooled(str(file), 1, "2026-05-08", "2026-05-08", False)
     with pytest.raises(FileNotFoundError):
         load(Busy(), "p.d", load_registry()["FREQ"], [spooled], occupied=False)
+
+
+def test_a_missing_table_is_waited_for_once(monkeypatch):
+    """A backlog has thousands of requests for it, at three seconds each."""
+    answers = [NotFound("Not found: Table p:d.t")] * 9
+
+    class Lacking:
+        def insert_rows_json(self, *_arguments, **_more):
+            if answers:
+                raise answers.pop()
+            return []
+
+    monkeypatch.setattr(inserts, "MAX_ROWS", 1)
+    monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.0)
+    rows = [Insert(str(number), {}) for number in range(8)]
+    rejected = insert(Lacking(), "p.d.t", rows)
+    assert [row.position for row in rejected] == [0, 1, 2, 3, 4, 5]

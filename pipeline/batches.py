@@ -77,7 +77,7 @@ def dead_letter_row(
         ).encode()
         + letter.payload
     )
-    if letter.record_index is not None:
+    if letter.record_index is not None or letter.record_id is not None:
         # One record's JSON is never packed, whatever the message was that brought it.
         attributes = {k: v for k, v in attributes.items() if k != "content_encoding"}
     payload, attributes = _fitted(letter.payload, attributes)

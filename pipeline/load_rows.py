@@ -184,7 +184,7 @@ def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
 def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
     """The dead letter of a row that BigQuery refused."""
     row = refused.row
-    attributes = {
+    attributes: dict[str, Any] = refused.attributes or {
         "dataset": dataset.name,
         "message_id": row.get("message_id"),
         "publish_id": row.get("message_id"),

@@ -9,6 +9,7 @@ run that is repeated, or was killed, adds nothing twice.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,8 +59,9 @@ class Spooled(NamedTuple):
         first_day: The first day that its rows are partitioned by; None without one.
         last_day: The last one.
         undated: Whether rows are without such a day.
-        records: Where the records are of which the rows do not tell how they came, each
-            on a line after its id; None where there are none.
+        records: Where the records are of which the rows do not tell how they came, as
+            lines of id, attributes of the message if it was a replay, and JSON, with
+            tabs between; None where there are none.
     """
 
     path: str
@@ -82,11 +84,13 @@ class Refused(NamedTuple):
         row: Its values, as `insertAll` would take them.
         error: Why.
         record: The record's JSON, where the row does not tell how it came.
+        attributes: Those of the message, where it was a replay; else the row tells.
     """
 
     row: dict[str, Any]
     error: str
     record: bytes | None = None
+    attributes: dict[str, str] | None = None
 
 
 class Loaded(NamedTuple):
@@ -374,19 +378,21 @@ def _insert_each(
 
 
 def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
-    """The refused rows with the records that the files keep."""
+    """The refused rows with what the files keep of how they came."""
     wanted = {each.row["record_id"].encode() for each in refused}
-    records = {}
+    kept: dict[str, dict[str, Any]] = {}
     for file in files if wanted else ():
         if file.records:
             with _opened(file.records) as lines:
                 for line in lines:
-                    record_id, _, record = line.rstrip(b"\n").partition(b" ")
+                    record_id, told, record = line.rstrip(b"\n").split(b"\t")
                     if record_id in wanted:
-                        records[record_id.decode()] = record
-    return [
-        each._replace(record=records.get(each.row["record_id"])) for each in refused
-    ]
+                        attributes = json.loads(told) if told else None
+                        kept[record_id.decode()] = {
+                            "record": record,
+                            "attributes": attributes,
+                        }
+    return [each._replace(**kept.get(each.row["record_id"], {})) for each in refused]
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:

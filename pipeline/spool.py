@@ -30,6 +30,8 @@ SETTLED_ROWS = 1_000
 HELD_ROWS = 20_000
 # What ends the name of the file beside, with records of which rows do not tell all.
 RECORDS = ".records"
+# The attribute that tells a replay.
+REPLAY_OF = "replay_of"
 
 Files = dict[Dataset, list[Spooled]]
 
@@ -102,16 +104,21 @@ class _File:
     def hold(self, batch: RowBatch) -> None:
         self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
+        # By these what fails again is known to belong to what failed first.
+        told = b""
+        if batch.attributes.get(REPLAY_OF):
+            told = record_json(dict(batch.attributes))
         for record in batch.records:
-            if record.row is not record.record and _is_changed(record):
-                self._keep(record)
+            if told or (record.row is not record.record and _is_changed(record)):
+                self._keep(record, told)
 
-    def _keep(self, record: TypedRecord) -> None:
+    def _keep(self, record: TypedRecord, told: bytes) -> None:
         """Keeps a record as it came, for the dead letter where BigQuery refuses it."""
         if self._records is None:
             self._records = FileSystems.create(f"{self._path}{RECORDS}")
-        line = f"{record.record_id} ".encode() + record_json(record.record) + b"\n"
-        self._records.write(line)
+        # JSON has no tab and no end of a line within.
+        parts = (record.record_id.encode(), told, record_json(record.record))
+        self._records.write(b"\t".join(parts) + b"\n")
 
     def write(self) -> None:
         """Writes the rows that are held."""

@@ -6,6 +6,7 @@ import tarfile
 from collections import Counter
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
@@ -34,6 +35,7 @@ from tests.unit.pipeline.rows_fixture import generated_rows
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 DATASETS = ("FREQ", "BOALF", "REMIT")
+LETTERS = "iris_dead_letters"
 
 
 @pytest.fixture
@@ -306,6 +308,30 @@ def test_a_record_that_a_load_does_not_take_is_kept_as_it_came(
     letters = [(json.loads(p), name) for p, name in client.query(statement).result()]
     assert (record, record_id("REMIT", record)) in letters
     assert all(name == record_id("REMIT", other) for other, name in letters)
+
+
+def test_a_replay_that_a_load_does_not_take_belongs_to_what_failed_first(
+    client, dataset, tmp_path
+):
+    client.query(f"ALTER TABLE {dataset}.bmrs_freq_iris DROP COLUMN frequency").result()
+    record = {"dataset": "FREQ", "frequency": 50.0}
+    attributes = {"dataset": "FREQ", "message_id": "m", "publish_id": "m~replay-l-1"}
+    attributes |= {"attempt": "2", "replay_of": "first", "enqueued_time": "no\ttime"}
+    packed = {**attributes, "content_encoding": "gzip"}  # the message, not the record
+    typed = TypedRecord(record_id("FREQ", record), record, 0, record)
+    warehouse = Warehouse(client.project, dataset)
+    with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
+        loaded = (
+            pipeline
+            | beam.Create([RowBatch("FREQ", {"message_id": "m"}, packed, [typed])])
+            | LoadRows(warehouse.load, str(tmp_path))
+        )
+        kept = loaded.dead_letters | beam.Map(lambda row: row.values)
+        _ = kept | beam.Map(lambda row: warehouse.insert({LETTERS: [Insert("", row)]}))
+    (letter,) = client.query(f"SELECT * FROM {dataset}.{LETTERS}").result()
+    assert (letter.attempt, json.loads(letter.attributes)) == (2, attributes)
+    assert json.loads(letter.payload) == record
+    assert (letter.record_index, letter.record_id) == (None, typed.record_id)
 
 
 def test_rows_beside_some_that_a_table_does_not_take_are_added_once(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -258,8 +259,9 @@ class Registry(Mapping[str, Dataset]):
         self._aliases = {
             alias: dataset for dataset in datasets for alias in dataset.aliases
         }
-        if len(self._datasets) != len(datasets):
-            raise RegistryError("two files describe the same dataset")
+        names = Counter(dataset.table for dataset in datasets)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise RegistryError(f"two files describe {twice[0]} (case does not count)")
         if clash := self._aliases.keys() & self._datasets.keys():
             raise RegistryError(f"aliases that are datasets themselves: {clash}")
 
@@ -293,7 +295,14 @@ def read_registry(folder: Traversable) -> Registry:
         (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")),
         key=lambda entry: entry.name,
     )
-    return Registry([parse_dataset(entry.name, entry.read_text()) for entry in files])
+    return Registry([parse_dataset(entry.name, _read(entry)) for entry in files])
+
+
+def _read(entry: Traversable) -> str:
+    try:
+        return entry.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"pipeline/datasets/{entry.name}: {error}") from error
 
 
 def parse_dataset(file_name: str, text: str) -> Dataset:
@@ -305,50 +314,87 @@ def parse_dataset(file_name: str, text: str) -> Dataset:
     try:
         dataset = _dataset(_load_yaml(text))
         _validate(dataset)
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise RegistryError(f"pipeline/datasets/{file_name}: {error}") from error
+    except KeyError as error:
+        text = f"{error} is missing"
+        raise RegistryError(f"pipeline/datasets/{file_name}: {text}") from error
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())  # those of YAML have several lines
+        raise RegistryError(f"pipeline/datasets/{file_name}: {text}") from error
     if file_name != f"{dataset.name}.yaml":
         raise RegistryError(f"pipeline/datasets/{file_name} describes {dataset.name}")
     return dataset
 
 
-def _load_yaml(text: str) -> dict[str, Any]:
+def _load_yaml(text: str) -> Any:
     # The C loader reads the 89 files in 0.2 s instead of 1.5 s.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    loaded = yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe ones
-    if not isinstance(loaded, dict):
-        raise TypeError("not a mapping")
-    return loaded
+    return yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe ones
 
 
-def _dataset(loaded: dict[str, Any]) -> Dataset:
-    _refuse_unknown(loaded, _DATASET_KEYS)
+def _dataset(loaded: Any) -> Dataset:
+    _refuse_unknown(loaded, _DATASET_KEYS, "the file")
     return Dataset(
-        name=str(loaded["dataset"]),
-        title=str(loaded["title"]),
-        group=str(loaded["group"]),
-        columns=tuple(_column(column) for column in loaded["columns"]),
-        event_time=str(loaded["event_time"]),
-        natural_key=tuple(loaded["natural_key"]),
-        latest_key=tuple(loaded["latest_key"]),
-        version_order=tuple(loaded.get("version_order", ())),
-        day_of=loaded.get("day_of"),
-        cadence_seconds=loaded.get("cadence_seconds"),
+        name=_text(loaded, "dataset"),
+        title=_text(loaded, "title"),
+        group=_text(loaded, "group"),
+        columns=tuple(map(_column, _list(loaded, "columns"))),
+        event_time=_text(loaded, "event_time"),
+        natural_key=_texts(loaded, "natural_key"),
+        latest_key=_texts(loaded, "latest_key"),
+        version_order=_texts(loaded, "version_order", ()),
+        day_of=_text(loaded, "day_of", None),
+        cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
-        own_series=tuple(loaded["series"]) if "series" in loaded else None,
+        own_series=_texts(loaded, "series", None),
         api_absent=_api_absent(loaded["insights_api"])
         if "insights_api" in loaded
         else (),
-        aliases=tuple(loaded.get("aliases", ())),
-        historic=tuple(_historic(table) for table in loaded.get("historic", ())),
-        notes=tuple(loaded.get("notes", ())),
-        schema_source=str(loaded.get("schema_source", "")),
-        schema_confidence=str(loaded.get("schema_confidence", "")),
+        aliases=_texts(loaded, "aliases", ()),
+        historic=tuple(map(_historic, _list(loaded, "historic", ()))),
+        notes=_texts(loaded, "notes", ()),
+        schema_source=_text(loaded, "schema_source", ""),
+        schema_confidence=_text(loaded, "schema_confidence", ""),
     )
 
 
-def _publication(loaded: dict[str, Any]) -> Publication:
-    _refuse_unknown(loaded, _PUBLICATION_KEYS)
+# For what must be there: without it, the reader is told what is missing.
+_REQUIRED: Any = object()
+
+
+def _value(loaded: Any, key: str, default: Any) -> Any:
+    return loaded[key] if default is _REQUIRED else loaded.get(key, default)
+
+
+def _text(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
+    """The text behind a key; to YAML `no`, `12` and `2026-05-06` are none."""
+    found = _value(loaded, key, default)
+    if type(found) is not str and found is not default:
+        raise TypeError(f"{key} is {found!r}, no text: put it into quotes")
+    return found
+
+
+def _list(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
+    found = _value(loaded, key, default)
+    if type(found) is not list and found is not default:
+        raise TypeError(f"{key} is {found!r}, no list")
+    return found
+
+
+def _texts(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
+    found = _list(loaded, key, default)
+    if odd := [each for each in found or () if type(each) is not str]:
+        raise TypeError(f"{key} has {odd[0]!r}, no text: put it into quotes")
+    return found if found is default else tuple(found)
+
+
+def _cadence(loaded: Any) -> int | None:
+    if loaded is not None and (type(loaded) is not int or loaded <= 0):
+        raise ValueError(f"cadence_seconds is {loaded!r}, no number of seconds")
+    return loaded
+
+
+def _publication(loaded: Any) -> Publication:
+    _refuse_unknown(loaded, _PUBLICATION_KEYS, "published")
     lag_seconds, days = loaded.get("lag_seconds", 0), loaded.get("days", "all")
     if type(lag_seconds) is not int or lag_seconds < 0:
         raise ValueError(f"published: lag_seconds is {lag_seconds!r}")
@@ -358,51 +404,62 @@ def _publication(loaded: dict[str, Any]) -> Publication:
 
 
 def _api_absent(loaded: Any) -> tuple[str, ...]:
-    if not isinstance(loaded, dict):
-        raise TypeError("insights_api: not a mapping")
-    _refuse_unknown(loaded, _API_KEYS)
+    _refuse_unknown(loaded, _API_KEYS, "insights_api")
     absent = loaded.get("absent")
     if not isinstance(absent, list) or not absent:
         raise ValueError(f"insights_api: absent is {absent!r}, no list of columns")
     return tuple(str(name) for name in absent)
 
 
-def _column(loaded: dict[str, Any]) -> Column:
-    _refuse_unknown(loaded, _COLUMN_KEYS)
+def _column(loaded: Any) -> Column:
+    _refuse_unknown(loaded, _COLUMN_KEYS, "a column")
     return Column(
-        name=str(loaded["name"]),
-        type=str(loaded["type"]),
-        mode=str(loaded.get("mode", "NULLABLE")),
-        unit=loaded.get("unit"),
-        description=str(loaded.get("description", "")),
-        fields=tuple(_column(inner) for inner in loaded.get("fields", ())),
+        name=_text(loaded, "name"),
+        type=_text(loaded, "type"),
+        mode=_text(loaded, "mode", "NULLABLE"),
+        unit=_text(loaded, "unit", None),
+        description=_text(loaded, "description", ""),
+        fields=tuple(map(_column, _list(loaded, "fields", ()))),
         since=_day(loaded["since"]) if "since" in loaded else None,
     )
 
 
-def _historic(loaded: dict[str, Any]) -> HistoricTable:
-    _refuse_unknown(loaded, _HISTORIC_KEYS)
+def _historic(loaded: Any) -> HistoricTable:
+    _refuse_unknown(loaded, _HISTORIC_KEYS, "historic")
     return HistoricTable(
-        table=str(loaded["table"]),
-        absent=tuple(loaded.get("absent", ())),
-        types=dict(loaded.get("types", {})),
-        formerly=dict(loaded.get("formerly", {})),
+        table=_text(loaded, "table"),
+        absent=_texts(loaded, "absent", ()),
+        types=_names(loaded, "types"),
+        formerly=_names(loaded, "formerly"),
     )
+
+
+def _names(loaded: Any, key: str) -> dict[str, str]:
+    """Texts by columns."""
+    found = loaded.get(key, {})
+    if not isinstance(found, dict):
+        raise TypeError(f"historic: {key} is {found!r}, not a mapping")
+    return {column: _text(found, column) for column in found}
 
 
 def _day(loaded: Any) -> dt.date:
     # YAML gives a date where the text is one, and a time is a date to Python, too.
     if type(loaded) is dt.date:
         return loaded
-    day = dt.date.fromisoformat(str(loaded))
-    if str(day) != loaded:
+    try:
+        day = dt.date.fromisoformat(loaded)
+    except (TypeError, ValueError):
+        day = None
+    if day is None or str(day) != loaded:
         raise ValueError(f"since: {loaded!r} is no date such as 2026-05-06")
     return day
 
 
-def _refuse_unknown(loaded: dict[str, Any], known: frozenset[str]) -> None:
+def _refuse_unknown(loaded: Any, known: frozenset[str], what: str) -> None:
+    if not isinstance(loaded, dict):
+        raise TypeError(f"{what} is {loaded!r}, not a mapping")
     if unknown := loaded.keys() - known:
-        raise ValueError(f"unknown keys {sorted(unknown)}")
+        raise ValueError(f"unknown keys {sorted(map(str, unknown))}")
 
 
 def is_column_name(name: str) -> bool:

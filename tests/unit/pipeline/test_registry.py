@@ -140,12 +140,37 @@ def test_the_minimal_dataset_loads():
         (("group: g", "group: g\ninsights_api: {absent: unit}"), "absent is 'unit'"),
         (("group: g", "group: g\ninsights_api: {absent: [nothing]}"), "nothing"),
         (("group: g", "group: g\ninsights_api: {absent: [publishTime]}"), "dates"),
+        (("title: A dataset\n", ""), "'title' is missing"),
+        (("group: g", "group: g\npublished: daily"), "published is 'daily', not a"),
+        (("group: g", "group: g\ncadence_seconds: 1 h"), "cadence_seconds is '1 h'"),
+        (("group: g", "group: g\ncadence_seconds: 0"), "cadence_seconds is 0"),
+        (("group: g", "group: g\naliases: [[Y]]"), "aliases has ['Y'], no text"),
+        (("group: g", "group: g\nnotes: a note"), "notes is 'a note', no list"),
+        (("group: g", "group: g\nhistoric: [bmrs_x]"), "historic is 'bmrs_x', not a"),
+        (("natural_key: [publishTime]", "natural_key: publishTime"), "no list"),
+        (("{name: publishTime, type: TIMESTAMP}", "publishTime"), "not a mapping"),
+        (("type: TIMESTAMP", "type: TIMESTAMP, unit: 1"), "unit is 1, no text"),
+        (("name: publishTime", "name: no"), "name is False, no text"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(change, said):
     with pytest.raises(RegistryError, match=re.escape(said)) as caught:
         parse_dataset("X.yaml", MINIMAL.replace(*change))
     assert "X.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_utf8_is_refused_by_name(tmp_path):
+    (tmp_path / "X.yaml").write_bytes(MINIMAL.encode() + b"notes: [\xff]\n")
+    with pytest.raises(RegistryError, match=r"X\.yaml"):
+        read_registry(tmp_path)
+
+
+def test_two_datasets_have_two_tables(tmp_path):
+    (tmp_path / "Xy.yaml").write_text(MINIMAL.replace("dataset: X", "dataset: Xy"))
+    (tmp_path / "XY.yaml").write_text(MINIMAL.replace("dataset: X", "dataset: XY"))
+    with pytest.raises(RegistryError, match="bmrs_xy_iris"):
+        read_registry(tmp_path)
 
 
 @pytest.mark.parametrize("written", ["2026-05-06", "'2026-05-06'"])

@@ -35,6 +35,7 @@ from pipeline.options import (
     validate,
 )
 from pipeline.plans import plan_of, runs_here
+from pipeline.registry import RegistryError, load_registry
 from pipeline.usage import UsageError
 
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     log_to_stderr()
     try:
         options = parse(arguments)
+        load_registry()  # a wrong file is to be told here, and not by every step
         with _spool(options) as folder:
             plan = plan_of(options, folder)
             ours = options.view_as(IrisOptions)
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
                 with _ending_at_once(folder):
                     return _run_files(options, plan)
             return run(options, plan)
-    except UsageError as error:
+    except (RegistryError, UsageError) as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from pipeline import registry
 from pipeline.__main__ import main, parse
 from pipeline.limits import Limits
 from pipeline.options import IrisOptions, drain_limits
@@ -130,6 +131,17 @@ def test_files_that_are_not_there_are_one_line_and_code_2(tmp_path, capsys):
     assert main([f"--files={tmp_path}", "--project=p"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert str(tmp_path) in line
+
+
+def test_a_wrong_registry_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
+    (tmp_path / "FREQ.yaml").write_text("dataset: [")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    monkeypatch.setattr(
+        "pipeline.__main__.load_registry", registry.load_registry.__wrapped__
+    )
+    assert main([f"--files={tmp_path}", "--project=p"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "FREQ.yaml" in line
 
 
 def test_help_shows_our_options_first():

@@ -28,7 +28,8 @@ BUFFER_MINUTES = 90
 
 FAILED = ("WAITING", "FAILED_AGAIN")
 IN_FLIGHT = "REPLAYED"
-# Of letters that hold the same record one is enough: both would become rows.
+# Of letters that hold the same record one is enough: both would become rows. So one
+# that is under way keeps the others back, also where the user asks for those alone.
 SELECT_SQL = """
 SELECT
   held_id, root_id, dataset, reason, state, message_id, attempt, replays,
@@ -37,13 +38,15 @@ SELECT
 FROM (
   SELECT
     *,
+    {conditions} AS fits,
     payload IS NOT NULL AND state IN UNNEST(@states) AND ROW_NUMBER() OVER (
       PARTITION BY IFNULL(record_id, held_id)
       ORDER BY payload IS NULL, state != 'REPLAYED', held_utc, held_id
     ) = 1 AS chosen
   FROM `{place}.iris_held`
-  WHERE {conditions}
+  WHERE ({conditions}) OR (state = 'REPLAYED' AND state NOT IN UNNEST(@states))
 )
+WHERE fits
 """
 MARK_SQL = """
 UPDATE `{place}.iris_dead_letters` AS letters

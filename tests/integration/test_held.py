@@ -248,6 +248,26 @@ def test_a_replay_sends_each_record_once_and_says_what_it_cannot_send(
     assert len(published) == len(set(published)) == 1 + 3 + 4
 
 
+def test_a_record_that_is_under_way_is_not_sent_for_another_letter_of_it(
+    client, tables, pubsub, monkeypatch, capsys
+):
+    host, subscriber = pubsub
+    name = tables(
+        iris_dead_letters=[
+            letter("one", "r1"),
+            letter("two", "r1", reason="INSERT_REJECTED"),
+            letter("three", "r2", reason="INSERT_REJECTED"),
+            letter("waits", "r2"),
+        ],
+        iris_replays=[replayed("one")],
+    )
+    monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
+    assert main(["replay", "--tables", name, "--reason", "INSERT_REJECTED"]) == 0
+    assert roots(subscriber) == ["three"]
+    assert "1 hold a record that another one holds" in capsys.readouterr().out
+
+
 def test_what_pubsub_does_not_take_is_not_written_down(
     client, tables, pubsub, monkeypatch, capsys
 ):

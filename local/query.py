@@ -44,10 +44,7 @@ def run(options: argparse.Namespace) -> int:
         if not sql.strip():
             raise UserError('no statement: make query SQL="SELECT …"')
         with bigquery.serving(DataFolder(options.data, made=False)) as host:
-            count = 0
-            for row in rows(bigquery.connect(host), sql):
-                print(row)
-                count += 1
+            count = print_rows(rows(bigquery.connect(host), sql))
         if not count:
             print("0 rows", file=sys.stderr)
     except UserError as error:
@@ -59,6 +56,28 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def print_rows(texts: Iterator[str]) -> int:
+    """Prints each in a line; gives how many, up to where a reader had enough."""
+    count = 0
+    for text in texts:
+        count += 1
+        if not is_read(text + "\n"):
+            break
+    return count
+
+
+def is_read(text: str) -> bool:
+    """Prints it; False where nobody reads on: `| head`, or a pager that was left."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python fails once more as it ends, with what it could not write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def rows(client: Client, sql: str) -> Iterator[str]:

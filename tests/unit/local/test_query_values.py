@@ -2,12 +2,21 @@
 
 import json
 import math
+import subprocess
+import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
 
 from local.query import plain
+
+ENDLESS = """
+import itertools, sys
+
+from local.query import print_rows
+print(print_rows(map(str, itertools.count())) > 1, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize(
@@ -30,3 +39,16 @@ from local.query import plain
 )
 def test_a_value_has_one_json_form(value, expected):
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == expected
+
+
+def test_rows_end_in_silence_where_nobody_reads_on():
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "0\n"
+        process.stdout.close()
+        assert process.stderr.read() == "True\n"
+    assert process.returncode == 0

@@ -72,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
     """Does what is asked; 1 when a part fails, 2 when the user must mend something."""
     actions = {"run": _run, "up": _up, "env": _env, "down": _down, "serve": _serve}
     try:
-        data = DataFolder(options.data)
+        if options.action == "down" and not (ROOT / options.data.expanduser()).exists():
+            print(f"nothing is up in {ROOT / options.data.expanduser()}")
+            return 0
+        data = DataFolder(options.data, made=options.action != "env")
         return actions[options.action](data, options)
     except UserError as error:
         print(f"{COMMANDS[options.action]}: {error}", file=sys.stderr)

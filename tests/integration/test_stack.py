@@ -297,3 +297,9 @@ def test_nothing_up_has_no_addresses_and_nothing_to_stop(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.out.startswith("nothing is up")
     assert printed.err.count("\n") == 1
+
+
+def test_asking_of_a_folder_that_is_not_there_makes_none(tmp_path):
+    assert main(["stack", "env", "--data", str(tmp_path / "mistyped")]) == 2
+    assert main(["stack", "down", "--data", str(tmp_path / "mistyped")]) == 0
+    assert not (tmp_path / "mistyped").exists()

@@ -32,7 +32,8 @@ class SampleFolder:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise SamplesError(f"samples folder '{folder}' does not exist")
+            what = "is no folder" if folder.exists() else "does not exist"
+            raise SamplesError(f"samples folder '{folder}' {what}")
         self.folder = folder
         listing = {name: _names(folder / name, files=True) for name in _names(folder)}
         self.messages = {name: files for name, files in listing.items() if files}

@@ -59,6 +59,12 @@ def test_missing_folder_is_named(tmp_path):
         SampleFolder(tmp_path / "nowhere")
 
 
+def test_file_in_place_of_the_folder_is_named(tmp_path):
+    write(tmp_path, "FREQ.tar.gz")
+    with pytest.raises(SamplesError, match=r"FREQ\.tar\.gz' is no folder"):
+        SampleFolder(tmp_path / "FREQ.tar.gz")
+
+
 def test_folder_without_messages_is_an_error(tmp_path):
     write(tmp_path, "README.md", ".hidden/x")
     (tmp_path / "FREQ").mkdir()

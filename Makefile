@@ -13,6 +13,14 @@ VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
+# A mistyped variable would count as left out: DRYRUN=1 publishes. Settings of the
+# programs (IRIS_QUEUE_NAME, PUBSUB_TOPIC, ...) may be given here, too.
+SETTINGS := IRIS_% PUBSUB_% BIGQUERY_% HEALTH_% GOOGLE_% CLOUDSDK_% PYTHON% SHELL
+GIVEN := $(foreach name,$(.VARIABLES),$(if \
+	$(findstring command,$(origin $(name))),$(name)))
+MISTYPED := $(strip $(filter-out $(SETTINGS) $(VARIABLES),$(GIVEN)))
+$(if $(MISTYPED),$(error no variable $(MISTYPED): `make help` lists them))
+
 # The options that images, template and launch share, as a shell's arguments.
 IN_CLOUD = set -- --project "$$PROJECT" --region "$$REGION"; \
 	[ -z "$$TAG" ] || set -- "$$@" --tag "$$TAG"; \

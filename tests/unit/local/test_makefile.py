@@ -66,6 +66,18 @@ def test_a_backfill_without_a_span_is_refused_in_a_line(variables):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("name", ["DRYRUN", "DRY_RUN", "SAMPLE"])
+def test_a_mistyped_variable_is_refused_in_a_line(name):
+    done = make("replay", {name: "1"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no variable {name}: `make help` lists them" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["PUBSUB_TOPIC", "IRIS_SETTINGS_FILE", "HEALTH_PORT"])
+def test_a_setting_of_the_programs_is_no_mistyped_variable(name):
+    assert make("replay", {name: "1"}).stdout.splitlines() == ["-m", "local", "replay"]
+
+
 def test_a_drain_is_here_or_in_the_cloud():
     assert make("drain", {"EVERY": "60s"}).stdout.splitlines() == [
         *("-m", "local", "drain", "--every", "60s")

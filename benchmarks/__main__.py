@@ -62,7 +62,7 @@ def _measure(name: str, scale: float) -> Iterator[Measurement]:
 def _parser() -> argparse.ArgumentParser:
     parts = "\n".join(f"  {name:10} {text}" for name, text in PARTS.items())
     parser = argparse.ArgumentParser(
-        prog="make bench",
+        prog="python -m benchmarks",
         description=f"{__doc__}\nparts:\n{parts}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -14,8 +14,10 @@ $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
 # A mistyped variable would count as left out: DRYRUN=1 publishes. Settings of the
-# programs (IRIS_QUEUE_NAME, PUBSUB_TOPIC, ...) may be given here, too.
-SETTINGS := IRIS_% PUBSUB_% BIGQUERY_% HEALTH_% GOOGLE_% CLOUDSDK_% PYTHON% SHELL
+# programs (IRIS_QUEUE_NAME, PUBSUB_TOPIC, ...) may be given here, too, and those of the
+# tools that they are installed and tested with.
+SETTINGS := IRIS_% PUBSUB_% BIGQUERY_% HEALTH_% GOOGLE_% CLOUDSDK_% PYTHON% SHELL \
+	PIP_% UV_% PYTEST_% CC CFLAGS LDFLAGS HOME PATH TMPDIR %_PROXY %_proxy
 GIVEN := $(foreach name,$(.VARIABLES),$(if \
 	$(findstring command,$(origin $(name))),$(name)))
 MISTYPED := $(strip $(filter-out $(SETTINGS) $(VARIABLES),$(GIVEN)))

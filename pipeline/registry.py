@@ -262,8 +262,9 @@ class Registry(Mapping[str, Dataset]):
         names = Counter(dataset.table for dataset in datasets)
         if twice := [name for name, count in names.items() if count > 1]:
             raise RegistryError(f"two files describe {twice[0]} (case does not count)")
-        if clash := self._aliases.keys() & self._datasets.keys():
-            raise RegistryError(f"aliases that are datasets themselves: {clash}")
+        claimed = Counter([*self._datasets, *(a for d in datasets for a in d.aliases)])
+        if twice := [name for name, count in claimed.items() if count > 1]:
+            raise RegistryError(f"{twice[0]} is an alias of another dataset, too")
 
     def __getitem__(self, name: str) -> Dataset:
         return self._datasets.get(name) or self._aliases[name]

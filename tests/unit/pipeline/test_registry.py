@@ -173,6 +173,16 @@ def test_two_datasets_have_two_tables(tmp_path):
         read_registry(tmp_path)
 
 
+@pytest.mark.parametrize("claimed", ["PN", "OLD"])
+def test_a_name_finds_one_dataset(tmp_path, claimed):
+    """Else messages of one would become rows of the other."""
+    for name, alias in (("PN", "OLD"), ("QPN", claimed)):
+        text = MINIMAL.replace("dataset: X", f"dataset: {name}\naliases: [{alias}]")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(RegistryError, match=f"{claimed} is an alias of another"):
+        read_registry(tmp_path)
+
+
 @pytest.mark.parametrize("written", ["2026-05-06", "'2026-05-06'"])
 def test_a_column_may_say_since_when_it_is_there(written):
     text = MINIMAL.replace("TIMESTAMP", f"TIMESTAMP, since: {written}")

@@ -9,7 +9,6 @@ run that is repeated, or was killed, adds nothing twice.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from pipeline.inserts import (
     insert,
     table_threads,
 )
+from pipeline.kept_records import Kept, kept_in
 from pipeline.parquet_rows import from_parquet
 from pipeline.patience import until_answered
 from pipeline.registry import Dataset
@@ -60,8 +60,7 @@ class Spooled(NamedTuple):
         last_day: The last one.
         undated: Whether rows are without such a day.
         records: Where the records are of which the rows do not tell how they came, as
-            lines of id, attributes of the message if it was a replay, and JSON, with
-            tabs between; None where there are none.
+            `kept_records` has it; None where there are none.
     """
 
     path: str
@@ -379,20 +378,18 @@ def _insert_each(
 
 def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
     """The refused rows with what the files keep of how they came."""
-    wanted = {each.row["record_id"].encode() for each in refused}
-    kept: dict[str, dict[str, Any]] = {}
+    wanted = {each.row["record_id"] for each in refused}
+    kept: dict[str, Kept] = {}
     for file in files if wanted else ():
         if file.records:
             with _opened(file.records) as lines:
-                for line in lines:
-                    record_id, told, record = line.rstrip(b"\n").split(b"\t")
-                    if record_id in wanted:
-                        attributes = json.loads(told) if told else None
-                        kept[record_id.decode()] = {
-                            "record": record,
-                            "attributes": attributes,
-                        }
-    return [each._replace(**kept.get(each.row["record_id"], {})) for each in refused]
+                kept.update(kept_in(lines, wanted))
+    return [
+        each._replace(**kept[name]._asdict())
+        if (name := each.row["record_id"]) in kept
+        else each
+        for each in refused
+    ]
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:

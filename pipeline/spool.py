@@ -12,8 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 from pyarrow.parquet import ParquetWriter
 
 from pipeline.batches import RowBatch
-from pipeline.coercion import TypedRecord
-from pipeline.decoding import record_json
+from pipeline.kept_records import lines_of
 from pipeline.loads import Spooled
 from pipeline.parquet_rows import schema_of, table_of
 from pipeline.proofs import Row
@@ -30,8 +29,6 @@ SETTLED_ROWS = 1_000
 HELD_ROWS = 20_000
 # What ends the name of the file beside, with records of which rows do not tell all.
 RECORDS = ".records"
-# The attribute that tells a replay.
-REPLAY_OF = "replay_of"
 
 Files = dict[Dataset, list[Spooled]]
 
@@ -104,21 +101,10 @@ class _File:
     def hold(self, batch: RowBatch) -> None:
         self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
-        # By these what fails again is known to belong to what failed first.
-        told = b""
-        if batch.attributes.get(REPLAY_OF):
-            told = record_json(dict(batch.attributes))
-        for record in batch.records:
-            if told or (record.row is not record.record and _is_changed(record)):
-                self._keep(record, told)
-
-    def _keep(self, record: TypedRecord, told: bytes) -> None:
-        """Keeps a record as it came, for the dead letter where BigQuery refuses it."""
-        if self._records is None:
-            self._records = FileSystems.create(f"{self._path}{RECORDS}")
-        # JSON has no tab and no end of a line within.
-        parts = (record.record_id.encode(), told, record_json(record.record))
-        self._records.write(b"\t".join(parts) + b"\n")
+        for line in lines_of(batch):
+            if self._records is None:
+                self._records = FileSystems.create(f"{self._path}{RECORDS}")
+            self._records.write(line)
 
     def write(self) -> None:
         """Writes the rows that are held."""
@@ -140,15 +126,3 @@ class _File:
         first, last = (min(days), max(days)) if days else (None, None)
         undated = None in self._days
         return Spooled(self._path, self.rows, first, last, undated, records)
-
-
-def _is_changed(record: TypedRecord) -> bool:
-    """Whether the record cannot be told from its row.
-
-    Nulls and the form of a number do not count: the id is the same without.
-    """
-    row = record.row
-    return any(
-        value is not None and row.get(name) != value
-        for name, value in record.record.items()
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import count
 from textwrap import indent
 
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
@@ -203,9 +204,17 @@ def unified_view(
     """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
     columns = dataset.columns + METADATA_COLUMNS
     given = [grouping(column) for column in _given(dataset)]
+    compared = _compared(dataset, histories)
     agreed = [tuple(_agreeing(dataset, [history])) for history in histories]
-    kinds = list(dict.fromkeys(agreed))
-    first_side = 2 if dataset.api_absent else 1
+    history_side = 2 if dataset.api_absent else 1
+    sides = dict(zip(dict.fromkeys(agreed), count(history_side)))
+    apart = sides if len(sides) > 1 else {}
+    windows = {
+        "copies": _agreeing(dataset, histories) if histories else given,
+        **{f"agreed{side}": list(agreeing) for agreeing, side in apart.items()},
+    }
+    if dataset.api_absent:
+        windows["given"] = given
     query = fill(
         "views/unified.sql",
         iris=f"{place}.{dataset.table}",
@@ -216,18 +225,18 @@ def unified_view(
         },
         partition=dataset.partition_column,
         clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
-        compared=_agreeing(dataset, histories) if histories else given,
         api_absent=dataset.api_absent,
-        given=given,
-        agreed={first_side + n: kind for n, kind in enumerate(kinds)},
+        windows=windows,
+        history_side=history_side,
+        agreed=list(apart.values()),
         histories=[
             {
                 "table": f"{place}.{history.table.name}",
-                "side": first_side + kinds.index(kind),
+                "side": sides[agreeing],
                 "expressions": history.expressions,
-                "identity": _identity(dataset, history, _compared(dataset, histories)),
+                "identity": _identity(dataset, history, compared),
             }
-            for history, kind in zip(histories, agreed, strict=True)
+            for history, agreeing in zip(histories, agreed, strict=True)
         ],
     )
     sources = [dataset.table, *(history.table.name for history in histories)]

@@ -7,16 +7,16 @@
    clusters        the columns that the _iris table is clustered by
    histories       for each historic table: name, side, the SQL of every column, and that
                    of what else tells its rows apart
-   compared        what all sides share and tells whether their rows are one, as SQL
-   agreed          for each side of history: what tells whether a row of it is an IRIS
-                   record, as SQL; more than `compared` where its tables have more columns
+   history_side    the first side of history
+   agreed          the sides of history, where its tables differ in their columns
    api_absent      the names of columns that IRIS fills and the Insights API does not
-   given           all other columns, by which a row of the API is known, as SQL
+   windows         what tells that rows are one, as SQL: `copies` what all sides share;
+                   `agreed<side>` what a side of history shares with IRIS; `given` what
+                   the API gives
 
    The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1, and
    on), whose tables are of one side if they share the same columns with IRIS.
 #}
-{% set history_side = 2 if api_absent else 1 %}
 {% if not histories and not api_absent %}
 SELECT
 {% for column in columns %}
@@ -82,7 +82,7 @@ WHERE TRUE
 -- differ in a column which not all sides have differ in their identity, and stay.
 -- The partition column comes first in PARTITION BY so that a filter on it goes through
 -- the window and the UNION to both tables: one day reads one partition of each.
-{% if agreed | length > 1 %}
+{% if agreed %}
 -- Historic tables differ in their columns: a row is left out where IRIS agrees in all that
 -- its own table has, so that no version is lost for what another table lacks.
 {% endif %}
@@ -91,7 +91,7 @@ WHERE TRUE
 -- one that agrees in all that it gives, whichever of them came first.
 {% endif %}
 QUALIFY
-{% if agreed | length > 1 %}
+{% if agreed %}
 {% for side in agreed %}
   {{ "AND " if not loop.first }}(side != {{ side }} OR COUNTIF(side < {{ history_side }}) OVER agreed{{ side }} = 0)
 {% endfor %}
@@ -104,37 +104,21 @@ QUALIFY
   AND (
     (side < {{ history_side }} AND identity IS NULL)
     OR ROW_NUMBER() OVER copies = 1
-{% if agreed | length > 1 %}
+{% if agreed %}
     OR side != LAG(side) OVER copies
 {% endif %}
     OR identity IS DISTINCT FROM LAG(identity) OVER copies
   )
-WINDOW copies AS (
-  PARTITION BY
-{% for expression in compared %}
-    {{ expression }}{{ "," if not loop.last }}
-{% endfor %}
-  ORDER BY side, identity, source = "INSIGHTS_API", ingested_utc, message_id
-)
-{%- if agreed | length > 1 %}
-{% for side, expressions in agreed.items() %}
-,
-agreed{{ side }} AS (
-  PARTITION BY
+WINDOW
+{% for name, expressions in windows.items() %}
+  {{ name }} AS (
+    PARTITION BY
 {% for expression in expressions %}
-    {{ expression }}{{ "," if not loop.last }}
+      {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
-)
-{%- endfor %}
+{% if name == "copies" %}
+    ORDER BY side, identity, source = "INSIGHTS_API", ingested_utc, message_id
 {% endif %}
-{%- if api_absent %}
-,
-given AS (
-  PARTITION BY
-{% for expression in given %}
-    {{ expression }}{{ "," if not loop.last }}
+  ){{ "," if not loop.last }}
 {% endfor %}
-)
-{%- endif %}
-
 {% endif %}

@@ -72,9 +72,9 @@ def run(options: argparse.Namespace) -> int:
     """Does what is asked; 1 when a part fails, 2 when the user must mend something."""
     actions = {"run": _run, "up": _up, "env": _env, "down": _down, "serve": _serve}
     try:
-        if options.action == "down" and not (ROOT / options.data.expanduser()).exists():
-            print(f"nothing is up in {ROOT / options.data.expanduser()}")
-            return 0
+        path = ROOT / options.data.expanduser()
+        if options.action == "down" and not path.exists():
+            return _nothing_is_up(path)
         data = DataFolder(options.data, made=options.action != "env")
         return actions[options.action](data, options)
     except UserError as error:
@@ -206,8 +206,7 @@ def _down(data: DataFolder, options: argparse.Namespace) -> int:
     """Stops what runs in the DATA folder."""
     state = data.state()
     if not state:
-        print(f"nothing is up in {data.path}")
-        return 0
+        return _nothing_is_up(data.path)
     os.kill(state["pid"], signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
     while data.state():
@@ -215,6 +214,11 @@ def _down(data: DataFolder, options: argparse.Namespace) -> int:
             raise UserError(f"process {state['pid']} does not stop; see {data.path}")
         time.sleep(POLL_SECONDS)  # the lock is the condition waited for
     print(f"stopped what `{state['owner']}` had started in {data.path}")
+    return 0
+
+
+def _nothing_is_up(path: Path) -> int:
+    print(f"nothing is up in {path}")
     return 0
 
 

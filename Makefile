@@ -10,6 +10,11 @@ PYTHON := .venv/bin/python
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE RATE ARCHIVE SQL PROJECT DATASET
 VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
 VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
+
+# An empty one is a shell's variable that is not set: what is meant for the cloud would
+# be done on this machine.
+$(if $(findstring command,$(origin PROJECT)),$(if $(PROJECT),,$(error PROJECT is empty)))
+
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
@@ -24,7 +29,9 @@ MISTYPED := $(strip $(filter-out $(SETTINGS) $(VARIABLES),$(GIVEN)))
 $(if $(MISTYPED),$(error no variable $(MISTYPED): `make help` lists them))
 
 # The options that images, template and launch share, as a shell's arguments.
-IN_CLOUD = set -- --project "$$PROJECT" --region "$$REGION"; \
+IN_CLOUD = [ -n "$$PROJECT" ] && [ -n "$$REGION" ] || { \
+	    echo "$@: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }; \
+	set -- --project "$$PROJECT" --region "$$REGION"; \
 	[ -z "$$TAG" ] || set -- "$$@" --tag "$$TAG"; \
 	[ -z "$$DRY" ] || set -- "$$@" --dry-run
 
@@ -61,7 +68,13 @@ drain: .venv/complete ## take what waits in Pub/Sub to the tables, until it is e
 drain: #: EVERY=60s        again and again
 drain: #: DATA=dir         of what `make up` started there (default .local)
 drain: #: PROJECT=id SUBSCRIPTION=name DATASET=name   in the cloud (DATASET: uk_energy_prod)
-	@set --; \
+	@if [ -n "$$PROJECT" ] && [ -z "$$SUBSCRIPTION" ]; then \
+	    echo "drain: name what to read: SUBSCRIPTION=iris-messages-pipeline" >&2; \
+	    exit 2; fi; \
+	if [ -z "$$PROJECT" ] && [ -n "$$SUBSCRIPTION" ]; then \
+	    echo "drain: SUBSCRIPTION is for the cloud: name its PROJECT=id" >&2; \
+	    exit 2; fi; \
+	set --; \
 	[ -z "$$EVERY" ] || set -- "$$@" --every "$$EVERY"; \
 	if [ -n "$$PROJECT" ]; then \
 	    $(PYTHON) -m pipeline --drain --project "$$PROJECT" \
@@ -145,7 +158,9 @@ smoke: #: PROJECT=id REGION=europe-west2 DATASET=name   (DATASET: uk_energy_prod
 smoke: #: TIMEOUT=15m      how long rows are waited for
 smoke: #: RUN_DRAIN=1      read the subscription from here
 smoke: #: CLEAN=1          only remove what earlier runs left
-	@set -- --project "$$PROJECT"; \
+	@[ -n "$$PROJECT" ] || { \
+	    echo "smoke: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }; \
+	set -- --project "$$PROJECT"; \
 	[ -z "$$REGION" ] || set -- "$$@" --region "$$REGION"; \
 	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
 	[ -z "$$TIMEOUT" ] || set -- "$$@" --timeout "$$TIMEOUT"; \

@@ -88,3 +88,35 @@ def test_a_drain_is_here_or_in_the_cloud():
         *("--subscription", "projects/p/subscriptions/iris"),
         *("--dataset", "uk_energy_prod"),
     ]
+
+
+@pytest.mark.parametrize("target", ["images", "template", "launch"])
+@pytest.mark.parametrize("variables", [{}, {"PROJECT": "p"}, {"REGION": "r"}])
+def test_a_place_that_is_left_out_is_asked_for_by_variables(target, variables):
+    done = make(target, variables)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = done.stderr.splitlines()[0]
+    assert told == f"{target}: say where: PROJECT=id REGION=europe-west2"
+
+
+def test_a_smoke_test_needs_a_project():
+    done = make("smoke", {})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("smoke: say where: PROJECT=id")
+
+
+@pytest.mark.parametrize(
+    ("variables", "lacking"),
+    [({"PROJECT": "p"}, "SUBSCRIPTION="), ({"SUBSCRIPTION": "s"}, "PROJECT=")],
+)
+def test_a_drain_in_the_cloud_needs_project_and_subscription(variables, lacking):
+    done = make("drain", variables)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert lacking in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("target", ["check", "drain", "replay", "launch"])
+def test_a_project_that_came_to_nothing_is_not_this_machine(target):
+    done = make(target, {"PROJECT": ""})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PROJECT is empty" in done.stderr

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from pipeline.output import let_reader_leave
 from pipeline.usage import UsageError
 
 USER_ERROR = 2
@@ -62,4 +63,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     # The collector would go through all libraries once more, as it ends: 0.3 s.
     atexit.register(gc.freeze)
+    let_reader_leave()
     sys.exit(main())

@@ -6,6 +6,7 @@ import gc
 import importlib
 import sys
 
+from pipeline.output import let_reader_leave
 from pipeline.registry import RegistryError
 from pipeline.usage import OneLineParser, UsageError
 
@@ -73,4 +74,5 @@ def _fail(text: str, code: int) -> int:
 if __name__ == "__main__":
     # The collector would go through all libraries once more, as it ends: 0.3 s.
     atexit.register(gc.freeze)
+    let_reader_leave()
     sys.exit(main())

@@ -1,0 +1,42 @@
+"""A command whose reader leaves does its work to the end."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+UNREAD = (
+    ["cloud", "cost"],
+    ["cloud", "launch", "--project=my-project", "--region=europe-west2", "--dry-run"],
+    ["cloud", "images", "--project=my-project", "--region=europe-west2", "--dry-run"],
+)
+
+
+def unread(arguments, buffering):
+    """Runs a command into a pipe that nobody reads, as `| true` is."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, "PYTHONUNBUFFERED": buffering},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.parametrize("arguments", UNREAD, ids=" ".join)
+def test_what_nobody_reads_is_no_failure(arguments):
+    done = unread(arguments, "")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_all_files_are_written_though_nobody_reads_of_them(tmp_path):
+    done = unread(["sql", "render", f"--output={tmp_path}"], "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == {"tables", "views"}

@@ -166,7 +166,9 @@ def _before(
     options: argparse.Namespace,
 ) -> Iterator[Finding]:
     """What can be looked at before anything is published."""
-    yield from pubsub.findings()
+    api = None if where.local else google_api.connect(where.project)
+    streams = deployment.is_streaming(api, where) if api else False
+    yield from pubsub.findings(streams=streams)
     try:
         yield from tables.findings(client, where, registry)
     except queries.REFUSALS as error:
@@ -174,11 +176,11 @@ def _before(
         yield failed(
             "tables", first_line(error), f"{todo}bigquery.dataEditor on {where.dataset}"
         )
-    if where.local:
+    if not api:
         yield from deployment.local_findings()
         return
     yield from deployment.findings(
-        google_api.connect(where.project),
+        api,
         where,
         dt.datetime.now(dt.UTC),
         impersonate=options.impersonate,

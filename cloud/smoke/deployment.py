@@ -133,13 +133,23 @@ def _jobs(place: Place) -> str:
 def _runner(api: GoogleApi, place: Place, drain: Mapping[str, Any] | str) -> Finding:
     if not place.region:
         return unknown("pipeline", NO_REGION)
-    jobs: list[Mapping[str, Any]] | str
+    return services.runner(drain, _streams(api, place), place)
+
+
+def _streams(api: GoogleApi, place: Place) -> list[Mapping[str, Any]] | str:
+    """Active Dataflow jobs, or why they are unknown."""
     try:
         answer = api.get("dataflow", f"v1b3/{_jobs(place)}", {"filter": "ACTIVE"})
-        jobs = answer.get("jobs", [])
     except RefusedError as error:
-        jobs = str(error)
-    return services.runner(drain, jobs, place)
+        return str(error)
+    return list(answer.get("jobs", ()))
+
+
+def is_streaming(api: GoogleApi, place: Place) -> bool | None:
+    """Whether Dataflow reads the subscription; None where it is not known."""
+    if not place.region:
+        return None
+    return services.is_streaming(_drain_job(api, place), _streams(api, place))
 
 
 def _quotas(api: GoogleApi, place: Place, *, drains: bool) -> Finding:

@@ -39,8 +39,13 @@ class Pubsub:
         self._publisher.transport.close()
         self._subscriber.close()
 
-    def findings(self) -> Iterator[Finding]:
-        """Whether topic, subscription and dead-letter topic are as they are to be."""
+    def findings(self, *, streams: bool | None = False) -> Iterator[Finding]:
+        """Whether topic, subscription and dead-letter topic are as they are to be.
+
+        Args:
+            streams: Whether Dataflow reads the subscription; None where it is not
+                known.
+        """
         yield self._topic()
         try:
             subscription = self._get_subscription(self.place.subscription_path)
@@ -52,7 +57,7 @@ class Pubsub:
             return
         yield subscriptions.attached(subscription, self.place)
         yield subscriptions.settings(subscription, self.place)
-        yield self._dead_letters(subscription)
+        yield self._dead_letters(subscription, streams)
 
     def publish(self, messages: tuple[SmokeMessage, ...], now: dt.datetime) -> None:
         """Publishes messages with one request.
@@ -102,10 +107,12 @@ class Pubsub:
             subscription=path, retry=None, timeout=ANSWER_SECONDS
         )
 
-    def _dead_letters(self, subscription: Any) -> Finding:
+    def _dead_letters(self, subscription: Any, streams: bool | None) -> Finding:
         topic = subscription.dead_letter_policy.dead_letter_topic
         if not topic:
-            return subscriptions.dead_letters(subscription, None, self.place)
+            return subscriptions.dead_letters(
+                subscription, None, self.place, streams=streams
+            )
         try:
             readers = list(
                 self._publisher.list_topic_subscriptions(
@@ -116,4 +123,6 @@ class Pubsub:
             readers = None
         except PUBSUB_ERRORS as error:
             return unknown("dead-letter topic", first_line(error))
-        return subscriptions.dead_letters(subscription, readers, self.place)
+        return subscriptions.dead_letters(
+            subscription, readers, self.place, streams=streams
+        )

@@ -168,6 +168,25 @@ def given_up(values: Mapping[str, int], place: Place) -> Finding:
     return ok(name, "none")
 
 
+def is_streaming(
+    drain: Mapping[str, Any] | str, jobs: Sequence[Mapping[str, Any]] | str
+) -> bool | None:
+    """Whether Dataflow reads the subscription, and not the drain job.
+
+    The arguments are those of `runner`.
+
+    Returns:
+        None where nobody reads it, or it is not known who does.
+    """
+    if not isinstance(jobs, str):
+        running = [
+            job["currentState"] for job in jobs if job.get("name") == DATAFLOW_JOB
+        ]
+        if "JOB_STATE_RUNNING" in running:
+            return True
+    return False if drain and not isinstance(drain, str) else None
+
+
 def runner(
     drain: Mapping[str, Any] | str,
     jobs: Sequence[Mapping[str, Any]] | str,
@@ -181,12 +200,8 @@ def runner(
         place: The deployment.
     """
     name = "pipeline"
-    if not isinstance(jobs, str):
-        running = [
-            job["currentState"] for job in jobs if job.get("name") == DATAFLOW_JOB
-        ]
-        if "JOB_STATE_RUNNING" in running:
-            return ok(name, f"Dataflow job {DATAFLOW_JOB} runs")
+    if is_streaming(drain, jobs):
+        return ok(name, f"Dataflow job {DATAFLOW_JOB} runs")
     if drain and not isinstance(drain, str):
         return _drain_job(name, drain, place)
     texts = [each for each in (drain, jobs) if each and isinstance(each, str)]

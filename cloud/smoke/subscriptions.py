@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloud.place import Place
-from cloud.smoke.findings import Finding, failed, ok
+from cloud.smoke.findings import Finding, failed, ok, unknown
 
 # Longer than IRIS keeps a message, so that a pipeline may be away for some days.
 RETENTION = dt.timedelta(days=7)
@@ -90,14 +90,23 @@ def settings(subscription: Any, place: Place) -> Finding:
 
 
 def dead_letters(
-    subscription: Any, readers: Sequence[str] | None, place: Place
+    subscription: Any,
+    readers: Sequence[str] | None,
+    place: Place,
+    *,
+    streams: bool | None = False,
 ) -> Finding:
     """Whether what cannot be delivered is kept somewhere.
+
+    Dataflow supports no dead-letter topic: it holds and retries by itself, and Pub/Sub
+    would move what it is still at work on
+    (https://cloud.google.com/pubsub/docs/handling-failures).
 
     Args:
         subscription: The subscription of the pipeline.
         readers: The subscriptions of its dead-letter topic; None where there is none.
         place: The deployment.
+        streams: Whether Dataflow reads the subscription; None where it is not known.
     """
     name = "dead-letter topic"
     topic = subscription.dead_letter_policy.dead_letter_topic
@@ -108,6 +117,21 @@ def dead_letters(
         f"--project {place.project}"
     )
     create = f"gcloud pubsub topics create {wanted} --project {place.project}"
+    if streams and topic:
+        return failed(
+            name,
+            f"{place.subscription} has one, which Dataflow does not support",
+            f"gcloud pubsub subscriptions update {place.subscription} "
+            f"--clear-dead-letter-policy --project {place.project}",
+        )
+    if streams:
+        return ok(name, "none, as Dataflow reads the subscription")
+    if not topic and streams is None:
+        return unknown(
+            name,
+            f"{place.subscription} has none: fine where Dataflow reads it, and a "
+            "drain needs one; whether Dataflow does is not known",
+        )
     if not topic:
         return failed(
             name, f"{place.subscription} has none", f"{create}, then: {update}"

@@ -295,6 +295,14 @@ def test_the_questions_are_those_of_the_documentation(api, google):
     assert "iris-messages-dead-letters" in samples["filter"][0]
 
 
+def test_a_running_job_of_dataflow_is_a_stream(api, google):
+    jobs = f"dataflow/v1b3/{P}/locations/europe-west2/jobs"
+    running = {"name": "gb-iris", "currentState": "JOB_STATE_RUNNING"}
+    google.say(jobs, {"jobs": [running]})
+    assert deployment.is_streaming(api, PLACE) is True
+    assert deployment.is_streaming(api, Place("my-project")) is None
+
+
 def test_a_server_that_is_away_is_a_refusal():
     api = GoogleApi(Session(), "http://127.0.0.1:9")
     with pytest.raises(RefusedError, match="pubsub: ") as refused:

@@ -153,3 +153,17 @@ DATAFLOW = {"name": "gb-iris", "currentState": "JOB_STATE_RUNNING"}
 )
 def test_who_reads_the_subscription(drain, jobs, verdict):
     assert services.runner(drain, jobs, PLACE).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("drain", "jobs", "streams"),
+    [
+        ({}, [DATAFLOW], True),
+        (job("EXECUTION_SUCCEEDED"), [], False),
+        (job("EXECUTION_SUCCEEDED"), "403", False),
+        ({}, [], None),
+        ("403", "403", None),
+    ],
+)
+def test_whether_it_is_dataflow(drain, jobs, streams):
+    assert services.is_streaming(drain, jobs) is streams

@@ -114,3 +114,20 @@ def test_dead_letters_that_nobody_keeps(changes, readers, seen, command):
     assert finding.verdict == "FAILED"
     assert seen in finding.seen
     assert command in finding.todo
+
+
+@pytest.mark.parametrize(
+    ("changes", "streams", "verdict"),
+    [
+        ({"dead_letter_policy": {}}, True, "ok"),
+        ({"dead_letter_policy": {}}, None, "not known"),
+        ({}, True, "FAILED"),
+        ({}, None, "ok"),
+    ],
+)
+def test_a_stream_of_dataflow_has_no_dead_letter_topic(changes, streams, verdict):
+    given = subscription(**changes)
+    finding = subscriptions.dead_letters(given, ["s"], PLACE, streams=streams)
+    assert finding.verdict == verdict
+    assert "--dead-letter-topic" not in finding.todo
+    assert ("--clear-dead-letter-policy" in finding.todo) == (verdict == "FAILED")

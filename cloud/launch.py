@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable
 
@@ -13,6 +14,9 @@ from google.cloud import dataflow_v1beta3 as dataflow
 
 from cloud import place
 from cloud.place import Place
+from cloud.template import METADATA
+from pipeline.subscription import first_line
+from pipeline.usage import UsageError
 
 USER_ERROR = 2
 MODES = {
@@ -57,7 +61,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_parameter,
         metavar="NAME=VALUE",
-        help="another parameter of the template, such as archive_prefix=gs://…",
+        help="another parameter of the template, such as write_method=… or "
+        "archive_prefix=gs://… (default: gs://PROJECT-iris-raw/raw; empty for none)",
     )
     parser.add_argument(
         "--streaming-mode",
@@ -67,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "the views show them once (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-workers", type=int, default=1, help="default: %(default)s"
+        "--max-workers", type=_workers, default=1, help="default: %(default)s"
     )
     parser.add_argument(
         "--machine-type",
@@ -85,6 +90,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _workers(text: str) -> int:
+    # For none Dataflow would take its own number, which is large.
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 9999")
+    return int(text)
+
+
 def _parameter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -95,13 +107,24 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Sends the request; prints the job's id and where to watch it."""
+    """Sends the request; prints the job's id and where to watch it.
+
+    Raises:
+        UsageError: The pipeline would refuse its options, or there are no credentials.
+    """
     where = place.of(options)
     try:
         if options.drain:
             return _drain(where, options.job, dry_run=options.dry_run)
-        return _launch(where, request_of(options), dry_run=options.dry_run)
-    except (GoogleAPICallError, GoogleAuthError) as error:
+        request = request_of(options)
+        _check(where, dict(request.launch_parameter.parameters))
+        return _launch(where, request, dry_run=options.dry_run)
+    except GoogleAuthError as error:
+        raise UsageError(
+            f"no Google credentials ({first_line(error)}): "
+            "gcloud auth application-default login"
+        ) from None
+    except GoogleAPICallError as error:
         text = " ".join(str(error).split())
         print(f"python -m cloud launch: {text}", file=sys.stderr)
         return 1
@@ -128,15 +151,44 @@ def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateReques
         launch_parameter=dataflow.LaunchFlexTemplateParameter(
             job_name=options.job,
             container_spec_gcs_path=place.template_path(bucket),
-            parameters={
-                "subscription": options.subscription or where.subscription_path,
-                "dataset": options.dataset,
-                **dict(options.set),
-            },
+            parameters=_parameters(where, options),
             environment=environment,
             update=options.update,
         ),
     )
+
+
+def _parameters(where: Place, options: argparse.Namespace) -> dict[str, str]:
+    parameters = {
+        "subscription": options.subscription or where.subscription_path,
+        "dataset": options.dataset,
+        # Here, as an update has the options of its own command only: one that leaves
+        # this out would end the archive in silence.
+        "archive_prefix": f"gs://{where.raw_bucket}/raw",
+        **dict(options.set),
+    }
+    if not parameters["archive_prefix"]:
+        del parameters["archive_prefix"]
+    return parameters
+
+
+def _check(where: Place, parameters: dict[str, str]) -> None:
+    """Makes sure that the pipeline takes what it will be given.
+
+    The service looks at each parameter by itself; the launcher would fail after minutes
+    for what does not go together.
+
+    Raises:
+        UsageError: It does not.
+    """
+    # Beam takes a second to load.
+    from pipeline.__main__ import parse
+
+    known = {one["name"] for one in json.loads(METADATA.read_text())["parameters"]}
+    if unknown := sorted(parameters.keys() - known):
+        raise UsageError(f"the template has no parameter {unknown[0]}")
+    given = [f"--{name}={value}" for name, value in parameters.items()]
+    parse([*given, "--runner=DataflowRunner", f"--project={where.project}"])
 
 
 def _launch(

@@ -15,7 +15,9 @@ from google.cloud.dataflow_v1beta3 import ContainerSpec, ParameterType
 
 from cloud.__main__ import main
 from cloud.template import METADATA, container_spec
+from pipeline.__main__ import parse
 from pipeline.options import HERE_ONLY, WRITE_METHODS, IrisOptions
+from pipeline.usage import UsageError
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"
@@ -68,6 +70,35 @@ def test_the_write_methods_are_those_of_the_pipeline():
     [pattern] = PARAMETERS["write_method"]["regexes"]
     assert all(re.search(pattern, method) for method in WRITE_METHODS)
     assert not re.search(pattern, "FILE_LOAD")
+
+
+TAKEN = {
+    "subscription": ("projects/my-project/subscriptions/s", "projects/a.b:my-p/x"),
+    "dedup_horizon_hours": ("24", "0.5", "0", "0.0", "00.01", "1.50", ".5", "-1", "a"),
+    "write_method": (*WRITE_METHODS, "streaming_inserts"),
+    "dataset": ("uk_energy_prod", "uk-energy", "a.b"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name, values in TAKEN.items() for value in values),
+        ("subscription", "projects/My/subscriptions/s"),
+        ("subscription", "projects/x/subscriptions/s"),
+    ],
+)
+def test_the_template_takes_what_the_pipeline_takes(name, value):
+    given = {"files": "gs://b/f", "project": "p", name: value}
+    if name == "subscription":
+        del given["files"]
+    try:
+        parse([f"--{k}={v}" for k, v in given.items()] + ["--runner=DataflowRunner"])
+        taken = True
+    except UsageError:
+        taken = False
+    [pattern] = PARAMETERS[name]["regexes"]
+    assert bool(re.search(pattern, value)) == taken
 
 
 def test_the_image_has_the_tested_versions():

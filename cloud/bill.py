@@ -10,9 +10,10 @@ from cloud import quantities
 from cloud.prices import Price, PriceList
 from cloud.quantities import HOURS_A_MONTH, SECONDS_A_MONTH, DrainJob, Feed, Worker
 
-# What the bridge has: `IRIS -> Pub/Sub` took 90 MB (`bridge/hand.py`), and a worker
-# pool gives no less than one vCPU and half a GiB.
-BRIDGE_CPUS, BRIDGE_MEMORY_GIB = Decimal(1), Decimal("0.5")
+# What templates/terraform gives the bridge on a worker pool.
+BRIDGE_CPUS, BRIDGE_MEMORY_GIB = Decimal(1), Decimal(1)
+# There it notes once a minute, in a bucket, how far it has read: three operations.
+BRIDGE_NOTES = Decimal(730 * 60 * 3) / 1000
 BRIDGE_DISK_GIB = Decimal(10)
 EXACTLY_ONCE = "streaming on Dataflow, exactly once"
 AT_LEAST_ONCE = "streaming on Dataflow, at least once"
@@ -172,8 +173,18 @@ def beat_words(seconds: Decimal) -> str:
 
 def _bill(title: str, place: Place, lines: Sequence[Line]) -> Bill:
     paid = [line for line in lines if line.quantity]
-    free = [line for line in map(place.free, paid) if line]
+    free = [line for line in map(place.free, _by_price(paid)) if line]
     return Bill(title, (*paid, *free))
+
+
+def _by_price(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines, those of one price as one: a free tier is for them together."""
+    by_price: dict[Price, list[Line]] = {}
+    for line in lines:
+        by_price.setdefault(line.price, []).append(line)
+    for price, same in by_price.items():
+        quantity = sum((line.quantity for line in same), Decimal(0))
+        yield Line(" and ".join(line.what for line in same), quantity, price)
 
 
 def _shared(place: Place, feed: Feed, every_seconds: Decimal) -> Iterator[Line]:
@@ -214,3 +225,4 @@ def _bridge(place: Place) -> Iterator[Line]:
     memory_seconds = SECONDS_A_MONTH * BRIDGE_MEMORY_GIB
     yield place.line("bridge, vCPU", cpu_seconds, "run_worker_pool_cpu")
     yield place.line("bridge, memory", memory_seconds, "run_worker_pool_memory")
+    yield place.line("bridge, note of its reading", BRIDGE_NOTES, "storage_class_a")

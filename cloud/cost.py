@@ -55,8 +55,11 @@ _JOB = {
         "charged for a run at least",
         "recalled, not found: Cloud Run charges a minute ⚠",
     ),
-    "cpus": ("vCPU of the job", "your choice"),
-    "memory_gib": ("memory of the job", "your choice; 276 MB were used"),
+    "cpus": ("vCPU of the job", "as `templates/terraform` has it"),
+    "memory_gib": (
+        "memory of the job",
+        "as `templates/terraform` has it; 276 MB were used",
+    ),
 }
 _FIXED = [
     ("worker's disk, GiB", "30", "Dataflow's default with Streaming Engine ⚠"),
@@ -206,6 +209,8 @@ def _scenarios(options: argparse.Namespace) -> list[Scenario]:
         scenario("the bridge on an e2-micro", bridge="vm"),
         scenario("rows through the Storage Write API",
                  write_method="STORAGE_WRITE_API"),
+        scenario("BigQuery in London, as `templates/terraform` has it",
+                 location="europe-west2"),
         scenario("an n1-standard-1 as worker", worker="n1-standard-1"),
         scenario("Belgium (europe-west1)", region="europe-west1"),
         scenario("Iowa (us-central1), BigQuery in US", region="us-central1",

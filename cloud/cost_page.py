@@ -55,6 +55,8 @@ _LEFT_OUT = """\
   the archive again.
 - Traffic: what comes in is free, and all else stays in its region, if the BigQuery
   location holds it.
+- `iris-check`, the second scheduled job: four runs a day, some 20 cents, and what its
+  queries read.
 - Building images, and pulling them from another region.
 - A second worker of Dataflow, which a backlog may start; the launcher of a flex
   template, some minutes of a small machine a launch.

@@ -76,7 +76,7 @@ class DrainJob:
     seconds_per_message: Decimal = Decimal("0.0045")
     minimum_seconds: Decimal = Decimal(60)
     cpus: Decimal = Decimal(1)
-    memory_gib: Decimal = Decimal(1)
+    memory_gib: Decimal = Decimal(2)
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,8 @@ def drain_run_seconds(feed: Feed, job: DrainJob) -> Decimal:
     """What is charged for one run, in tenths of a second, and for the minimum."""
     waiting = feed.messages_per_second * job.every_seconds
     seconds = job.startup_seconds + waiting * job.seconds_per_message
-    rounded = seconds.quantize(Decimal("0.1"), rounding=ROUND_CEILING)
+    # Not quantize, which refuses what has too many digits.
+    rounded = (10 * seconds).to_integral_value(ROUND_CEILING) / 10
     return max(rounded, job.minimum_seconds)
 
 

@@ -1,6 +1,7 @@
 """What a month costs: arithmetic by hand, the command, and the page."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,7 +9,15 @@ import pytest
 
 from cloud import cost, quantities
 from cloud.__main__ import main
-from cloud.bill import BRIDGES, Place, drain_bill, streaming_bill, writing_lines
+from cloud.bill import (
+    BRIDGE_CPUS,
+    BRIDGE_MEMORY_GIB,
+    BRIDGES,
+    Place,
+    drain_bill,
+    streaming_bill,
+    writing_lines,
+)
 from cloud.cost import WORKERS, configure, run
 from cloud.cost_page import amount, dollars
 from cloud.prices import load_prices
@@ -16,6 +25,7 @@ from cloud.quantities import DrainJob, Feed, Worker
 from pipeline.usage import OneLineParser
 
 PAGE = Path(__file__).parents[3] / "docs" / "cost.md"
+MODULES = Path(__file__).parents[3] / "templates" / "terraform" / "modules"
 PRICES = load_prices()
 LONDON = Place(PRICES, "europe-west2", "EU", "worker-pool")
 # Round numbers: 1 message a second of 1,000 bytes in all, 2 rows of 500 bytes each.
@@ -52,13 +62,15 @@ def lines(bill):
     [
         # 2,628,000 / 600 = 4,380 runs of 40 + 600 x 0.1 = 100 s; 438,000 x 0.0000216
         ("drain job, vCPU", "438000", "9.4608"),
-        # the same seconds, 1 GiB, x 0.0000024
-        ("drain job, memory", "438000", "1.0512"),
+        # the same seconds, 2 GiB, x 0.0000024
+        ("drain job, memory", "876000", "2.1024"),
         ("Cloud Scheduler", "1", "0.10"),
         # 2,628,000 s x 1 vCPU x 0.0000134928
         ("bridge, vCPU", "2628000", "35.4590784"),
-        # 2,628,000 s x 0.5 GiB x 0.000001482
-        ("bridge, memory", "1314000", "1.947348"),
+        # 2,628,000 s x 1 GiB x 0.000001482
+        ("bridge, memory", "2628000", "3.894696"),
+        # 43,800 minutes x 3 / 1,000 x 0.005
+        ("bridge, note of its reading", "131.4", "0.657"),
         # 2 x 2,628,000 x 1,000 / 2^40 = 0.00478030 TiB x 40
         ("Pub/Sub, publish and deliver", "0.00478030", "0.19121217"),
         # 5,256,000 rows x 1,024 / (200 x 2^20) = 25.6640625 x 0.01
@@ -76,9 +88,9 @@ def lines(bill):
         ("secret", "1", "0.06"),
         ("alerts", "6", "0.6"),
         ("logs", "0.2", "0.1"),
-        # 240,000 x 0.000018 and 438,000 x 0.000002: at the prices of tier 1
+        # 240,000 x 0.000018 and 450,000 x 0.000002: at the prices of tier 1
         ("free: drain job, vCPU", "-240000", "-4.32"),
-        ("free: drain job, memory", "-438000", "-0.876"),
+        ("free: drain job, memory", "-450000", "-0.9"),
         # less than 10 GiB of either is used: nothing is left of it
         ("free: Pub/Sub, publish and deliver", "-0.00478030", "-0.19121217"),
         ("free: BigQuery, active storage", "-7.34254718", "-0.14685094"),
@@ -145,6 +157,33 @@ def test_the_storage_write_api_by_hand():
     free = found["free: BigQuery, Storage Write API"][1]
     assert free == -found["BigQuery, Storage Write API"][1]
     assert "BigQuery, streaming inserts" not in found
+
+
+@pytest.mark.parametrize(
+    ("file", "cpus", "memory_gib"),
+    [
+        ("bridge/worker_pool.tf", BRIDGE_CPUS, BRIDGE_MEMORY_GIB),
+        ("scheduled_job/main.tf", DrainJob().cpus, DrainJob().memory_gib),
+    ],
+)
+def test_what_is_paid_for_is_what_terraform_makes(file, cpus, memory_gib):
+    text = (MODULES / file).read_text()
+    [limits] = re.findall(r'cpu += "(\d+)"\s+memory += "(\d+)Gi"', text)
+    assert limits == (str(cpus), str(memory_gib))
+
+
+def test_a_free_tier_is_for_all_lines_of_a_price_together():
+    iowa = Place(PRICES, "us-central1", "US", "worker-pool")
+    found = lines(drain_bill(iowa, FEED, JOB))
+    free = "free: bridge, note of its reading and raw archive, writing"
+    assert found[free][0] == -5
+    assert "free: raw archive, writing" not in found
+
+
+def test_a_run_of_any_length_has_a_price():
+    much = "999999999999"
+    inputs = [f"--messages-per-second={much}", f"--seconds-per-message={much}"]
+    assert main(["cost", *inputs]) == 0
 
 
 def test_load_jobs_are_free():

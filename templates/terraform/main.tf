@@ -87,6 +87,7 @@ module "storage" {
   source = "./modules/storage"
 
   project       = var.project
+  prefix        = var.bucket_prefix == "" ? var.project : var.bucket_prefix
   location      = var.region
   writer        = module.identities.pipeline.member
   nearline_days = var.raw_nearline_days

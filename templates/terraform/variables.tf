@@ -21,6 +21,12 @@ variable "create_dataset" {
   default     = true
 }
 
+variable "bucket_prefix" {
+  description = "What the names of raw and staging bucket begin with. Empty: the project, as the commands of this repository take them to be."
+  type        = string
+  default     = ""
+}
+
 variable "image_tag" {
   description = "Tag of both images, bridge and pipeline. A new build takes a new tag: Cloud Run deploys when the name changes, and a rollback is the old name."
   type        = string

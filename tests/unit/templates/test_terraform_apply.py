@@ -181,6 +181,29 @@ def test_the_vm_gets_unit_script_and_settings(terraform: Terraform) -> None:
     ]
 
 
+def test_a_move_leaves_the_old_tables_and_messages_alone(terraform: Terraform) -> None:
+    applied(terraform, pipeline_runs_as="drain")
+    page = (ROOT / "docs/operations.md").read_text()
+    [forget] = re.findall(r"^terraform -chdir=\S+ (state rm .+)$", page, re.MULTILINE)
+    [move] = re.findall(r"^terraform -chdir=\S+ apply (-var .+)$", page, re.MULTILINE)
+    code, text = terraform.run(*forget.split())
+    assert code == 0, text
+    options = move.replace("PROJECT", "my-project").split()
+    given = dict(one.split("=") for one in options if one != "-var")
+    text = terraform.apply(**SETTINGS | given)[1]
+    assert "Apply complete" in text, text
+    gone = re.findall(r"^(\S+): Destroying", text, re.MULTILINE)
+    assert not [one for one in gone if "bucket." in one or "dataset." in one]
+    names = {
+        "raw": "my-project-2-iris-raw",
+        "staging": "my-project-2-iris-staging",
+    }
+    for one, name in names.items():
+        assert terraform.attributes("google_storage_bucket", one)["name"] == name
+    dataset = terraform.attributes("google_bigquery_dataset", "this")
+    assert dataset["dataset_id"] == "uk_energy_prod_2"
+
+
 def test_a_drain_has_ended_when_the_next_one_starts(terraform: Terraform) -> None:
     applied(terraform, pipeline_runs_as="drain", drain_every_minutes="2")
     jobs = {

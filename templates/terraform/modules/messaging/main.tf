@@ -68,7 +68,7 @@ resource "google_pubsub_subscription_iam_member" "pipeline_reads" {
   member       = var.subscriber
 }
 
-# Dataflow, and the drain, ask for the subscription's settings too.
+# Dataflow asks for the subscription's settings too.
 resource "google_pubsub_subscription_iam_member" "pipeline_looks" {
   project      = var.project
   subscription = google_pubsub_subscription.pipeline.name

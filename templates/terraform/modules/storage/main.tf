@@ -10,7 +10,7 @@ locals {
 # so what is older than a day is not touched again.
 resource "google_storage_bucket" "raw" {
   project  = var.project
-  name     = "${var.project}-iris-raw"
+  name     = "${var.prefix}-iris-raw"
   location = var.location
 
   uniform_bucket_level_access = true
@@ -43,7 +43,7 @@ resource "google_storage_bucket" "raw" {
 # staging/, and only temporary ones are deleted.
 resource "google_storage_bucket" "staging" {
   project  = var.project
-  name     = "${var.project}-iris-staging"
+  name     = "${var.prefix}-iris-staging"
   location = var.location
 
   uniform_bucket_level_access = true

@@ -1,5 +1,10 @@
 variable "project" {
-  description = "The project; the buckets' names begin with it."
+  description = "The project."
+  type        = string
+}
+
+variable "prefix" {
+  description = "What the buckets' names begin with."
   type        = string
 }
 

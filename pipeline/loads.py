@@ -42,8 +42,10 @@ from pipeline.registry import Dataset
 
 # What a killed run leaves behind goes away by itself.
 STAGING_LIFE = dt.timedelta(days=1)
-# BigQuery answers at once; a local one has done the job when it answers.
-START_TIMEOUT_SECONDS = 600
+# BigQuery answers at once; a local one has done the job when it answers. A job that
+# takes longer is asked for again. The client itself would wait for ever, also on a
+# connection that is dead.
+JOB_TIMEOUT_SECONDS = 600
 # Without, a list would be a RECORD that has one
 # (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#list_logical_type).
 _LISTS = ParquetOptions.from_api_repr({"enableListInference": True})
@@ -125,7 +127,8 @@ def occupied(
         for name, dataset in filled.items()
     )
     one = f"{place}.{next(iter(filled))}"
-    answers = _query(client, one, statement, f"{len(filled)} tables").result()
+    waiting = f"{len(filled)} tables"
+    answers = _rows(_query(client, one, statement, waiting), waiting)
     return {filled[answer.name] for answer in answers if answer.present}
 
 
@@ -271,7 +274,7 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 table,
                 job_id=job_id,
                 job_config=config,
-                timeout=START_TIMEOUT_SECONDS,
+                timeout=JOB_TIMEOUT_SECONDS,
             )
         with _opened(files[0].path) as upload:
             return client.load_table_from_file(
@@ -279,7 +282,7 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 table,
                 job_id=job_id,
                 job_config=config,
-                timeout=START_TIMEOUT_SECONDS,
+                timeout=JOB_TIMEOUT_SECONDS,
             )
 
     _run(client, start, table, f"{table}: {rows} rows")
@@ -295,9 +298,22 @@ def _query(
 ) -> Any:
     def start(job_id: str) -> Any:
         config = bigquery.QueryJobConfig(query_parameters=parameters)
-        return client.query(statement, job_config=config, job_id=job_id, job_retry=None)
+        return client.query(
+            statement,
+            job_config=config,
+            job_id=job_id,
+            job_retry=None,
+            timeout=JOB_TIMEOUT_SECONDS,
+        )
 
     return _run(client, start, table, waiting)
+
+
+def _rows(job: Any, waiting: str) -> list[Any]:
+    """What a query that has ended found."""
+    return until_answered(
+        lambda: list(job.result(timeout=JOB_TIMEOUT_SECONDS)), waiting
+    )
 
 
 def _opened(path: str) -> Any:
@@ -329,10 +345,10 @@ def _run(
         except Conflict:
             # Outside of the US and EU multi-regions a job is not found without
             # (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get).
-            location = client.get_table(table).location
+            location = client.get_table(table, timeout=REQUEST_TIMEOUT_SECONDS).location
             job = client.get_job(job_id, location=location)
         try:
-            job.result()
+            job.result(timeout=JOB_TIMEOUT_SECONDS)
         except GoogleAPICallError:
             # A job that has failed keeps its name.
             failures += job.state == "DONE"
@@ -358,8 +374,9 @@ def _known(
         f"WHERE record_id IN UNNEST(@record_ids) AND {days}"
     )
     parameter = bigquery.ArrayQueryParameter("record_ids", "STRING", record_ids)
-    job = _query(client, table, statement, f"{table}: rows", parameter)
-    return {answer.record_id for answer in job.result()}
+    waiting = f"{table}: rows"
+    job = _query(client, table, statement, waiting, parameter)
+    return {answer.record_id for answer in _rows(job, waiting)}
 
 
 def _insert_each(

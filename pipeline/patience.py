@@ -52,6 +52,7 @@ def until_answered(
         except FileNotFoundError:
             raise  # the run has failed elsewhere, and taken its files away
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
-            _log.warning("%s wait: %s", waiting, error)
+            # Of a deadline the client tells no more than the kind.
+            _log.warning("%s wait: %s", waiting, str(error) or type(error).__name__)
         time.sleep(pause)  # back-pressure: what waits stays where it is safe
         pause = min(pause * 2, MAX_PAUSE_SECONDS)

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 
 from benchmarks import corpus
-from pipeline import dedup
+from pipeline import dedup, loads
 from pipeline.__main__ import main
 from pipeline.batches import RowBatch
 from pipeline.coercion import TypedRecord
@@ -30,6 +30,7 @@ from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.bucket_fixture import serve_buckets
 from tests.integration.history_fixture import registry_of
+from tests.integration.unreliable_bigquery import Fault, failing
 from tests.unit.pipeline.rows_fixture import generated_rows
 
 pytestmark = pytest.mark.integration
@@ -115,6 +116,26 @@ def test_a_second_run_adds_nothing_and_says_how_much_was_there(
     outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
     assert both["records"] == sum(both[name] for name in outcomes)
     assert not [name for name in tables(client, dataset) if "staging" in name]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault("POST .*/jobs"), id="job"),
+        pytest.param(Fault("GET .*/queries/.*fields=", "quotaExceeded"), id="rows"),
+    ],
+)
+def test_a_question_that_bigquery_does_not_answer_is_asked_again(
+    client, bigquery_host, dataset, folder, monkeypatch, capsys, fault
+):
+    monkeypatch.setattr(loads, "JOB_TIMEOUT_SECONDS", 2.0)
+    load(capsys, dataset, folder)
+    rows, _ = figures(client, dataset)
+    with failing(bigquery_host, fault) as to_come:
+        said = load(capsys, dataset, folder)
+    assert not to_come
+    assert f"{rows:,} of the duplicates were in the tables already" in said
+    assert figures(client, dataset) == (rows, rows)
 
 
 def test_only_what_is_new_is_added_beside_rows_of_the_same_days(

@@ -1,0 +1,96 @@
+"""A local BigQuery behind a proxy that fails now and then."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tests.integration.bigquery_fixture import connected
+
+
+class Fault(NamedTuple):
+    """What becomes of one request.
+
+    Attributes:
+        request: A pattern for `METHOD /path`.
+        reason: BigQuery's reason of an error 403; None for no answer at all.
+    """
+
+    request: str
+    reason: str | None = None
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, upstream: str, faults: list[Fault]) -> None:
+        super().__init__(("127.0.0.1", 0), _Proxy)
+        self.upstream = urlsplit(upstream).netloc
+        self.faults = faults
+        self.ended = threading.Event()
+        self.lock = threading.Lock()
+
+    def fault_of(self, request: str) -> Fault | None:
+        with self.lock:
+            for fault in self.faults:
+                if re.search(fault.request, request):
+                    self.faults.remove(fault)
+                    return fault
+        return None
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        fault = self.server.fault_of(f"{self.command} {self.path}")
+        if fault is None:
+            self._answer(*self._asked(body))
+        elif fault.reason is None:
+            self.server.ended.wait()
+        else:
+            error = {"code": 403, "errors": [{"reason": fault.reason}]}
+            answer = json.dumps({"error": error}).encode()
+            self._answer(HTTPStatus.FORBIDDEN, {}, answer)
+
+    do_GET = do_PUT = do_DELETE = do_POST
+
+    def _asked(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        upstream = http.client.HTTPConnection(self.server.upstream)
+        upstream.request(self.command, self.path, body, dict(self.headers))
+        answer = upstream.getresponse()
+        kept = ("content-type", "content-encoding", "location")
+        headers = {k: v for k, v in answer.getheaders() if k.lower() in kept}
+        return answer.status, headers, answer.read()
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def failing(host: str, *faults: Fault) -> Iterator[list[Fault]]:
+    """All else meets these faults, each once; gives those that are still to come."""
+    server = _Server(host, list(faults))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with connected(f"http://127.0.0.1:{server.server_port}"):
+            yield server.faults
+    finally:
+        server.ended.set()
+        server.shutdown()
+        server.server_close()

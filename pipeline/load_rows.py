@@ -83,6 +83,9 @@ class _SpoolAndLoad(beam.DoFn):
         self.loader = loader
         self.folder = folder
 
+    def setup(self) -> None:
+        self.spool = Spool(self.folder)
+
     def start_bundle(self) -> None:
         self.spool = Spool(self.folder)
         self.loads: list[Future[list[Any]]] = []
@@ -96,12 +99,17 @@ class _SpoolAndLoad(beam.DoFn):
         answers = []
         for answer in _loaded(self.loader, files):
             answers.append(answer)
-            _delete([path for file in files[answer[0]] for path in file.paths])
+            self.spool.delete(file.path for file in files[answer[0]])
         return answers
 
     def finish_bundle(self) -> Iterator[Any]:
         early = [answer for load in self.loads for answer in load.result()]
         return _outcomes([*early, *self._load(self.spool.rest())])
+
+    def teardown(self) -> None:
+        # What a bundle that failed has left would fill the disk of a drain that goes
+        # on. A load that is still under way ends when its file is gone.
+        self.spool.discard()
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import posixpath
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -43,6 +44,7 @@ class Spool:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._files: dict[str, _File] = {}
+        self._made: dict[str, _File] = {}  # by path, until they are deleted
         self._messages = 0
         self._held = 0
 
@@ -51,6 +53,7 @@ class Spool:
         self._messages += 1
         if (file := self._files.get(batch.dataset)) is None:
             file = self._files[batch.dataset] = _File(batch.dataset, self._folder)
+            self._made[file.path] = file
         file.hold(batch)
         file.touched = self._messages
         self._held += len(batch.records)
@@ -79,6 +82,16 @@ class Spool:
         """Closes and gives all files that are left."""
         return self._close(list(self._files))
 
+    def delete(self, paths: Iterable[str]) -> None:
+        """Deletes files that are loaded."""
+        for path in paths:
+            if file := self._made.pop(path, None):
+                FileSystems.delete(file.paths)
+
+    def discard(self) -> None:
+        """Deletes what is left of a run that has failed."""
+        self.delete(list(self._made))
+
     def _close(self, names: list[str]) -> Files:
         files = [self._files.pop(name) for name in names]
         self._held -= sum(len(file.held) for file in files)
@@ -92,18 +105,23 @@ class _File:
         self.rows = 0
         self.touched = 0
         file_name = f"{self.dataset.table}-{uuid.uuid4().hex}.parquet"
-        self._path = posixpath.join(folder, file_name)
-        self._opened = FileSystems.create(self._path)
+        self.path = posixpath.join(folder, file_name)
+        self._opened = FileSystems.create(self.path)
         self._writer = ParquetWriter(self._opened, schema_of(self.dataset))
         self._days: set[dt.date | None] = set()
         self._records: Any = None
+
+    @property
+    def paths(self) -> list[str]:
+        """Where all of it is."""
+        return [self.path, f"{self.path}{RECORDS}"] if self._records else [self.path]
 
     def hold(self, batch: RowBatch) -> None:
         self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
         for line in lines_of(batch):
             if self._records is None:
-                self._records = FileSystems.create(f"{self._path}{RECORDS}")
+                self._records = FileSystems.create(f"{self.path}{RECORDS}")
             self._records.write(line)
 
     def write(self) -> None:
@@ -119,10 +137,10 @@ class _File:
             self.write()
         self._writer.close()
         self._opened.close()
-        records = f"{self._path}{RECORDS}" if self._records else None
         if self._records:
             self._records.close()
+        records = f"{self.path}{RECORDS}" if self._records else None
         days = [str(day) for day in self._days if day]
         first, last = (min(days), max(days)) if days else (None, None)
         undated = None in self._days
-        return Spooled(self._path, self.rows, first, last, undated, records)
+        return Spooled(self.path, self.rows, first, last, undated, records)

@@ -85,6 +85,35 @@ def test_every_row_is_in_one_load_and_no_file_is_left(tmp_path, spread):
     assert list(tmp_path.iterdir()) == []
 
 
+def refuse(_files):
+    raise RuntimeError("no load")
+
+
+def refuse_the_last(each):
+    if each.metadata["message_id"] == "last":
+        raise RuntimeError("no step")
+    return each
+
+
+@pytest.mark.parametrize(("loader", "last"), [(refuse, "44"), (load, "last")])
+def test_a_run_that_fails_leaves_no_file(tmp_path, loader, last):
+    """A drain goes on in the same process, and would fill the disk."""
+    batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(44)]
+    batches.append(batch("FREQ", last))
+    for each in batches:  # whose rows do not tell how they came
+        each.records[0] = each.records[0]._replace(record={"dataset": "other"})
+    pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
+    _ = (
+        pipeline
+        | beam.Create(batches, reshuffle=False)
+        | beam.Map(refuse_the_last)
+        | LoadRows(loader, str(tmp_path))
+    )
+    with pytest.raises(RuntimeError, match="no "):
+        pipeline.run()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_dataset_that_has_had_its_last_row_is_loaded_before_the_others(tmp_path):
     batches = [batch("FREQ", n) for n in range(10)]
     batches += [batch("NDF", n) for n in range(40)]

@@ -153,13 +153,16 @@ class _DefaultStream:
         )
         # Each request is a call of its own: one that stays open is ended by the service
         # when it was idle for some minutes, and what was sent meanwhile is in doubt.
-        [answer] = connect().append_rows(
+        answers = connect().append_rows(
             iter([request]),
             retry=None,
             timeout=REQUEST_TIMEOUT_SECONDS,
             # The client adds it to all calls but those that stream.
             metadata=[("x-goog-request-params", f"write_stream={self.name}")],
         )
+        answer: AppendRowsResponse | None = next(iter(answers), None)
+        if answer is None:  # a call can end well before it is answered
+            raise ServiceUnavailable("no answer")
         if answer.error.code and not answer.row_errors:
             raise from_grpc_status(_STATUS[answer.error.code], answer.error.message)
         return answer
@@ -188,7 +191,10 @@ class _OwnStream(_DefaultStream):
         if self.taken is None:
             stream = WriteStream(type_=WriteStream.Type.COMMITTED)
             created = connect().create_write_stream(
-                parent=self.table.path, write_stream=stream, retry=None
+                parent=self.table.path,
+                write_stream=stream,
+                retry=None,
+                timeout=REQUEST_TIMEOUT_SECONDS,
             )
             self.name, self.taken = created.name, 0
         request = AppendRowsRequest(write_stream=self.name, offset=self.taken)

@@ -32,6 +32,7 @@ gives a better one:
   through all its folders each time: 8 ms. There is none here, and it is told so.
 - `_alter` leaves out new fields of a RECORD that is there, without a word, where
   BigQuery adds them.
+- Its gRPC server takes requests of 4 MB, and BigQuery of 10 MB.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -49,6 +50,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb  # type: ignore[import-not-found]  # in .venv-bigquery
+import grpc
 from local_bigquery.catalog import (  # type: ignore[import-not-found]  # in .venv-bigquery
     names,
     tabledata,
@@ -426,6 +428,9 @@ def delete_job(project_id: str, job_id: str) -> None:
     )
 
 
+grpc.server = functools.partial(
+    grpc.server, options=[("grpc.max_receive_message_length", -1)]
+)
 # What an import of it finds: no such module, at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
 database._connect = _connect

@@ -139,6 +139,16 @@ def test_a_row_that_bigquery_refuses_costs_its_neighbours_nothing(client, datase
     assert len(freq_rows(client, dataset)) == len(rows) - 3
 
 
+def test_a_request_may_be_as_large_as_the_pipeline_makes_them(client, dataset):
+    row = inserts("FREQ")[0]
+    large = row._replace(
+        values={**row.values, "extra": "x" * (appends.MAX_BYTES - 1_000)}
+    )
+    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    assert appends.append(table, [large], exactly_once=False) == []
+    assert freq_rows(client, dataset) == [row.insert_id]
+
+
 def test_a_run_of_files_is_balanced(client, dataset, tmp_path):
     folder = tmp_path / "FREQ"
     folder.mkdir()

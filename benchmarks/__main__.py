@@ -6,9 +6,13 @@ their other work differ.
 
 import argparse
 import importlib
+import math
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +35,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 def main() -> int:
     """Runs the parts that were asked for; a part that fails does not end the others."""
-    options = _parser().parse_args()
+    options = _options()
     progress, failed = Console(stderr=True), []
     measured: list[Measurement] = []
     for name in options.only or PARTS:
@@ -59,6 +63,29 @@ def _measure(name: str, scale: float) -> Iterator[Measurement]:
     yield from part.measure(scale)
 
 
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not 0 < scale < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return scale
+
+
+def _options() -> argparse.Namespace:
+    """The command line; whoever waits half an hour is not to find it wrong then."""
+    parser = _parser()
+    options = parser.parse_args()
+    output: Path = options.output
+    if output.suffix != ".json":
+        parser.error(f"argument --output: must end in .json: {output}")
+    for path in (output, output.with_suffix(".png")):
+        there = path if path.exists() else path.parent
+        if path.is_dir() or not os.access(there, os.W_OK):
+            parser.error(f"argument --output: cannot be written: {path}")
+    if find_spec("matplotlib") is None:
+        parser.error("matplotlib is missing: `make bench` installs it")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parts = "\n".join(f"  {name:10} {text}" for name, text in PARTS.items())
     parser = argparse.ArgumentParser(
@@ -71,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scale",
-        type=float,
+        type=_scale,
         default=1.0,
         help="a share of the usual sizes, for a quick look (default: %(default)s)",
     )
@@ -84,7 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _stop(number: int, _frame: object) -> None:
+    sys.exit(128 + number)  # what was started is ended on the way
+
+
 if __name__ == "__main__":
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _stop)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -1,0 +1,117 @@
+"""The command line of `make bench`: what is wrong is told before the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command_line
+
+
+@pytest.fixture(autouse=True)
+def _no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "PARTS", {"decode": ""})
+    monkeypatch.setattr(command_line, "_measure", lambda _name, _scale: iter(()))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *map(str, options)])
+    return command_line.main()
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf", "half"])
+def test_a_scale_is_a_number_above_0(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scale: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "--scale", scale)
+    assert "--scale: " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("output", ["missing/x.json", ".", "x.png", "x"])
+def test_an_output_that_cannot_be_written_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    output: str,
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "--output", tmp_path / output)
+    assert "--output: " in capsys.readouterr().err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_matplotlib_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(command_line, "find_spec", lambda _name: None)
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "--output", tmp_path / "x.json")
+    assert "matplotlib" in capsys.readouterr().err.splitlines()[-1]
+
+
+# A part of a benchmark: a program under `child_usage.py`, as the pipeline is.
+PART = """
+import asyncio, runpy, sys, types
+from pathlib import Path
+from benchmarks.run_of_pipeline import USAGE
+from local.process import Child
+
+def measure(_scale):
+    command = [sys.executable, str(USAGE), "sleep", "601.25"]
+    child = Child("part", command, Path(sys.argv[-1]).with_name("part.log"))
+    try:
+        asyncio.run(child.ended(600))
+    finally:
+        child.kill()
+    yield
+
+sys.modules["benchmarks.decode"] = types.SimpleNamespace(measure=measure)
+sys.argv[1:] = ["--only", "decode", "--output", sys.argv[1]]
+runpy.run_module("benchmarks", run_name="__main__")
+"""
+
+
+def sleepers(group: int) -> list[int]:
+    """The processes of a part below a benchmark."""
+    found = subprocess.run(
+        ["ps", "-eo", "pid=,sess=,args="], capture_output=True, text=True, check=True
+    )
+    lines = (line.split(maxsplit=2) for line in found.stdout.splitlines())
+    return [
+        int(pid)
+        for pid, session, command in lines
+        if command.startswith("sleep 601.25") and int(session) > group
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+def test_a_signal_ends_what_was_started(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """What the pipeline's parent starts outlives that, and would wait for ever."""
+    bench = subprocess.Popen(
+        [sys.executable, "-c", PART, str(tmp_path / "x.json")], start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not sleepers(bench.pid):
+            assert bench.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # it is waited for
+        bench.send_signal(number)
+        assert bench.wait(timeout=30) == code
+        assert sleepers(bench.pid) == []
+    finally:
+        bench.kill()
+        for pid in sleepers(bench.pid):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,25 @@
+"""The messages that the decode core is measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from benchmarks import decode
+from pipeline.decoding import Message, utc_now
+from pipeline.decoding import decode as decoded_of
+
+SMALL, LARGE = list(decode._small(3_000)), list(decode._large(20))
+
+
+@pytest.mark.parametrize("messages", [SMALL, LARGE], ids=["small", "large"])
+def test_one_record_of_a_hundred_is_bad_and_none_is_passed_over(
+    messages: Sequence[Message],
+) -> None:
+    done = [decoded_of(message, utc_now()) for message in messages]
+    records = sum(one.count for one in done)
+    assert records == decode._parse_all(messages)
+    assert not any(one.unmapped for one in done)
+    bad = sum(len(one.dead_letters) for one in done)
+    assert bad == pytest.approx(records / decode.BAD_EVERY, rel=0.05)

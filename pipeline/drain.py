@@ -107,17 +107,20 @@ class Drain:
         """
         self._until_caught_up(dt.datetime.now(dt.UTC))
 
-    def repeat(self, every_seconds: float, idle: Callable[[], None]) -> None:
+    def repeat(self, every_seconds: float, idle: Callable[[], None]) -> bool:
         """Drains at every beat, until it is stopped.
 
         Args:
             every_seconds: The beat.
             idle: What to do between rounds.
 
+        Returns:
+            Whether the last one went well.
+
         Raises:
             UsageError: The subscription cannot be read at all.
         """
-        pause = FIRST_PAUSE_SECONDS
+        pause, is_well = FIRST_PAUSE_SECONDS, True
         while not self._ended():
             beat = time.monotonic()
             # What came since the beat before is the usual; older is a backlog.
@@ -126,11 +129,13 @@ class Drain:
                 self._until_caught_up(dt.datetime.now(dt.UTC) - usual)
                 idle()
                 pause, next_beat = FIRST_PAUSE_SECONDS, beat + every_seconds
+                is_well = True
             except RoundFailedError as error:
                 _log.error("%s; trying again in %g s", error, pause)
                 next_beat = time.monotonic() + pause
-                pause = min(2 * pause, MAX_PAUSE_SECONDS)
+                pause, is_well = min(2 * pause, MAX_PAUSE_SECONDS), False
             self._wait_until(next_beat)
+        return is_well
 
     def _until_caught_up(self, since: dt.datetime) -> None:
         """Works rounds until nothing is left that was published before `since`.
@@ -205,7 +210,7 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
         limits: When to end.
 
     Returns:
-        The exit code: 0, or 1 when a round failed.
+        The exit code: 0, or 1 when the last round failed.
 
     Raises:
         UsageError: The subscription cannot be read at all.
@@ -228,8 +233,7 @@ def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
     archive = archive_of(plan.archive_prefix) if plan.archive_prefix else None
     if limits.every_seconds is not None:
         idle = archive.merge_now_and_then if archive else lambda: None
-        drain.repeat(limits.every_seconds, idle)
-        return 0
+        return 0 if drain.repeat(limits.every_seconds, idle) else 1
     try:
         drain.once()
     except RoundFailedError as error:

@@ -155,10 +155,24 @@ def test_a_repeated_drain_goes_on_after_a_failure_until_it_is_stopped(
     work = Work(fail_once)
     with Subscription(name) as held:
         drain = Drain(held, work, Limits(every_seconds=0.1))
-        drain.repeat(0.1, lambda: idle.append(1))
+        assert drain.repeat(0.1, lambda: idle.append(1))
     assert [len(messages) for messages in work.rounds] == [250, 250]
     assert drain.counts["messages"] == 250
     assert clients.nothing_left(name)
+
+
+def test_a_repeated_drain_that_fails_to_its_end_says_so(clients, name, monkeypatch):
+    monkeypatch.setattr("pipeline.drain.FIRST_PAUSE_SECONDS", 0.1)
+
+    def fail(_messages):
+        if len(work.rounds) == 2:
+            drain.stopping.set()
+        raise RuntimeError("BigQuery is away")
+
+    work = Work(fail)
+    with Subscription(name) as held:
+        drain = Drain(held, work, Limits(every_seconds=0.1))
+        assert not drain.repeat(0.1, lambda: None)
 
 
 def test_empty_beats_go_on_until_the_time_is_up(clients):

@@ -111,12 +111,12 @@ class MessageStore:
             ((subscription, published_us, message) for message in messages),
         )
 
-    def read(self, subscription: str, after: int, limit: int) -> Iterator[Stored]:
+    def read(self, subscription: str, after: int) -> Iterator[Stored]:
         """Yields messages behind a position in their order, loading one at a time."""
         rows = self._connection.execute(
             "SELECT position, attempt, message FROM backlog"
-            " WHERE subscription = ? AND position > ? ORDER BY position LIMIT ?",
-            (subscription, after, limit),
+            " WHERE subscription = ? AND position > ? ORDER BY position",
+            (subscription, after),
         )
         return map(Stored._make, rows)
 

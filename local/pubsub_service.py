@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from local.subscription import Holder, SubscriptionQueue
 # that it takes at most: an empty answer serves a client better than DEADLINE_EXCEEDED.
 PULL_WAIT_SECONDS = 3.0
 PATIENCE_SHARE = 0.8
+# When a store that has failed to give messages back is asked again.
+STORE_RETRY_SECONDS = 1.0
 DELETED_TOPIC = "_deleted-topic_"
 
 Message = Any  # protobuf messages come untyped
@@ -269,6 +272,9 @@ class PubSubService:
             self._store.commit()
         except BaseException:
             self._store.rollback()
+            for served in self._subscriptions.values():
+                served.queue.rewind()
+                served.wake()
             raise
 
     def _topic(self, name: str) -> Message:
@@ -359,8 +365,13 @@ class PubSubService:
 
     def _expire(self, served: Served) -> None:
         served.timer = None
-        with self.transaction():
-            self._give_back(served, served.queue.expired(time.monotonic()))
+        now = time.monotonic()
+        try:
+            with self.transaction():
+                self._give_back(served, served.queue.expired(now))
+        except sqlite3.Error:  # a full disk, until somebody makes room
+            self._arm(served, now + STORE_RETRY_SECONDS)
+            return
         deadline = served.queue.next_deadline()
         if deadline is not None:
             self._arm(served, deadline)

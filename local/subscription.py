@@ -88,7 +88,11 @@ class SubscriptionQueue:
         taken: list[Stored] = []
         room_bytes = MAX_RESPONSE_BYTES
         limit = min(max_messages, MAX_RESPONSE_MESSAGES)
-        for stored in self._store.read(self._name, self._cursor, limit):
+        for stored in self._store.read(self._name, self._cursor):
+            if len(taken) == limit:
+                break
+            if stored.position in self._leases:  # passed again after a `rewind`
+                continue
             size_bytes = len(stored.message)
             room_bytes -= size_bytes + ENVELOPE_BYTES
             if (taken and room_bytes < 0) or not holder.admits(size_bytes):
@@ -98,6 +102,10 @@ class SubscriptionQueue:
             self._cursor = stored.position
             taken.append(stored)
         return taken
+
+    def rewind(self) -> None:
+        """Looks again at all that nobody holds: the store has undone a change."""
+        self._cursor = 0
 
     def acknowledge(self, positions: Iterable[int]) -> None:
         """Forgets messages that are held, or that were when the server last stopped.

@@ -81,7 +81,7 @@ class DataFolder:
         """Keeps everybody else off the folder.
 
         Raises:
-            UserError: Something runs here.
+            UserError: Something runs here, or the folder cannot be written to.
         """
         with self._lock_file() as lock:
             started = time.monotonic()
@@ -108,7 +108,11 @@ class DataFolder:
         write_json(self._state_file, state)
 
     def state(self) -> dict[str, Any] | None:
-        """What runs here, as its owner wrote it; None when nothing does."""
+        """What runs here, as its owner wrote it; None when nothing does.
+
+        Raises:
+            UserError: The folder cannot be written to.
+        """
         with self._lock_file() as lock:
             return None if take_lock(lock) else self._read_state()
 
@@ -124,7 +128,10 @@ class DataFolder:
         return self.path / "stack.json"
 
     def _lock_file(self) -> IO[bytes]:
-        return (self.path / "stack.lock").open("ab")
+        try:
+            return (self.path / "stack.lock").open("ab")
+        except OSError as error:
+            raise UserError(f"cannot use DATA {self.path}: {error.strerror}") from None
 
     def _taken(self, owner: dict[str, Any] | None) -> str:
         what = f"`{owner['owner']}` (process {owner['pid']})" if owner else "a stack"

@@ -49,3 +49,12 @@ def test_a_json_file_is_replaced_whole(tmp_path):
     write_json(path, {"b": 2})
     assert json.loads(path.read_text()) == {"b": 2}
     assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_users_mistake(tmp_path):
+    (tmp_path / "stack.lock").mkdir()  # as good as read-only, for root too
+    data = DataFolder(tmp_path)
+    with pytest.raises(UserError, match="cannot use DATA"):
+        data.state()
+    with pytest.raises(UserError, match="cannot use DATA"), data.owned():
+        pass

@@ -25,7 +25,7 @@ from local.control import control_app
 from local.demo import demo_messages
 from local.quantity import positive
 from local.sample_folder import Sample, SampleFolder, SamplesError, iris_body
-from pipeline.registry import load_registry
+from pipeline.registry import RegistryError, load_registry
 
 AMQP_PORT = 5672
 """The port AMQP is registered for."""
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="simulator: %(message)s")
     try:
         return asyncio.run(_serve(options))
-    except (SamplesError, OSError) as error:
+    except (SamplesError, RegistryError, OSError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
 

@@ -34,6 +34,7 @@ from local.run import HEALTH_HOST, Run
 from local.sample_folder import SampleFolder, SamplesError
 from local.services import DEFAULT_MODE, Mode, Plan, Services, starting_text
 from local.summary import Counts
+from pipeline.registry import RegistryError, load_registry
 
 # What the user typed, by action; `serve` is the process behind `up`.
 COMMANDS = {
@@ -232,6 +233,10 @@ def _plan(
     """
     samples = _samples(options.samples)
     pubsub = _pubsub(options.pubsub)
+    try:
+        load_registry()
+    except RegistryError as error:
+        raise UserError(str(error)) from None
     return Plan(
         data=data,
         owner=COMMANDS[options.action],

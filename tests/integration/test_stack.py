@@ -17,6 +17,7 @@ import pytest
 from local import bigquery
 from local.__main__ import main
 from local.sample_folder import SampleFolder
+from pipeline import registry
 from pipeline.archive_file import read_messages
 from pipeline.registry import load_registry
 from tests.integration.bigquery_fixture import running_bigquery
@@ -289,6 +290,24 @@ def test_a_users_mistake_is_one_line(
     assert printed.err.count("\n") == 1
     assert named in printed.err
     assert not (tmp_path / "data" / "logs").exists(), "something was started"
+
+
+@pytest.mark.parametrize(
+    "command", [["simulator", "--port", "0"], ["stack", "run"], ["stack", "up"]]
+)
+def test_a_wrong_dataset_file_is_one_line(command, tmp_path, monkeypatch, capsys):
+    (tmp_path / "FREQ.yaml").write_text("name: [")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    registry.load_registry.cache_clear()
+    try:
+        code = main(command)
+    finally:
+        registry.load_registry.cache_clear()
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (2, "")
+    assert printed.err.count("\n") == 1
+    assert "pipeline/datasets/FREQ.yaml" in printed.err
 
 
 def test_nothing_up_has_no_addresses_and_nothing_to_stop(tmp_path, capsys):

@@ -68,6 +68,7 @@ class Run:
         self._pipeline: Child | None = None
         self._monitor: Monitor | None = None
         self._drained = False
+        self._complaint = ""
 
     async def perform(self) -> dict[str, Any]:
         """Runs until drained, stopped by a signal, or a part fails.
@@ -184,7 +185,9 @@ class Run:
         try:
             return monitor.look()
         except (OSError, GoogleAPICallError) as error:
-            self._progress.say(f"no new counts at the moment: {error}")
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self._progress.say(f"no new counts at the moment: {error}")
             return monitor.last
 
     async def _stop_flow(self) -> None:
@@ -201,9 +204,15 @@ class Run:
         snapshot = self._monitor.finish() if self._monitor else Snapshot()
         expected = snapshot.expected if self._drained else None
         summary = summarize(snapshot.ledger, expected, started, datetime.now(UTC))
+        summary["refused"] = snapshot.refused
         summary["drained"] = self._drained
         summary["failure"] = str(self.failure) if self.failure else None
-        write_json(self._plan.data.path / "run-summary.json", summary)
+        try:
+            write_json(self._plan.data.path / "run-summary.json", summary)
+        except OSError as error:  # a full disk: what is known is shown all the same
+            what = f"could not write its summary: {error}"
+            self.failure = self.failure or PartFailedError("the run", what, [])
+            summary["failure"] = str(self.failure)
         return summary
 
 

@@ -321,6 +321,11 @@ def _report(console: Console, data: DataFolder, summary: dict[str, Any]) -> None
         console.print(final_table(ledger))
     balanced = "balanced" if summary["balanced"] else "NOT BALANCED"
     outcome = "failed" if summary["failure"] else balanced
+    if refused := summary["refused"]:
+        print(
+            f"messages that Pub/Sub cannot take, and that are in no table: {refused:,};"
+            f" {data.log('bridge')} names them"
+        )
     where = "" if data.path == ROOT / DEFAULT_DATA else f' DATA="{data.path}"'
     lines = [
         f"{outcome} after {summary['seconds']} s: {summary['records']:,} records = "
@@ -333,5 +338,7 @@ def _report(console: Console, data: DataFolder, summary: dict[str, Any]) -> None
 
 
 def _report_failure(error: PartFailedError) -> None:
-    print(*(f"  {line}" for line in error.log_lines), sep="\n", file=sys.stderr)
-    print(f"{error} (its last lines are above)", file=sys.stderr)
+    for line in error.log_lines:
+        print(f"  {line}", file=sys.stderr)
+    above = " (its last lines are above)" if error.log_lines else ""
+    print(f"{error}{above}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import importlib
+import signal
 import sys
 
 from pipeline.usage import OneLineParser
@@ -34,7 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         if arguments[:1] == [name]:
-            module = importlib.import_module(f"local.{name}")
+            try:
+                module = importlib.import_module(f"local.{name}")
+            except KeyboardInterrupt:  # the libraries take a second or two
+                return 128 + signal.SIGINT
             module.configure(command)
             command.set_defaults(run=module.run)
     options, rest = parser.parse_known_args(arguments)

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from proton import Data, Message, symbol, timestamp
+from proton import Data, Described, Message, ProtonException, symbol, timestamp
 
 from local.message_queue import Entry
 
@@ -86,7 +86,12 @@ def _data_sections(encoded: bytes) -> Iterator[bytes]:
         encoded = encoded[section.decode(encoded) :]
         section.rewind()
         section.next()
-        described = section.get_object()
+        try:
+            described = section.get_object()
+        except UnicodeDecodeError as error:
+            raise ProtonException(f"text that is not UTF-8: {error}") from error
+        if not isinstance(described, Described):
+            raise ProtonException("a section without a descriptor")
         if described.descriptor == _DATA_SECTION:
             yield bytes(described.value)
 

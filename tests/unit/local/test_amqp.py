@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from proton import Data, Message
+from proton import Data, Message, ProtonException
 
 from local.amqp import FramePadder, decode_sent, encode_delivery, new_message
 from local.message_queue import Entry
@@ -88,3 +88,13 @@ def test_pieces_give_the_same_as_the_whole():
     padder = FramePadder()
     pieces = b"".join(padder.feed(stream[i : i + 1]) for i in range(len(stream)))
     assert pieces == FramePadder().feed(stream)
+
+
+@pytest.mark.parametrize(
+    "transfer",
+    [b"\x40", b"\x00\x53\x77\xa1\x02\xff\xff"],
+    ids=["no section", "text that is not UTF-8"],
+)
+def test_bytes_that_are_no_message_are_refused(transfer):
+    with pytest.raises(ProtonException):
+        decode_sent(transfer)

@@ -252,6 +252,9 @@ class Peer(asyncio.Protocol):
                 event.dispatch(self)
                 self.collector.pop()
             self._flush()
+        except UnicodeDecodeError as error:  # a name; proton leaves it to its reader
+            logger.warning("connection ended: %s", error)
+            self.drop()
         finally:
             self._working = False
 

@@ -1,8 +1,10 @@
 """The unmodified azure-servicebus SDK, sync and asyncio, against the simulator."""
 
 import asyncio
+import contextlib
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -402,3 +404,29 @@ def test_user_errors_are_one_line_and_code_2(simulator, tmp_path):
 def test_control_refuses_what_it_does_not_know(simulator, query):
     with pytest.raises(OSError, match="400"):
         simulator.post(f"set?{query}")
+
+
+def amqp_frame(code: int, *fields: bytes) -> bytes:
+    values = b"".join(fields)
+    body = bytes([0, 0x53, code, 0xC0, len(values) + 1, len(fields)]) + values
+    return (len(body) + 8).to_bytes(4) + b"\x02\x00\x00\x00" + body
+
+
+def test_name_that_is_not_utf_8_ends_the_connection_in_one_line():
+    source = b"\x00\x53\x28\xc0\x05\x01\xa1\x02\xff\xff"
+    link = (b"\xa1\x01n", b"\x43", b"\x41", b"\x40", b"\x40", source)
+    sent = b"AMQP\x00\x01\x00\x00" + amqp_frame(0x10, b"\xa1\x01c")
+    sent += amqp_frame(0x11, b"\x40", b"\x43", b"\x52\xff", b"\x52\xff")
+    sent += amqp_frame(0x12, *link)
+    with running_simulator() as simulator:
+        port = simulator.ready["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(sent)
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(65_536):
+                    pass
+        simulator.wait_for(lambda stats: stats["connections"] == 0)
+        simulator.process.terminate()
+        complaint = simulator.process.communicate(timeout=10)[1]
+    assert "connection ended: 'utf-8'" in complaint
+    assert complaint.count("\n") == 1

@@ -24,13 +24,15 @@ CREATE INDEX IF NOT EXISTS backlog_of_subscription ON backlog (subscription);
 
 # Locks the file for one server alone: two would deliver every message twice. NORMAL
 # writes each commit to the operating system, which keeps it when the process dies.
-# 4,000 pages (16 MB) between checkpoints: at the default 1,000 a checkpoint's fsync
-# comes several times a second under load.
+# Pages of 32 KB, in a new file: with the default of 4 KB a message of 60 KB costs twice
+# as much, one of 1 KB half as much again (measured). 500 of them (16 MB) between
+# checkpoints: at a fourth of that, a checkpoint's fsync comes several times a second.
 SETTINGS = """
+PRAGMA page_size = 32768;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-PRAGMA wal_autocheckpoint = 4000;
+PRAGMA wal_autocheckpoint = 500;
 """
 
 

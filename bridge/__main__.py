@@ -17,6 +17,8 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, NoReturn
 
+import uvloop
+
 from bridge import absence, check, health, logs, notices, settings
 from bridge.metrics import Metrics
 from bridge.relay import Relay
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         chosen = settings.from_process()
-        return asyncio.run(check.run(chosen) if options.check else _relay(chosen))
+        return uvloop.run(check.run(chosen) if options.check else _relay(chosen))
     except settings.SettingsError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return USER_ERROR

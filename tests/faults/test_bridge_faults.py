@@ -66,9 +66,8 @@ def test_pubsub_stopped_in_mid_run(
         wait_until(lambda: completed(simulator) > 500)
         pubsub.stop()
         wait_until(lambda: bridge.logged("publish failed; trying again"))
-        held = bridge.metric("in_hand")
         time.sleep(2)  # the outage itself
-        assert bridge.metric("in_hand") == held
+        assert 0 < bridge.metric("in_hand") <= MAX_MESSAGES
         assert bridge.get("/healthz")[0] == 200
         pubsub.start()
         messages = pubsub.pull(COUNT)

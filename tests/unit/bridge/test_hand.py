@@ -10,6 +10,7 @@ from bridge.envelope import Envelope
 from bridge.hand import (
     FIRST_MESSAGES,
     MAX_BATCH_BYTES,
+    MAX_BATCH_MESSAGES,
     MAX_HAND_BYTES,
     MAX_MESSAGES,
     Held,
@@ -76,35 +77,35 @@ def test_only_what_pubsub_has_or_can_never_have_is_settled() -> None:
 
 def test_small_messages_soon_come_in_full_batches() -> None:
     asked, steps = FIRST_MESSAGES, 0
-    while asked < MAX_MESSAGES:
+    while asked < MAX_BATCH_MESSAGES:
         asked, steps = next_batch(asked, asked, asked * 1_000), steps + 1
-    assert asked == MAX_MESSAGES
+    assert asked == MAX_BATCH_MESSAGES
     assert steps <= 5
 
 
 def test_a_batch_is_bounded_in_bytes() -> None:
-    assert next_batch(500, 500, 500 * 60_000) == MAX_BATCH_BYTES // 60_000
+    assert next_batch(250, 250, 250 * 60_000) == MAX_BATCH_BYTES // 60_000
 
 
 def test_messages_larger_than_the_bound_come_one_by_one() -> None:
     assert next_batch(1, 1, 11_000_000) == 1
-    assert next_batch(500, 500, 500 * 11_000_000) == 1
+    assert next_batch(250, 250, 250 * 11_000_000) == 1
 
 
 def test_empty_messages_bound_nothing() -> None:
-    assert next_batch(500, 500, 0) == MAX_MESSAGES
+    assert next_batch(250, 250, 0) == MAX_BATCH_MESSAGES
 
 
 @pytest.mark.parametrize("body_bytes", [2, 1_000, 10_000, 60_000, 1_000_000])
 def test_two_batches_in_hand_are_bounded_as_one_is(body_bytes: int) -> None:
-    batch = next_batch(MAX_MESSAGES, MAX_MESSAGES, MAX_MESSAGES * body_bytes)
+    full = MAX_BATCH_MESSAGES
+    batch = next_batch(full, full, full * body_bytes)
     hand: list[Held] = []
     while not hand or has_room(hand, batch):
         hand += [held(60, body_bytes=body_bytes) for _ in range(batch)]
     assert len(hand) <= MAX_MESSAGES
     assert sum(one.body_bytes for one in hand) <= MAX_HAND_BYTES
-    # Small ones gain nothing by it: they take no time to publish.
-    assert len(hand) == (batch if body_bytes < 20_000 else 2 * batch)
+    assert len(hand) == 2 * batch
 
 
 def test_beside_a_message_over_the_bound_is_no_room() -> None:

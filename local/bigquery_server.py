@@ -33,6 +33,7 @@ gives a better one:
 - `_alter` leaves out new fields of a RECORD that is there, without a word, where
   BigQuery adds them.
 - Its gRPC server takes requests of 4 MB, and BigQuery of 10 MB.
+- `DIV(a + b, c)` becomes an operator of DuckDB without brackets, `a + b // c`.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -75,6 +76,9 @@ from local_bigquery.models import (  # type: ignore[import-not-found]  # in .ven
 )
 from local_bigquery.settings import (  # type: ignore[import-not-found]  # in .venv-bigquery
     settings,
+)
+from local_bigquery.sql.dialect import (  # type: ignore[import-not-found]  # in .venv-bigquery
+    BigQueryDialect,
 )
 from local_bigquery.sql.rules import (  # type: ignore[import-not-found]  # in .venv-bigquery
     partitions,
@@ -360,6 +364,12 @@ def _evaluator(cursor: object) -> Callable[[Any], object]:
     )
 
 
+def _div(arguments: list[Any]) -> Any:
+    """`DIV` as an operator whose sides, and which itself, no other takes apart."""
+    dividend, divisor = (exp.Paren(this=each) for each in arguments)
+    return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor))
+
+
 _jobs_guard = threading.Lock()
 
 
@@ -433,6 +443,7 @@ grpc.server = functools.partial(
 )
 # What an import of it finds: no such module, at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
+BigQueryDialect.Parser.FUNCTIONS["DIV"] = _div
 database._connect = _connect
 database.objects = objects
 tables.columns = columns

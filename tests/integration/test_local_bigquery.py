@@ -252,6 +252,21 @@ def test_a_table_or_view_that_is_changed_has_its_new_columns_at_once(client):
     assert client.insert_rows_json(name, [{"a": 5, "c": "text"}]) == []
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("DIV(5 + 127, 128)", 1),
+        ("DIV(256, 1 + 1)", 128),
+        ("2 * DIV(7, 2)", 6),
+        ("DIV(100, DIV(7, 2))", 33),
+        ("DIV(-7, 2)", -3),
+    ],
+)
+def test_a_whole_division_keeps_its_sides_apart(client, expression, value):
+    [row] = client.query_and_wait(f"SELECT {expression}")
+    assert row.values() == (value,)
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

@@ -58,7 +58,7 @@ def test_a_missing_matplotlib_is_told_at_once(
 
 # A part of a benchmark: a program under `child_usage.py`, as the pipeline is.
 PART = """
-import asyncio, runpy, sys, types
+import asyncio, runpy, signal, sys, types
 from pathlib import Path
 from benchmarks.run_of_pipeline import USAGE
 from local.process import Child
@@ -72,6 +72,8 @@ def measure(_scale):
         child.kill()
     yield
 
+# Tests that run in the background of a shell ignore it, and so do their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.modules["benchmarks.decode"] = types.SimpleNamespace(measure=measure)
 sys.argv[1:] = ["--only", "decode", "--output", sys.argv[1]]
 runpy.run_module("benchmarks", run_name="__main__")

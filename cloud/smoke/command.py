@@ -167,8 +167,8 @@ def _before(
 ) -> Iterator[Finding]:
     """What can be looked at before anything is published."""
     api = None if where.local else google_api.connect(where.project)
-    streams = deployment.is_streaming(api, where) if api else False
-    yield from pubsub.findings(streams=streams)
+    known = deployment.readers(api, where) if api else None
+    yield from pubsub.findings(streams=known.is_streaming if known else False)
     try:
         yield from tables.findings(client, where, registry)
     except queries.REFUSALS as error:
@@ -176,15 +176,13 @@ def _before(
         yield failed(
             "tables", first_line(error), f"{todo}bigquery.dataEditor on {where.dataset}"
         )
-    if not api:
+    if api and known:
+        now = dt.datetime.now(dt.UTC)
+        yield from deployment.findings(
+            api, where, known, now, impersonate=options.impersonate
+        )
+    else:
         yield from deployment.local_findings()
-        return
-    yield from deployment.findings(
-        api,
-        where,
-        dt.datetime.now(dt.UTC),
-        impersonate=options.impersonate,
-    )
 
 
 def _tell(finding: Finding) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloud.place import DRAIN_JOB, SECRET, Place
 from cloud.smoke import permissions, services
@@ -30,22 +30,51 @@ def local_findings() -> Iterator[Finding]:
         yield unknown(name, why)
 
 
+class Readers(NamedTuple):
+    """What may read the subscription.
+
+    Attributes:
+        drain: The Cloud Run job; empty where there is none, text for why it is unknown.
+        jobs: Active Dataflow jobs, or why they are unknown.
+    """
+
+    drain: Mapping[str, Any] | str
+    jobs: list[Mapping[str, Any]] | str
+
+    @property
+    def is_streaming(self) -> bool | None:
+        """Whether Dataflow does, and not the drain job; None where it is not known."""
+        return services.is_streaming(self.drain, self.jobs)
+
+
+def readers(api: GoogleApi, place: Place) -> Readers:
+    """Asks what may read the subscription."""
+    if not place.region:
+        return Readers(NO_REGION, NO_REGION)
+    return Readers(_drain_job(api, place), _streams(api, place))
+
+
 def findings(
-    api: GoogleApi, place: Place, now: dt.datetime, *, impersonate: bool
+    api: GoogleApi,
+    place: Place,
+    known: Readers,
+    now: dt.datetime,
+    *,
+    impersonate: bool,
 ) -> Iterator[Finding]:
     """What Google's APIs say of a deployment.
 
     Args:
         api: The APIs, as the caller.
         place: The deployment.
+        known: What may read the subscription.
         now: The time.
         impersonate: Ask for permissions as each service account.
     """
     yield _asked("APIs", lambda: services.apis(_apis(api, place), place))
     yield _asked("billing", lambda: services.billing(_billing(api, place), place))
     yield _asked("secret", lambda: services.secret(_version(api, place), place))
-    drain = _drain_job(api, place)
-    yield _runner(api, place, drain)
+    yield _runner(known, place)
     yield _asked(
         "backlog",
         lambda: services.backlog(_metrics(api, place, place.subscription, now), place),
@@ -55,7 +84,9 @@ def findings(
         "undeliverable messages",
         lambda: services.given_up(_metrics(api, place, letters, now), place),
     )
-    yield _quotas(api, place, drains=bool(drain) and not isinstance(drain, str))
+    yield _quotas(
+        api, place, drains=bool(known.drain) and not isinstance(known.drain, str)
+    )
     yield from permissions.findings(api, place, impersonate=impersonate)
 
 
@@ -118,8 +149,6 @@ def _stamp(moment: dt.datetime) -> str:
 
 def _drain_job(api: GoogleApi, place: Place) -> Mapping[str, Any] | str:
     """The Cloud Run job; empty where there is none, text for why it is unknown."""
-    if not place.region:
-        return NO_REGION
     try:
         return api.get("run", f"v2/{_jobs(place)}/{DRAIN_JOB}")
     except RefusedError as error:
@@ -130,10 +159,10 @@ def _jobs(place: Place) -> str:
     return f"projects/{place.project}/locations/{place.region}/jobs"
 
 
-def _runner(api: GoogleApi, place: Place, drain: Mapping[str, Any] | str) -> Finding:
+def _runner(known: Readers, place: Place) -> Finding:
     if not place.region:
         return unknown("pipeline", NO_REGION)
-    return services.runner(drain, _streams(api, place), place)
+    return services.runner(known.drain, known.jobs, place)
 
 
 def _streams(api: GoogleApi, place: Place) -> list[Mapping[str, Any]] | str:
@@ -143,13 +172,6 @@ def _streams(api: GoogleApi, place: Place) -> list[Mapping[str, Any]] | str:
     except RefusedError as error:
         return str(error)
     return list(answer.get("jobs", ()))
-
-
-def is_streaming(api: GoogleApi, place: Place) -> bool | None:
-    """Whether Dataflow reads the subscription; None where it is not known."""
-    if not place.region:
-        return None
-    return services.is_streaming(_drain_job(api, place), _streams(api, place))
 
 
 def _quotas(api: GoogleApi, place: Place, *, drains: bool) -> Finding:

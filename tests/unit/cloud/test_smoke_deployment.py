@@ -263,7 +263,9 @@ def test_permissions_for_a_bucket_are_a_query(api, deployed):
 
 
 def whole(api):
-    found = deployment.findings(api, PLACE, NOW, impersonate=False)
+    found = deployment.findings(
+        api, PLACE, deployment.readers(api, PLACE), NOW, impersonate=False
+    )
     return {each.name: each for each in found}
 
 
@@ -299,8 +301,8 @@ def test_a_running_job_of_dataflow_is_a_stream(api, google):
     jobs = f"dataflow/v1b3/{P}/locations/europe-west2/jobs"
     running = {"name": "gb-iris", "currentState": "JOB_STATE_RUNNING"}
     google.say(jobs, {"jobs": [running]})
-    assert deployment.is_streaming(api, PLACE) is True
-    assert deployment.is_streaming(api, Place("my-project")) is None
+    assert deployment.readers(api, PLACE).is_streaming is True
+    assert deployment.readers(api, Place("my-project")).is_streaming is None
 
 
 def test_a_server_that_is_away_is_a_refusal():

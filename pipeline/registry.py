@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -251,6 +251,11 @@ class Dataset:
         return tuple(fit[:MAX_CLUSTER_COLUMNS])
 
 
+def _twice(names: Iterable[str]) -> str | None:
+    """The first name that comes more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
 class Registry(Mapping[str, Dataset]):
     """All datasets by name; an alias finds its dataset, too."""
 
@@ -259,12 +264,11 @@ class Registry(Mapping[str, Dataset]):
         self._aliases = {
             alias: dataset for dataset in datasets for alias in dataset.aliases
         }
-        names = Counter(dataset.table for dataset in datasets)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise RegistryError(f"two files describe {twice[0]} (case does not count)")
-        claimed = Counter([*self._datasets, *(a for d in datasets for a in d.aliases)])
-        if twice := [name for name, count in claimed.items() if count > 1]:
-            raise RegistryError(f"{twice[0]} is an alias of another dataset, too")
+        if twice := _twice(dataset.table for dataset in datasets):
+            raise RegistryError(f"two files describe {twice} (case does not count)")
+        aliases = (alias for dataset in datasets for alias in dataset.aliases)
+        if twice := _twice([*self._datasets, *aliases]):
+            raise RegistryError(f"{twice} is an alias of another dataset, too")
 
     def __getitem__(self, name: str) -> Dataset:
         return self._datasets.get(name) or self._aliases[name]

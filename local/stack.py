@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
             return _nothing_is_up(path)
         data = DataFolder(options.data, made=options.action != "env")
         return actions[options.action](data, options)
-    except UserError as error:
+    except (RegistryError, UserError) as error:
         print(f"{COMMANDS[options.action]}: {error}", file=sys.stderr)
         return 2
     except PartFailedError as error:
@@ -229,14 +229,12 @@ def _plan(
     """What the options ask for, checked before anything is started.
 
     Raises:
+        RegistryError: A dataset file is wrong.
         UserError: Something is not as it should be.
     """
     samples = _samples(options.samples)
     pubsub = _pubsub(options.pubsub)
-    try:
-        load_registry()
-    except RegistryError as error:
-        raise UserError(str(error)) from None
+    load_registry()  # a wrong file is to be told here, and not by every part
     return Plan(
         data=data,
         owner=COMMANDS[options.action],

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as command_line
+from tests.integration.simulator_fixture import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -105,11 +105,10 @@ def test_a_signal_ends_what_was_started(
         [sys.executable, "-c", PART, str(tmp_path / "x.json")], start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 60
-        while not sleepers(bench.pid):
-            assert bench.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)  # it is waited for
+        wait_for(
+            lambda: bench.poll() is not None or sleepers(bench.pid), bool, seconds=60
+        )
+        assert bench.poll() is None
         bench.send_signal(number)
         assert bench.wait(timeout=30) == code
         assert sleepers(bench.pid) == []

@@ -38,11 +38,6 @@ class PipelineRun(NamedTuple):
     cpu_seconds: float
     peak_mb: float
 
-    @property
-    def records_per_second(self) -> float:
-        """Its speed, with the start of the process."""
-        return self.records / self.seconds
-
 
 def run_pipeline(
     work: Path, environment: Mapping[str, str], dataset: str, *options: str

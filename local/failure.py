@@ -9,11 +9,9 @@ class PartFailedError(RuntimeError):
     """A part of the stack ended, or did not become ready.
 
     Attributes:
-        part: Its name.
         log_lines: The last lines that it wrote.
     """
 
     def __init__(self, part: str, what: str, log_lines: list[str]) -> None:
         super().__init__(f"{part} {what}")
-        self.part = part
         self.log_lines = log_lines

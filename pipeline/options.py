@@ -15,10 +15,8 @@ from pipeline.limits import Limits
 from pipeline.sources import GLOB_MAGIC
 from pipeline.usage import UsageError
 
-# As `glob.has_magic` has it.
-# What ends a drain, and what only a run in this process knows.
+# What ends a drain.
 _LIMITS = ("every", "max_messages", "max_seconds")
-HERE_ONLY = ("drain", *_LIMITS)
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")

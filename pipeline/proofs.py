@@ -26,7 +26,6 @@ Proof = Callable[[Record], tuple[Row, Record] | None]
 # must come twice, or any pattern of nulls that never comes again would cost as much.
 MAX_FORMS = 512
 
-_NESTED = ("RECORD", "REPEATED RECORD")
 _TYPES: dict[str, Types] = {
     "STRING": (str,),
     "INT64": (int,),

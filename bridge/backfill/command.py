@@ -72,8 +72,6 @@ exit codes: 0 all published, 1 something is left (run the same command again: it
 on), 2 an option must be corrected, 130 stopped with Ctrl-C
 """
 
-Say = Callable[[str], None]
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""

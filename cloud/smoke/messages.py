@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from typing import Any
 PREFIX = "SMOKE-"
 # RE2 and Python read it alike.
 MARKER_PATTERN = r"SMOKE-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}"
-_MARKER = re.compile(rf"{MARKER_PATTERN}\Z")
 # BigQuery takes streamed rows of the last 1,825 days and the next 366
 # (https://github.com/mozilla/gcp-ingestion/pull/2721 has its words). A coming day would
 # be the newest of its table; what is older than this is far from both.
@@ -119,11 +117,6 @@ def new_run(now: dt.datetime | None = None) -> Run:
     marker = f"{PREFIX}{began:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     day = began.date() - dt.timedelta(days=DAYS_BACK)
     return Run(marker, began, day, _messages(marker, day))
-
-
-def is_marker(text: str) -> bool:
-    """Whether it is the marker of a run."""
-    return bool(_MARKER.match(text))
 
 
 def _messages(marker: str, day: dt.date) -> tuple[SmokeMessage, ...]:

@@ -176,7 +176,7 @@ class Trial:
             self.place,
         )
         held = views.held(self.client, self.place, self.run)
-        yield from views.findings(self.run, found, unified, latest, held, self.place)
+        yield from views.findings(found, unified, latest, held, self.place)
 
     def _times(self) -> str:
         return (

@@ -51,7 +51,6 @@ def held(client: bigquery.Client, place: Place, run: Run) -> Counts | str:
 
 
 def findings(
-    run: Run,
     found: Arrived,
     unified: Counts | str,
     latest: Counts | str,

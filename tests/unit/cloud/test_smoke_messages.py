@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from bridge.envelope import seal
 from cloud.smoke.messages import (
     DAYS_BACK,
+    MARKER_PATTERN,
     UNIT_COLUMNS,
     UNKNOWN_DATASET,
-    is_marker,
     new_run,
 )
 from pipeline.decoding import Message, decode
@@ -102,9 +103,9 @@ def test_the_day_is_one_that_bigquery_streams_to(run):
 def test_runs_have_markers_of_their_own():
     markers = {new_run(NOW).marker for _ in range(20)}
     assert len(markers) == 20
-    assert all(map(is_marker, markers))
+    assert all(re.fullmatch(MARKER_PATTERN, marker) for marker in markers)
 
 
 @pytest.mark.parametrize("text", ["", "SMOKE-", "SMOKE-20260506T030000-0a1b2", "MID_1"])
 def test_no_marker(text):
-    assert not is_marker(text)
+    assert not re.fullmatch(MARKER_PATTERN, text)

@@ -165,7 +165,7 @@ def test_a_ledger_of_messages_that_have_not_come_is_not_known():
 
 def in_views(unified=ROWS, latest=ROWS, held=None):
     held = {BAD: 1, BROKEN: 1, UNKNOWN: 1} if held is None else held
-    found = views.findings(RUN, everything(), unified, latest, held, PLACE)
+    found = views.findings(everything(), unified, latest, held, PLACE)
     return {each.name: each for each in found}
 
 
@@ -174,7 +174,7 @@ def test_views_that_show_the_rows():
 
 
 def test_a_view_that_has_nothing_to_show_is_not_known():
-    found = views.findings(RUN, Arrived(), {}, {}, {}, PLACE)
+    found = views.findings(Arrived(), {}, {}, {}, PLACE)
     assert {each.verdict for each in found} == {"not known"}
 
 

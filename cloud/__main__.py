@@ -10,10 +10,9 @@ import gc
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from pipeline.output import let_reader_leave
-from pipeline.usage import UsageError
+from pipeline.usage import OneLineParser, UsageError
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -31,24 +30,17 @@ HELP = "\n".join(
 )
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """A parser that leaves out its usage when an option is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f"{self.prog}: {message} (--help shows the options)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _OneLineParser(
+    parser = OneLineParser(
         prog="python -m cloud",
         description=f"Commands, each with --help:\n{HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     name = parser.parse_args(arguments[:1]).command
-    parser = _OneLineParser(prog=f"python -m cloud {name}", description=COMMANDS[name])
+    parser = OneLineParser(prog=f"python -m cloud {name}", description=COMMANDS[name])
     module = importlib.import_module(f"cloud.{name}")
     module.configure(parser)
     try:

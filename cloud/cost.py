@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -24,9 +23,9 @@ from cloud.bill import (
 from cloud.cost_page import Scenario, answer, cost_page, dollars
 from cloud.prices import Price, load_prices
 from cloud.quantities import DrainJob, Feed, Worker
+from pipeline.duration import seconds_in
 from pipeline.usage import UsageError
 
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 # Small machines, the smallest first; Dataflow's agreement leaves out shared cores.
 WORKERS = {
     "n1-standard-1": Worker(Decimal(1), Decimal("3.75")),
@@ -348,9 +347,8 @@ def _jobs(options: argparse.Namespace) -> list[DrainJob]:
 
 
 def _seconds(text: str) -> Decimal:
-    match = re.fullmatch(r"(\d{1,7}(?:\.\d+)?)([smh]?)", text, re.ASCII)
     # Cloud Scheduler starts nothing more often than every minute.
-    if not match or (seconds := Decimal(match[1]) * _UNIT_SECONDS[match[2]]) < 60:
+    if not (seconds := seconds_in(text)) or seconds < 60:
         raise UsageError(
             f"--every must be a minute or more, as 90s or 5m, not {text!r}"
         )

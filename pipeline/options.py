@@ -11,13 +11,13 @@ from pathlib import PurePosixPath
 from apache_beam.io.gcp.pubsub import parse_subscription
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.duration import seconds_in
 from pipeline.limits import Limits
 from pipeline.sources import GLOB_MAGIC
 from pipeline.usage import UsageError
 
 # What ends a drain.
 _LIMITS = ("every", "max_messages", "max_seconds")
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
 
@@ -224,10 +224,9 @@ def _whole_number(name: str, text: str | None) -> int | None:
 def _seconds(name: str, text: str | None) -> float | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smh]?)", text, re.ASCII)
-    if not match or not float(match[1]):
+    if not (seconds := seconds_in(text)):
         raise UsageError(f"{name} must be a time such as 90, 60s or 5m, not {text!r}")
-    return float(match[1]) * _UNIT_SECONDS[match[2]]
+    return float(seconds)
 
 
 def write_method(options: IrisOptions) -> str:

@@ -20,6 +20,7 @@ from cloud.smoke.findings import Finding, Verdict, any_failed, failed
 from cloud.smoke.messages import new_run
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
+from pipeline.duration import seconds_in
 from pipeline.registry import Registry, load_registry
 from pipeline.subscription import first_line
 from pipeline.usage import UsageError
@@ -27,7 +28,6 @@ from sql.place import add_place_options, client_of
 from sql.quality.report import printable
 
 INTERRUPTED = 130
-_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it
 
 _DESCRIPTION = """\
@@ -229,7 +229,6 @@ def _name(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d{1,6})([smh]?)", text, re.ASCII)
-    if not match or not int(match[1]):
+    if not (seconds := seconds_in(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is no time, as 90s or 15m is")
-    return float(int(match[1]) * _UNIT_SECONDS[match[2]])
+    return float(seconds)

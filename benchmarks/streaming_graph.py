@@ -24,14 +24,12 @@ from local.topics import SUBSCRIPTION
 from pipeline import __main__ as command_line
 from pipeline.graph import Plan
 from pipeline.inserts import Insert, Rejected
-from pipeline.ledger import COUNTS
+from pipeline.ledger import COUNTS, OUTCOMES
 from pipeline.options import IrisOptions, horizon_hours
 from pipeline.plans import plan_of
 from pipeline.registry import load_registry
 from pipeline.sources import ReadSubscription
 from pipeline.write_rows import Inserter, WriteRows
-
-OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
 
 
 class Point(NamedTuple):

@@ -34,7 +34,7 @@ from google.pubsub_v1 import types
 
 from pipeline import __main__ as command_line
 from pipeline.inserts import Insert, Rejected
-from pipeline.ledger import COUNTS
+from pipeline.ledger import COUNTS, OUTCOMES
 from pipeline.plans import plan_of
 from pipeline.subscription import (
     MAX_BYTES,
@@ -85,10 +85,9 @@ class Hand:
         if self.ended:
             return True
         counted = self.counted
-        outcomes = ("rows", "duplicates", "dead_letters", "unmapped")
         return (
             counted["messages"] == self.pulled
-            and counted["records"] == sum(counted[name] for name in outcomes)
+            and counted["records"] == sum(counted[name] for name in OUTCOMES)
             and counted["dead_letters"] == counted["iris_dead_letters written"]
             and counted["unmapped"] == counted["iris_unmapped written"]
         )

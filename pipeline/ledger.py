@@ -25,7 +25,9 @@ METRICS = "ledger"
 PRESENT = "present"
 # Of its dead letters, those that stand for files.
 UNREADABLE = "unreadable"
-COUNTS = ("messages", "records", "rows", "duplicates", "dead_letters", "unmapped")
+# What a record ends as: one of these.
+OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
+COUNTS = ("messages", "records", *OUTCOMES)
 
 
 class Tally:

@@ -15,11 +15,10 @@ from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
-from pipeline.ledger import COUNTS
+from pipeline.ledger import COUNTS, OUTCOMES
 from sql.tables import LEDGER
 from sql.templates import quoted
 
-OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
 Sums = Mapping[str, Mapping[str, int]]
 
 

@@ -106,22 +106,20 @@ class _File:
         self.touched = 0
         file_name = f"{self.dataset.table}-{uuid.uuid4().hex}.parquet"
         self.path = posixpath.join(folder, file_name)
+        self.paths = [self.path]  # and that of its records, where it has any
         self._opened = FileSystems.create(self.path)
         self._writer = ParquetWriter(self._opened, schema_of(self.dataset))
         self._days: set[dt.date | None] = set()
         self._records: Any = None
-
-    @property
-    def paths(self) -> list[str]:
-        """Where all of it is."""
-        return [self.path, f"{self.path}{RECORDS}"] if self._records else [self.path]
 
     def hold(self, batch: RowBatch) -> None:
         self.held += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
         for line in lines_of(batch):
             if self._records is None:
-                self._records = FileSystems.create(f"{self.path}{RECORDS}")
+                path = f"{self.path}{RECORDS}"
+                self._records = FileSystems.create(path)
+                self.paths.append(path)
             self._records.write(line)
 
     def write(self) -> None:
@@ -139,8 +137,8 @@ class _File:
         self._opened.close()
         if self._records:
             self._records.close()
-        records = f"{self.path}{RECORDS}" if self._records else None
         days = [str(day) for day in self._days if day]
         first, last = (min(days), max(days)) if days else (None, None)
         undated = None in self._days
+        records = self.paths[1] if self._records else None
         return Spooled(self.path, self.rows, first, last, undated, records)

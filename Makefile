@@ -28,9 +28,9 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if \
 MISTYPED := $(strip $(filter-out $(SETTINGS) $(VARIABLES),$(GIVEN)))
 $(if $(MISTYPED),$(error no variable $(MISTYPED): `make help` lists them))
 
+SAY_WHERE = { echo "$@: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }
 # The options that images, template and launch share, as a shell's arguments.
-IN_CLOUD = [ -n "$$PROJECT" ] && [ -n "$$REGION" ] || { \
-	    echo "$@: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }; \
+IN_CLOUD = [ -n "$$PROJECT" ] && [ -n "$$REGION" ] || $(SAY_WHERE); \
 	set -- --project "$$PROJECT" --region "$$REGION"; \
 	[ -z "$$TAG" ] || set -- "$$@" --tag "$$TAG"; \
 	[ -z "$$DRY" ] || set -- "$$@" --dry-run
@@ -158,8 +158,7 @@ smoke: #: PROJECT=id REGION=europe-west2 DATASET=name   (DATASET: uk_energy_prod
 smoke: #: TIMEOUT=15m      how long rows are waited for
 smoke: #: RUN_DRAIN=1      read the subscription from here
 smoke: #: CLEAN=1          only remove what earlier runs left
-	@[ -n "$$PROJECT" ] || { \
-	    echo "smoke: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }; \
+	@[ -n "$$PROJECT" ] || $(SAY_WHERE); \
 	set -- --project "$$PROJECT"; \
 	[ -z "$$REGION" ] || set -- "$$@" --region "$$REGION"; \
 	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \

@@ -410,10 +410,10 @@ def _publication(loaded: Any) -> Publication:
 
 def _api_absent(loaded: Any) -> tuple[str, ...]:
     _refuse_unknown(loaded, _API_KEYS, "insights_api")
-    absent = loaded.get("absent")
-    if not isinstance(absent, list) or not absent:
-        raise ValueError(f"insights_api: absent is {absent!r}, no list of columns")
-    return tuple(str(name) for name in absent)
+    absent: tuple[str, ...] = _texts(loaded, "absent")
+    if not absent:
+        raise ValueError("insights_api: absent names no column")
+    return absent
 
 
 def _column(loaded: Any) -> Column:

@@ -519,8 +519,8 @@ def _validate_api_absent(dataset: Dataset, names: set[str]) -> None:
         raise ValueError(
             f"insights_api names columns that do not exist: {sorted(unknown)}"
         )
-    if len(set(absent)) != len(absent):
-        raise ValueError("insights_api: absent repeats a column")
+    if twice := _twice(absent):
+        raise ValueError(f"insights_api: absent names {twice} twice")
     if dataset.partition_column in absent:
         raise ValueError(f"insights_api: {dataset.partition_column} dates the rows")
     # An array is never NULL in BigQuery: an absent one looks like an empty one.
@@ -529,9 +529,8 @@ def _validate_api_absent(dataset: Dataset, names: set[str]) -> None:
 
 
 def _validate_columns(columns: tuple[Column, ...]) -> None:
-    folded = [column.name.lower() for column in columns]
-    if len(set(folded)) != len(folded):
-        raise ValueError("column names repeat (BigQuery ignores case)")
+    if twice := _twice(column.name.lower() for column in columns):
+        raise ValueError(f"two columns are called {twice} (BigQuery ignores case)")
     for column in columns:
         if not is_column_name(column.name):
             raise ValueError(f"{column.name!r} is not a column name")

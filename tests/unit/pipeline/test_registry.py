@@ -115,7 +115,7 @@ def test_the_minimal_dataset_loads():
                 "type: TIMESTAMP}",
                 "type: TIMESTAMP}\n  - {name: PublishTime, type: DATE}",
             ),
-            "repeat",
+            "two columns are called publishtime",
         ),
         (
             ("type: TIMESTAMP}", "type: TIMESTAMP}\n  - {name: extra, type: STRING}"),
@@ -195,7 +195,7 @@ def test_what_the_api_lacks_is_told_once_and_is_no_array():
     column = "  - {name: unit, type: STRING}\n"
     text = MINIMAL + column + "insights_api: {absent: [unit]}\n"
     assert parse_dataset("X.yaml", text).api_absent == ("unit",)
-    with pytest.raises(RegistryError, match="repeats"):
+    with pytest.raises(RegistryError, match="names unit twice"):
         parse_dataset("X.yaml", text.replace("[unit]", "[unit, unit]"))
     with pytest.raises(RegistryError, match="arrays"):
         parse_dataset("X.yaml", text.replace("STRING}", "STRING, mode: REPEATED}"))

@@ -25,6 +25,7 @@ TAIL_LINES = 15
 KILL_SECONDS = 5.0
 
 Seen = TypeVar("Seen")
+Done = TypeVar("Done")
 
 
 class Child:
@@ -142,6 +143,21 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def unless(
+    stopped: asyncio.Event, work: Coroutine[Any, Any, Done]
+) -> Done | None:
+    """Does some work; None when the event comes first."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:

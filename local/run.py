@@ -4,9 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.request import urlopen
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -16,7 +15,7 @@ from local.data_folder import write_json
 from local.failure import PartFailedError
 from local.monitor import HTTP_SECONDS, Monitor
 from local.ports import LOOPBACK, choose_port
-from local.process import Child, together, wait_for_event
+from local.process import Child, together, unless, wait_for_event
 from local.progress import Progress
 from local.services import Plan, Services, starting_text
 from local.snapshot import Snapshot
@@ -35,8 +34,6 @@ LOOK_SECONDS = 0.5
 # The ledger grows with the run: looking at it may cost a fifth of the time, no more.
 LOOK_COST_FACTOR = 4
 STALL_SECONDS = 120.0
-
-Done = TypeVar("Done")
 
 
 class Run:
@@ -108,7 +105,7 @@ class Run:
     async def _go_on(self, stopped: asyncio.Event) -> None:
         """Starts everything and watches it until it is to end, or a part fails."""
         try:
-            if monitor := await _unless(stopped, self._start()):
+            if monitor := await unless(stopped, self._start()):
                 await self._watch(monitor, stopped)
         except PartFailedError as error:
             self.failure = error
@@ -231,21 +228,6 @@ class Stall:
             self._moved_at = now
             return True
         return False
-
-
-async def _unless(
-    stopped: asyncio.Event, work: Coroutine[Any, Any, Done]
-) -> Done | None:
-    """Does some work; None when the event comes first."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    return None
 
 
 def _healthy(url: str) -> bool | None:

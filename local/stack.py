@@ -27,7 +27,7 @@ from local.failure import PartFailedError, UserError
 from local.google_pubsub import Choice, PubsubUnavailableError, pubsub_command
 from local.iris_source import IrisSource, read_source
 from local.ports import LOOPBACK, choose_port, port_number
-from local.process import POLL_SECONDS, ROOT, wait_for_event
+from local.process import POLL_SECONDS, ROOT, unless, wait_for_event
 from local.progress import final_table, make_progress
 from local.quantity import positive
 from local.run import HEALTH_HOST, Run
@@ -185,7 +185,7 @@ async def _keep(services: Services) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        await services.start()
+        await unless(stopped, services.start())
         while not stopped.is_set():
             services.check()
             await wait_for_event(stopped, LOOK_SECONDS)

@@ -253,6 +253,20 @@ def test_a_part_that_dies_ends_the_run(tmp_path):
     wait_until_gone(tmp_path)
 
 
+def test_ctrl_c_ends_services_before_all_of_them_are_up(tmp_path):
+    command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
+    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + RUN_SECONDS
+    while not pids_of(tmp_path, "local pubsub"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=RUN_SECONDS)
+    assert up.returncode == 130
+    assert not (tmp_path / "logs" / "tables.log").exists(), "it made tables first"
+    wait_until_gone(tmp_path)
+
+
 def wait_for_messages(data: Path, expected: int) -> None:
     deadline = time.monotonic() + RUN_SECONDS
     sql = "SELECT SUM(messages) AS n FROM iris_ledger"

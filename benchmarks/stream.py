@@ -31,9 +31,7 @@ from benchmarks.streaming_graph import Point
 from benchmarks.usage import cpu_seconds
 from local import bigquery as local_bigquery
 from local.data_folder import DataFolder
-from local.ports import LOOPBACK
 from local.process import Child
-from local.pubsub import free_port
 from local.topics import SUBSCRIPTION, TOPIC, create_topics
 from pipeline.decoding import Message, decode, utc_now
 from pipeline.registry import load_registry
@@ -275,8 +273,7 @@ def _child(
 @contextmanager
 def _pubsub(folder: Path, sent: Sequence[Message]) -> Iterator[tuple[Child, str]]:
     """An embedded Pub/Sub that holds messages, and its address."""
-    port = str(free_port(LOOPBACK, None))
-    command = ["local", "pubsub", "--port", port, "--data", str(folder)]
+    command = ["local", "pubsub", "--port", "0", "--data", str(folder)]
     with _child(folder, "pubsub", command, {}) as child:
         host = asyncio.run(child.wait_for(child.ready_line, START_SECONDS))["host"]
         create_topics(host)

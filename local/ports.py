@@ -3,6 +3,7 @@
 import argparse
 import errno
 import fcntl
+import functools
 import os
 import random
 import socket
@@ -24,15 +25,24 @@ _claimed: dict[int, int] = {}
 _chosen: set[int] = set()
 
 
-def port_number(text: str) -> int:
+def port_number(text: str, least: int = 1) -> int:
     """Parses a port; for argparse.
+
+    Args:
+        text: What the user typed.
+        least: 0 where that means any free one.
 
     Raises:
         argparse.ArgumentTypeError: The text is none.
     """
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {MAX_PORT})")
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port ({least} to {MAX_PORT})"
+        )
     return int(text)
+
+
+port_or_any = functools.partial(port_number, least=0)
 
 
 def _claim(port: int) -> None:

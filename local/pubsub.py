@@ -21,6 +21,7 @@ from pathlib import Path
 import grpc
 
 from local.message_store import MessageStore
+from local.ports import LOOPBACK, port_or_any
 from local.pubsub_handlers import handlers
 from local.pubsub_service import PubSubService
 
@@ -38,9 +39,11 @@ SERVER_OPTIONS = [
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on")
     parser.add_argument(
-        "--port", type=_port, help=f"default: {DEFAULT_PORT}, or the next free one"
+        "--port",
+        type=port_or_any,
+        help=f"default: {DEFAULT_PORT}, or the next free one",
     )
     parser.add_argument(
         "--data",
@@ -83,12 +86,6 @@ async def _serve(store: MessageStore, host: str, port: int) -> None:
     print(json.dumps(ready), flush=True)
     await stopped.wait()
     await server.stop(STOP_SECONDS)
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
-    return int(text)
 
 
 def free_port(host: str, port: int | None) -> int:

@@ -23,6 +23,7 @@ from local.amqp import new_message
 from local.broker import Broker
 from local.control import control_app
 from local.demo import demo_messages
+from local.ports import LOOPBACK, port_or_any
 from local.quantity import positive
 from local.sample_folder import Sample, SampleFolder, SamplesError, iris_body
 from pipeline.registry import RegistryError, load_registry
@@ -40,7 +41,7 @@ MAX_LAG_SECONDS = 1.0
 FEED_BURST = 32
 """Messages enqueued between two looks at the network."""
 
-_LOCAL_HOSTS = ("127.0.0.1", "0.0.0.0", "::", "::1")  # noqa: S104 - compared only
+_LOCAL_HOSTS = (LOOPBACK, "0.0.0.0", "::", "::1")  # noqa: S104 - compared only
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +49,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=Path, metavar="DIR", help="replay <DATASET>/<message_id>"
     )
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK)
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port_or_any,
         help=f"AMQP port, 0: any free one (default: the first free from {AMQP_PORT})",
     )
     parser.add_argument(
-        "--control-port", type=_port, default=0, help="HTTP port (default: a free one)"
+        "--control-port",
+        type=port_or_any,
+        default=0,
+        help="HTTP port (default: a free one)",
     )
     parser.add_argument(
         "--rate",
@@ -159,7 +163,7 @@ async def _listen(broker: Broker, options: argparse.Namespace) -> int:
 
 async def _listen_control(control: web.AppRunner, port: int) -> int:
     with _naming_port(port):
-        await web.TCPSite(control, "127.0.0.1", port).start()
+        await web.TCPSite(control, LOOPBACK, port).start()
     return int(control.addresses[0][1])
 
 
@@ -189,12 +193,6 @@ def _announce(options: argparse.Namespace, port: int, control_port: int) -> None
         "queue": options.queue,
     }
     print(orjson.dumps(ready).decode(), flush=True)
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a port")
-    return int(text)
 
 
 def _count(text: str) -> int:

@@ -2,8 +2,9 @@
 
 import time
 from collections import deque
+from dataclasses import astuple
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -107,9 +108,8 @@ class LiveProgress:
         now = time.monotonic()
         self._activity.add(snapshot, now)
         line = headline(total(snapshot.ledger), self._activity.rate)
-        rows = [Text(f"{_clock()}  {line}")]
         table = active_table(snapshot, self._activity.last_seen, now)
-        self._live.update(Group(*rows, table), refresh=True)
+        self._live.update(Group(Text(f"{_clock()}  {line}"), table), refresh=True)
 
     def close(self) -> None:
         """Removes the table."""
@@ -180,18 +180,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _cells(counts: Counts) -> list[Any]:
-    return [
-        f"{number:,}"
-        for number in (
-            counts.messages,
-            counts.records,
-            counts.rows,
-            counts.duplicates,
-            counts.dead_letters,
-            counts.unmapped,
-        )
-    ]
+def _cells(counts: Counts) -> list[str]:
+    return [f"{number:,}" for number in astuple(counts)]
 
 
 def _clock() -> str:

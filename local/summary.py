@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -32,10 +33,10 @@ class Counts:
     unmapped: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(a + b for a, b in zip(self._all(), other._all(), strict=True)))
+        return Counts(*map(operator.add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Counts) -> Counts:
-        return Counts(*(a - b for a, b in zip(self._all(), other._all(), strict=True)))
+        return Counts(*map(operator.sub, astuple(self), astuple(other)))
 
     @property
     def unaccounted(self) -> int:
@@ -47,9 +48,6 @@ class Counts:
     def balanced(self) -> bool:
         """Whether every record ended as exactly one thing."""
         return self.unaccounted == 0
-
-    def _all(self) -> tuple[int, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 Ledger = Mapping[str, Counts]

@@ -25,11 +25,9 @@ from sql.discovery.acceptance import (
     write_registry,
 )
 from sql.discovery.datasets import new_datasets
-from sql.discovery.fields import UnknownField, unknown_fields
+from sql.discovery.fields import unknown_fields
 from sql.discovery.report import as_json, as_table
 from sql.place import add_place_options, client_of, place_of
-
-__all__ = ["UnknownField", "unknown_fields"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

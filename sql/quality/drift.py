@@ -6,7 +6,7 @@ Nothing is lost, as their values are in `extra`; but no query finds them there.
 from collections.abc import Iterator
 
 from pipeline.registry import Registry
-from sql.drift import unknown_fields
+from sql.discovery.fields import unknown_fields
 from sql.quality.context import Context, Result, Status
 
 NAME = "drift"

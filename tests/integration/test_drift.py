@@ -20,7 +20,8 @@ from pipeline.usage import UsageError
 from sql.__main__ import main
 from sql.apply import apply_tables
 from sql.discovery.acceptance import TablesBehindError, Wishes, bring_about
-from sql.drift import accept, unknown_fields
+from sql.discovery.fields import unknown_fields
+from sql.drift import accept
 from sql.tables import UNMAPPED, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 

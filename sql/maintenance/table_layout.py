@@ -164,8 +164,8 @@ def _day_column(
         and field.field_type in DAY_KINDS
         and field.mode != "REPEATED"
     }
-    base = table.table_id.removesuffix("_iris")
-    events = [d.event_time for d in registry.values() if d.table == f"{base}_iris"]
+    stem = table.table_id.removesuffix("_iris")
+    events = [d.event_time for d in registry.values() if d.stem == stem]
     wanted = [named] if named else [_partition_column(table), "settlementDate", *events]
     for name in wanted:
         if name and name.lower() in days:

@@ -98,7 +98,7 @@ def check(context: Context) -> Iterator[Result]:
 
 
 def _source(context: Context, dataset: Dataset) -> str:
-    unified = dataset.table.removesuffix("_iris") + "_unified"
+    unified = f"{dataset.stem}_unified"
     return unified if unified in context.tables else dataset.table
 
 

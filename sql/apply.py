@@ -19,9 +19,10 @@ from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
 from pipeline.registry import Registry, load_registry
+from pipeline.values import EXACT_FLOAT
 from sql import tables
 from sql.place import add_place_options, client_of, existing_tables
-from sql.schemas import MAX_EXACT, Merged, merged_schema, type_text
+from sql.schemas import Merged, merged_schema, type_text
 from sql.tables import Table
 from sql.templates import quoted
 from sql.views import definitions, historic
@@ -199,7 +200,7 @@ def _has_inexact(client: bigquery.Client, name: str, paths: Sequence[str]) -> bo
     """Whether a column holds an integer that FLOAT64 cannot."""
     beyond = " OR ".join(
         f"{'.'.join(map(quoted, path.split('.')))} "
-        f"NOT BETWEEN {-MAX_EXACT} AND {MAX_EXACT}"
+        f"NOT BETWEEN {-EXACT_FLOAT} AND {EXACT_FLOAT}"
         for path in paths
     )
     # Names come from the table's own schema.

@@ -23,8 +23,6 @@ _TYPES = {
 # (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language
 # #alter_column_set_data_type_statement).
 WIDENINGS = frozenset({("INT64", "FLOAT64")})
-# Every integer up to it is a double (IEEE 754: 53 bits).
-MAX_EXACT = 2**53
 
 
 @dataclass(slots=True)

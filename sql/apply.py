@@ -33,9 +33,6 @@ PARALLEL_REQUESTS = 8
 # A view takes a second or so. A script spares the way there and back; one that is too
 # long is slow in the local BigQuery, which keeps its text with each statement.
 VIEWS_PER_SCRIPT = 10
-# Whether a view is up to date is told by its label, since BigQuery gives the text of a
-# query back in a form of its own.
-LABEL = "definition"
 
 
 @dataclass(slots=True)
@@ -243,7 +240,7 @@ def apply_views(
         item = existing.get(view.name)
         if item and item.table_type != "VIEW":
             outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
-        elif item and item.labels.get(LABEL) == view.fingerprint:
+        elif item and item.labels.get(definitions.LABEL) == view.fingerprint:
             outcome.unchanged.append(view.name)
         else:
             waiting.append(view)

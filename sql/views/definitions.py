@@ -18,6 +18,9 @@ from sql.templates import fill, literal, quoted
 from sql.views import historic
 from sql.views.conversions import with_extra
 
+# Whether a view is up to date is told by its label, since BigQuery gives the text of a
+# query back in a form of its own.
+LABEL = "definition"
 HELD = "iris_held"
 # What `iris_held` reads, besides the tables of the datasets.
 HELD_SOURCES = (DEAD_LETTERS.name, UNMAPPED.name, REPLAYS.name)
@@ -130,7 +133,7 @@ def create_statement(view: View, place: str) -> str:
     return (
         f"CREATE OR REPLACE VIEW {quoted(f'{place}.{view.name}')} (\n{columns}\n)\n"
         f"OPTIONS (\n  description = {literal(view.description)},\n"
-        f'  labels = [("definition", "{view.fingerprint}")]\n'
+        f'  labels = [("{LABEL}", "{view.fingerprint}")]\n'
         f")\nAS\n{view.query.strip()};\n"
     )
 

@@ -214,16 +214,14 @@ def duplicate(
         place: The deployment.
     """
     name = "duplicate"
-    compact = f"{place.sql('apply')}; then run this again"
+    todo = f"{place.sql('apply')}; then run this again"
     (copy,) = (each for each in run.messages if each.expected.duplicates)
     copies, records = found.copies[copy.message_id], found.records[copy.message_id]
     if not records:
         return unknown(name, "its rows were not seen")
     shown = None if unified is None else unified.get(copy.message_id, 0)
     if shown is not None and shown != records:
-        return failed(
-            name, f"_unified shows {shown} rows of {records} records", compact
-        )
+        return failed(name, f"_unified shows {shown} rows of {records} records", todo)
     apart = found.apart_seconds[copy.message_id]
     if copies > records and apart >= TOGETHER_SECONDS:
         once = "_unified shows them once" if shown else "_unified was not asked"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from types import TracebackType
 
 from cloud.place import Place
 
@@ -34,12 +33,7 @@ class LocalDrain:
     def __enter__(self) -> LocalDrain:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()  # after the round in hand
         try:
             self._process.wait(STOP_SECONDS)

@@ -13,6 +13,8 @@ from google.oauth2.credentials import Credentials
 from requests import Response, Session
 from requests.exceptions import RequestException
 
+from pipeline.subscription import first_line
+
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ANSWER_SECONDS = 30.0
 # Long enough for a dozen questions.
@@ -89,8 +91,7 @@ class GoogleApi:
                 method, f"{root}/{path}", timeout=ANSWER_SECONDS, **options
             )
         except (RequestException, GoogleAuthError) as error:
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RefusedError(0, f"{host}: {text}") from None
+            raise RefusedError(0, f"{host}: {first_line(error)}") from None
         return _document(host, response)
 
 

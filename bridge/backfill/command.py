@@ -154,11 +154,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         SettingsError: An option or a setting must be corrected.
     """
-    command = Command(options, settings.destination_from_process())
-    try:
-        return command.run()
-    except KeyboardInterrupt:  # before there was anything to finish
-        return INTERRUPTED
+    return Command(options, settings.destination_from_process()).run()
 
 
 class Command:

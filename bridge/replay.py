@@ -195,13 +195,6 @@ class Report:
         """The sum of a column of `COLUMNS`."""
         return sum(row[column] for row in self.counts.values())
 
-    def _absent(self, reason: str) -> int:
-        return sum(
-            row["no payload"]
-            for (_, held), row in self.counts.items()
-            if held == reason
-        )
-
     def show(self, *, dry_run: bool) -> None:
         """Prints the table, and what to do about the rest."""
         if not self.counts:
@@ -224,7 +217,8 @@ class Report:
                 f"{unknown:,} are of datasets that the registry does not know: "
                 "`python -m sql drift` shows them"
             )
-        if unreadable := self._absent(UNREADABLE):
+        files = (row for (_, why), row in self.counts.items() if why == UNREADABLE)
+        if unreadable := sum(row["no payload"] for row in files):
             print(
                 f"{unreadable:,} are files that could not be read, which `error` in "
                 "iris_held names: `python -m pipeline --files` reads them again"

@@ -16,7 +16,7 @@ COLUMNS = {
     "gone": "gone",
     "failed": "failed",
 }
-ALWAYS = ("listed",)
+MAX_COMPLAINTS = 20
 
 
 class Tally:
@@ -26,8 +26,6 @@ class Tally:
         bytes_published: Body bytes, as sent.
         complaints: What went wrong, one line each, the first ones only.
     """
-
-    MAX_COMPLAINTS = 20
 
     def __init__(self, listed: str = COLUMNS["listed"]) -> None:
         """Counts nothing yet; `listed` heads the column of what a source has."""
@@ -44,7 +42,7 @@ class Tally:
     def complain(self, name: str, dataset: str, text: str) -> None:
         """Counts a message that could not be had, and keeps the reason."""
         self.add(name, dataset)
-        if len(self.complaints) < self.MAX_COMPLAINTS:
+        if len(self.complaints) < MAX_COMPLAINTS:
             self.complaints.append(text)
         else:
             self.unsaid += 1
@@ -60,7 +58,7 @@ class Tally:
             columns: Names to show even where nothing was counted.
         """
         shown = [
-            name for name in COLUMNS if name in (*ALWAYS, *columns) or self.total(name)
+            name for name in COLUMNS if name in ("listed", *columns) or self.total(name)
         ]
         rows = [
             [

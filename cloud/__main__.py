@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
     name = parser.parse_args(arguments[:1]).command
     parser = OneLineParser(prog=f"python -m cloud {name}", description=COMMANDS[name])
-    module = importlib.import_module(f"cloud.{name}")
-    module.configure(parser)
     try:
+        module = importlib.import_module(f"cloud.{name}")
+        module.configure(parser)
         return int(module.run(parser.parse_args(arguments[1:])))
     except UsageError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -1,5 +1,7 @@
 """`python -m cloud`: what every command of it does alike."""
 
+import importlib
+
 import pytest
 
 from cloud.__main__ import main
@@ -18,3 +20,11 @@ def test_no_command_is_a_users_mistake(capsys):
         main([])
     assert ended.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_a_command_loads_ends_without_a_traceback(monkeypatch):
+    def interrupted(_name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert main(["smoke", "--project", "my-project"]) == 130

@@ -63,7 +63,7 @@ DEAD_LETTERS = Table(
     (
         _text("dead_letter_id", "The same letter has the same id."),
         _text("failed_utc", "When it failed.", "TIMESTAMP"),
-        _text("stage", "The step that failed: decode, coerce or write."),
+        _text("stage", "The step that failed: read, decode, coerce or write."),
         _text("reason", "The reason code."),
         _text("error", "What was wrong: the column and the value."),
         *_MESSAGE_COLUMNS[:2],

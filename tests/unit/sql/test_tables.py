@@ -3,10 +3,18 @@
 import pytest
 
 from pipeline.ledger import COUNTS
+from pipeline.reasons import Stage
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from sql.__main__ import main
 from sql.schemas import merged_schema, schema_field, type_text
-from sql.tables import LEDGER, Table, all_tables, create_statement, dataset_table
+from sql.tables import (
+    DEAD_LETTERS,
+    LEDGER,
+    Table,
+    all_tables,
+    create_statement,
+    dataset_table,
+)
 
 REGISTRY = load_registry()
 
@@ -181,3 +189,8 @@ def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
     assert main(["apply", "--project", "some-project"]) == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_every_step_that_makes_dead_letters_is_described():
+    (stage,) = (column for column in DEAD_LETTERS.columns if column.name == "stage")
+    assert [step for step in Stage if step not in stage.description] == []

@@ -16,6 +16,7 @@ RETENTION = dt.timedelta(days=7)
 ACK_SECONDS = 60
 # High: a message is not to be given up while BigQuery is away for some minutes.
 DELIVERY_ATTEMPTS = 50
+DEAD_LETTERS = "dead-letter topic"
 
 
 def missing(place: Place) -> Finding:
@@ -108,7 +109,28 @@ def dead_letters(
         place: The deployment.
         streams: Whether Dataflow reads the subscription; None where it is not known.
     """
-    name = "dead-letter topic"
+    topic = subscription.dead_letter_policy.dead_letter_topic
+    if streams and topic:
+        return failed(
+            DEAD_LETTERS,
+            f"{place.subscription} has one, which Dataflow does not support",
+            f"gcloud pubsub subscriptions update {place.subscription} "
+            f"--clear-dead-letter-policy --project {place.project}",
+        )
+    if streams:
+        return ok(DEAD_LETTERS, "none, as Dataflow reads the subscription")
+    if not topic and streams is None:
+        return unknown(
+            DEAD_LETTERS,
+            f"{place.subscription} has none: fine where Dataflow reads it, and a "
+            "drain needs one; whether Dataflow does is not known",
+        )
+    return _of_drain(subscription, readers, place)
+
+
+def _of_drain(
+    subscription: Any, readers: Sequence[str] | None, place: Place
+) -> Finding:
     topic = subscription.dead_letter_policy.dead_letter_topic
     wanted = f"{place.topic}-dead-letters"
     update = (
@@ -116,32 +138,14 @@ def dead_letters(
         f"{wanted} --max-delivery-attempts {DELIVERY_ATTEMPTS} "
         f"--project {place.project}"
     )
-    create = f"gcloud pubsub topics create {wanted} --project {place.project}"
-    if streams and topic:
-        return failed(
-            name,
-            f"{place.subscription} has one, which Dataflow does not support",
-            f"gcloud pubsub subscriptions update {place.subscription} "
-            f"--clear-dead-letter-policy --project {place.project}",
-        )
-    if streams:
-        return ok(name, "none, as Dataflow reads the subscription")
-    if not topic and streams is None:
-        return unknown(
-            name,
-            f"{place.subscription} has none: fine where Dataflow reads it, and a "
-            "drain needs one; whether Dataflow does is not known",
-        )
-    if not topic:
-        return failed(
-            name, f"{place.subscription} has none", f"{create}, then: {update}"
-        )
-    if readers is None:
-        return failed(name, f"{topic} does not exist", f"{create}, then: {update}")
+    if not topic or readers is None:
+        seen = f"{topic} does not exist" if topic else f"{place.subscription} has none"
+        create = f"gcloud pubsub topics create {wanted} --project {place.project}"
+        return failed(DEAD_LETTERS, seen, f"{create}, then: {update}")
     short = topic.rpartition("/")[2]
     if not readers:
         return failed(
-            name,
+            DEAD_LETTERS,
             f"{topic} has no subscription, so it keeps nothing",
             f"gcloud pubsub subscriptions create {short} --topic {short} "
             f"--expiration-period never --project {place.project}",
@@ -149,12 +153,13 @@ def dead_letters(
     attempts = subscription.dead_letter_policy.max_delivery_attempts
     if attempts < DELIVERY_ATTEMPTS:
         return failed(
-            name,
+            DEAD_LETTERS,
             f"a message is given up after {attempts} attempts, "
             f"{DELIVERY_ATTEMPTS} outlast an absence of BigQuery",
             update,
         )
-    return ok(name, f"{short}, read by {len(readers)}, after {attempts} attempts")
+    seen = f"{short}, read by {len(readers)}, after {attempts} attempts"
+    return ok(DEAD_LETTERS, seen)
 
 
 def _days(duration: dt.timedelta) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from local.failure import UserError
-from local.process import ROOT
+from local.process import ROOT, output_of
 
 ENVIRONMENT = ROOT / ".venv-bigquery"
 LOCK_FILE = Path(__file__).with_name("bigquery-requirements.lock")
@@ -98,9 +98,9 @@ def _find_python() -> str | None:
     for version in PYTHON_VERSIONS:
         installed = sorted(pyenv.glob(f"versions/{version}*/bin/python"), reverse=True)
         for candidate in (f"python{version}", "python3", *map(str, installed)):
-            if _output([candidate, "-c", VERSION_PROGRAM]) == version:
+            if output_of([candidate, "-c", VERSION_PROGRAM]) == version:
                 return candidate
-        managed = _output([find_uv_bin(), "python", "find", version])
+        managed = output_of([find_uv_bin(), "python", "find", version])
         if managed:
             return managed
     return None
@@ -114,8 +114,8 @@ def _fetch_python() -> str:
     """
     _say(f"no Python {FETCHED_VERSION} on this machine: fetching one")
     uv = find_uv_bin()
-    _output([uv, "python", "install", "--no-bin", FETCHED_VERSION])
-    python = _output([uv, "python", "find", "--managed-python", FETCHED_VERSION])
+    output_of([uv, "python", "install", "--no-bin", FETCHED_VERSION])
+    python = output_of([uv, "python", "find", "--managed-python", FETCHED_VERSION])
     if not python:
         raise UserError(
             f"the local BigQuery needs Python {FETCHED_VERSION}: there is none here and"
@@ -166,15 +166,6 @@ def _install_with_pip(python: str) -> str | None:
 def _requirements() -> list[str]:
     # --no-deps: DuckDB is held below what local-bigquery declares.
     return ["--no-deps", "--require-hashes", "-r", str(LOCK_FILE)]
-
-
-def _output(command: Sequence[str]) -> str | None:
-    """Returns what a command prints, or None when it does not run or fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
 
 
 def _problem(

@@ -8,18 +8,19 @@ whoever uses it must create them anew and publish again. The embedded one
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
 import grpc
 
+from local.process import output_of
+
 Choice = Literal["google", "embedded"]
 
 JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
 # `gcloud info` takes one to several seconds; a JVM tells its version in 0.1 s.
-TOOL_TIMEOUT_SECONDS = 30
+TOOL_SECONDS = 30
 # gRPC's own first retry comes after 1 s, which a server ready in 0.5 s need not wait.
 RECONNECT_MILLISECONDS = 50
 
@@ -78,7 +79,7 @@ def missing() -> str:
 def find_java() -> str | None:
     """Returns a Java that runs: on a Mac a stub stands in where none is installed."""
     java = shutil.which("java")
-    if java and _output([java, "-version"]) is not None:
+    if java and output_of([java, "-version"], TOOL_SECONDS) is not None:
         return java
     return None
 
@@ -95,7 +96,8 @@ def find_jar() -> Path | None:
     beside = _jar_under(Path(gcloud).resolve().parent.parent)
     if beside:
         return beside
-    root = _output([gcloud, "info", "--format=value(installation.sdk_root)"])
+    info = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    root = output_of(info, TOOL_SECONDS)
     return _jar_under(Path(root)) if root else None
 
 
@@ -125,18 +127,3 @@ def _jar_under(root: Path) -> Path | None:
 
 def _version(jar: Path) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", jar.name)]
-
-
-def _output(command: list[str]) -> str | None:
-    """Returns what a program prints, or None when it fails."""
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=TOOL_TIMEOUT_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

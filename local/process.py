@@ -134,6 +134,17 @@ class Child:
         return await self.ended(KILL_SECONDS)
 
 
+def output_of(command: Sequence[str], seconds: float | None = None) -> str | None:
+    """What a program prints; None where it does not run, fails, or takes too long."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=seconds
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
 async def together(*works: Coroutine[Any, Any, None]) -> None:
     """Does several things at once; the first failure ends the others and is raised."""
     tasks = [asyncio.create_task(work) for work in works]

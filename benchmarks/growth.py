@@ -22,8 +22,8 @@ from benchmarks.measurement import Measurement, Target
 from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
 from benchmarks.warehouse import Warehouse, serving
 from local.generator import generate_message
-from local.google_pubsub import pubsub_command, wait_until_ready
-from local.ports import LOOPBACK, choose_port
+from local.google_pubsub import pubsub_command
+from local.ports import LOOPBACK
 from local.process import Child
 from local.topics import SUBSCRIPTION, TOPIC, create_topics
 from pipeline.plans import OWN_TABLES
@@ -46,7 +46,6 @@ MEMORY_TARGET = Target(1.2, at_most=True)
 TURNS = 2
 PUBLISH_SECONDS = 120.0
 START_SECONDS = 60.0
-USUAL_PORT = 8085
 STOP_SECONDS = 10.0
 
 
@@ -182,15 +181,14 @@ def _corpus(messages: int, records: int) -> Iterator[File]:
 @contextmanager
 def _pubsub(work: Path) -> Iterator[str]:
     """The address of an embedded Pub/Sub that runs."""
-    port = choose_port(None, USUAL_PORT, "Pub/Sub")
     folder = work / "pubsub"
     folder.mkdir()
-    _, command = pubsub_command("embedded", LOOPBACK, port, folder)
+    _, command = pubsub_command("embedded", LOOPBACK, 0, folder)
     server = Child("Pub/Sub", command, work / "pubsub.log")
     try:
-        wait_until_ready(LOOPBACK, port, START_SECONDS)
-        create_topics(f"{LOOPBACK}:{port}")
-        yield f"{LOOPBACK}:{port}"
+        ready = asyncio.run(server.wait_for(server.ready_line, START_SECONDS))
+        create_topics(ready["host"])
+        yield ready["host"]
     finally:
         asyncio.run(server.stop(STOP_SECONDS))
 

@@ -121,7 +121,8 @@ class Coercer:
                         Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
                     )
                 keys, kinds = tuple(record), tuple(map(type, record.values()))
-                if keys != shape or kinds != types:
+                # Asked again while there is no proof: it may come with the next time.
+                if own_row is never or keys != shape or kinds != types:
                     shape, types = keys, kinds
                     own_row = self._proofs.of(shape, types)
                 if not exact and (found := own_row(record)):

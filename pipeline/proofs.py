@@ -44,8 +44,6 @@ _BOUNDS = {
     "FLOAT64": f"-{EXACT_FLOAT} < {{v}} < {EXACT_FLOAT}",
     "DATE": "({v} in dates or is_date({v}))",
     "TIMESTAMP": "({v} in timestamps or is_timestamp({v}))",
-    "RECORD": "{v}_holds({v})",
-    "REPEATED RECORD": "all(map({v}_holds, {v}))",
 }
 
 
@@ -87,12 +85,22 @@ class Proofs:
             self._proofs[form] = None  # compiled when it comes again
         return proof or never
 
-    def holds(self, value: Any) -> bool:
-        """Whether a nested value is a record that these columns hold as it is."""
-        if type(value) is not dict:
-            return False
-        proof = self.of(tuple(value), tuple(map(type, value.values())))
-        return proof(value) is not None
+    def is_tidy(self, nested: Any) -> bool | None:
+        """Whether a nested record is its own row and canonical as it stands.
+
+        Returns:
+            None where it is not proved to be a record of these columns at all.
+        """
+        if type(nested) is not dict:
+            return None
+        proof = self.of(tuple(nested), tuple(map(type, nested.values())))
+        found = proof(nested)
+        return found and found[0] is found[1] is nested
+
+    def are_tidy(self, nested: list[Any]) -> bool | None:
+        """The same of the elements of an array, all of them."""
+        found = [self.is_tidy(record) for record in nested]
+        return None if None in found else False not in found
 
     def _compiled(self, shape: Shape, types: Types) -> Proof:
         values = [
@@ -109,12 +117,12 @@ class Proofs:
 
 def _compiled(values: list[_Value]) -> Proof:
     bounds = [bound for value in values for bound in value.bounds]
-    # In the canonical form a whole number has no fraction. What is nested is always
-    # taken for untidy: what it holds is not looked at twice.
+    # In the canonical form a whole number has no fraction.
     untidy = [f"{value.name}.is_integer()" for value in values if value.type is float]
     nested = [value for value in values if value.type in (dict, list)]
-    if nested:
-        untidy = ["True"]
+    for value in nested:
+        bounds.append(f"(t{value.name} := {value.name}_tidy({value.name})) is not None")
+        untidy.append(f"not t{value.name}")
     has_nulls = any(value.type is type(None) for value in values)
     tidy = "without_nulls(record)" if has_nulls else "record, record"
     # Only names of ours enter the source; those of fields never do.
@@ -136,7 +144,9 @@ def _compiled(values: list[_Value]) -> Proof:
         "tidied": _tidied_deep if nested else _tidied,
     }
     for value in nested:
-        scope[f"{value.name}_holds"] = Proofs(value.column.fields).holds
+        proofs = Proofs(value.column.fields)
+        is_tidy = proofs.is_tidy if value.type is dict else proofs.are_tidy
+        scope[f"{value.name}_tidy"] = is_tidy
     exec(source, scope)  # noqa: S102
     proof: Proof = scope["own_row"]
     return proof

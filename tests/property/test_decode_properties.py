@@ -168,6 +168,7 @@ OF_DATASETS = st.sampled_from(NAMES).flatmap(
 
 
 @given(OF_DATASETS)
+@example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.5}}))
 @example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.0}}))
 @example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": None}}))
 def test_a_record_has_one_id_and_one_row_however_often_its_form_came(of_dataset):

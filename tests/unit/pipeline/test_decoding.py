@@ -274,6 +274,7 @@ def test_unknown_fields_go_to_extra_under_their_path():
         ({"capacity": 1}, "outageProfile: {'capacity': 1} is no array"),
         ([7], "outageProfile[0]: 7 is no object"),
         ([None], "outageProfile[0]: None is no object"),
+        ([[{"capacity": 1}]], "outageProfile[0]: [{'capacity': 1}] is no object"),
         (
             [{"startTime": "soon"}],
             "outageProfile[0].startTime: 'soon' is not a time",
@@ -281,8 +282,23 @@ def test_unknown_fields_go_to_extra_under_their_path():
     ],
 )
 def test_nested_faults_are_named_by_their_path(profile, said):
-    (letter,) = decoded("REMIT", {"outageProfile": profile}).dead_letters
-    assert letter.error == said
+    # From the second time on, a form is proved by code compiled for it.
+    letters = decoded("REMIT", *[{"outageProfile": profile}] * 3).dead_letters
+    assert [letter.error for letter in letters] == [said] * 3
+
+
+@pytest.mark.parametrize(
+    ("dataset", "record"),
+    [
+        ("DISPTAV", {"bmUnit": "T_A-1", "pairVolumes": {"negative1": -1.5}}),
+        ("REMIT", {"mrid": "a", "outageProfile": [{"capacity": 1}, {"capacity": 2.5}]}),
+        ("REMIT", {"mrid": "a", "outageProfile": []}),
+    ],
+)
+def test_a_nested_record_that_is_its_own_row_is_not_copied(dataset, record):
+    typed = decoded(dataset, *[record] * 3).records
+    assert [one.row for one in typed] == [record] * 3
+    assert typed[-1].row is typed[-1].record
 
 
 def test_half_a_surrogate_pair_is_a_dead_letter_with_its_text():

@@ -330,10 +330,25 @@ def parse_dataset(file_name: str, text: str) -> Dataset:
     return dataset
 
 
+# The C loader reads the 89 files in 0.2 s instead of 1.5 s.
+_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SAFE_LOADER):
+    """Refuses a key that comes twice, of which YAML takes the last without a word."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"{key.value} comes twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _load_yaml(text: str) -> Any:
-    # The C loader reads the 89 files in 0.2 s instead of 1.5 s.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe ones
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe one
 
 
 def _dataset(loaded: Any) -> Dataset:

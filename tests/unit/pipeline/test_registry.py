@@ -152,6 +152,8 @@ def test_the_minimal_dataset_loads():
         (("{name: publishTime, type: TIMESTAMP}", "publishTime"), "not a mapping"),
         (("type: TIMESTAMP", "type: TIMESTAMP, unit: 1"), "unit is 1, no text"),
         (("name: publishTime", "name: no"), "name is False, no text"),
+        (("group: g", "group: g\ntitle: Another"), "title comes twice"),
+        (("type: TIMESTAMP", "type: DATE, type: TIMESTAMP"), "type comes twice"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(change, said):

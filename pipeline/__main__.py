@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -117,11 +118,12 @@ def parse(arguments: list[str]) -> PipelineOptions:
     Raises:
         UsageError: It asks for something that cannot be run.
     """
+    unknown = _unknown(arguments)
     options = PipelineOptions(arguments)
     ours = options.view_as(IrisOptions)
     google = options.view_as(GoogleCloudOptions)
     # The launcher of a template adds options of its own.
-    if not google.template_location and (unknown := _unknown(arguments)):
+    if not google.template_location and unknown:
         raise UsageError(f"unknown option {unknown[0]}")
     standard = options.view_as(StandardOptions)
     if ours.subscription and not ours.drain and not runs_here(options):
@@ -152,9 +154,20 @@ def _require_one_worker(options: PipelineOptions) -> None:
     direct.direct_num_workers = 1
 
 
+class _Parser(_BeamArgumentParser):
+    """Beam's own answers a wrong value with the usage of all its options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
 def _unknown(arguments: list[str]) -> list[str]:
-    """The arguments that neither we nor Beam know; Beam itself only logs them."""
-    parser = _BeamArgumentParser(allow_abbrev=False)
+    """The arguments that neither we nor Beam know; Beam itself only logs them.
+
+    Raises:
+        UsageError: A known one lacks its value, or has a wrong one.
+    """
+    parser = _Parser(allow_abbrev=False)
     for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
         if "_add_argparse_args" in vars(options):
             options._add_argparse_args(parser)

@@ -53,6 +53,8 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
         (["--files=x", "--project=p", "--dedup_horizon_hours=day"], "above 0"),
         (["--files=x", "--project=p", "--frobnicate=1"], "--frobnicate"),
         (["--files=x", "--project=p", "stray"], "stray"),
+        ([*DRAIN, "--every"], "--every: expected one argument"),
+        ([*DRAIN, "--num_workers=some"], "--num_workers: invalid int value"),
     ],
 )
 def test_a_mistake_is_refused(arguments, said):

@@ -109,6 +109,8 @@ def run(options: argparse.Namespace) -> int:
         SettingsError: The user must correct something.
     """
     destination = settings.destination_from_process()
+    if options.since and options.until and options.since >= options.until:
+        raise settings.SettingsError("--until must be later than --since")
     place = warehouse.place_of(options, destination)
     report = Report()
     try:

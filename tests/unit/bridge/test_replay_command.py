@@ -45,6 +45,11 @@ def test_a_wrong_option_is_one_line_and_code_2(options, capsys):
     assert options[0] in complaint(capsys)
 
 
+def test_a_span_that_ends_before_it_begins_is_one_line_and_code_2(capsys):
+    assert main(["replay", "--since", "2026-05-07", "--until", "2026-05-06"]) == 2
+    assert "--until must be later than --since" in complaint(capsys)
+
+
 def test_a_missing_topic_is_one_line_and_code_2(monkeypatch, capsys):
     monkeypatch.delenv("PUBSUB_TOPIC")
     assert main(["replay"]) == 2

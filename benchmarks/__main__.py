@@ -19,6 +19,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.measurement import Measurement
+from pipeline.usage import OneLineParser
 
 # Each is a module of this package with `measure(scale) -> Iterator[Measurement]`.
 PARTS = {
@@ -64,9 +65,12 @@ def _measure(name: str, scale: float) -> Iterator[Measurement]:
 
 
 def _scale(text: str) -> float:
-    scale = float(text)
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
     if not 0 < scale < math.inf:
-        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return scale
 
 
@@ -88,7 +92,7 @@ def _options() -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parts = "\n".join(f"  {name:10} {text}" for name, text in PARTS.items())
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m benchmarks",
         description=f"{__doc__}\nparts:\n{parts}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -106,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         default=RESULTS,
-        help="where the figures go; the plot goes beside it",
+        help="where the figures go; the plot goes beside it (default: %(default)s)",
     )
     return parser
 

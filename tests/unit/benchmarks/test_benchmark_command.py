@@ -31,7 +31,8 @@ def test_a_scale_is_a_number_above_0(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, "--scale", scale)
-    assert "--scale: " in capsys.readouterr().err.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--scale: '{scale}' is no number above 0" in line
 
 
 @pytest.mark.parametrize("output", ["missing/x.json", ".", "x.png", "x"])

@@ -5,6 +5,7 @@ import importlib
 import pytest
 
 from cloud.__main__ import main
+from pipeline import registry
 
 
 def test_a_mistake_that_a_command_finds_is_one_line_and_code_2(monkeypatch, capsys):
@@ -13,6 +14,18 @@ def test_a_mistake_that_a_command_finds_is_one_line_and_code_2(monkeypatch, caps
     assert main(["smoke", "--project", "my-project"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("python -m cloud smoke: BIGQUERY_EMULATOR_HOST is set and ")
+
+
+def test_a_wrong_dataset_file_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
+    (tmp_path / "FREQ.yaml").write_text("name: [")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    registry.load_registry.cache_clear()
+    try:
+        assert main(["smoke", "--project", "my-project"]) == 2
+    finally:
+        registry.load_registry.cache_clear()
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("python -m cloud smoke: pipeline/datasets/FREQ.yaml: ")
 
 
 def test_no_command_is_a_users_mistake(capsys):

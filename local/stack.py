@@ -246,7 +246,7 @@ def _plan(
         pubsub_port=_given_port("PUBSUB_PORT"),
         bigquery_port=_given_port("BIGQUERY_PORT"),
         mode=_mode(options.mode),
-        archive=ROOT / Path(options.archive).expanduser() if options.archive else None,
+        archive=_archive(options.archive),
         rate=_rate(options.rate),
     )
 
@@ -273,6 +273,15 @@ def _pubsub(text: str) -> Choice | None:
     except PubsubUnavailableError as error:
         raise UserError(str(error)) from None
     return choice
+
+
+def _archive(text: str) -> Path | None:
+    if not text:
+        return None
+    folder = ROOT / Path(text).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"ARCHIVE is {text!r}, which is no folder")
+    return folder
 
 
 def _rate(text: str) -> float | None:

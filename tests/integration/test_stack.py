@@ -283,6 +283,7 @@ def wait_for_messages(data: Path, expected: int) -> None:
         (["--until", "done"], {}, "UNTIL is 'done'"),
         (["--pubsub", "kafka"], {}, "PUBSUB is 'kafka'"),
         (["--mode", "batch"], {}, "MODE is 'batch'"),
+        (["--archive", "README.md"], {}, "ARCHIVE is 'README.md'"),
         ([], {"IRIS_CLIENT_ID": "id"}, "IRIS_CLIENT_SECRET"),
         ([], {"BIGQUERY_PORT": "TAKEN"}, "BIGQUERY_PORT"),
         ([], {"HEALTH_PORT": "TAKEN"}, "HEALTH_PORT"),

@@ -166,12 +166,18 @@ def _running_host(data: DataFolder) -> str | None:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("--host", default=LOOPBACK, help="address to listen on")
+    parser.add_argument(
+        "--host", default=LOOPBACK, help="address to listen on (default: %(default)s)"
+    )
     parser.add_argument(
         "--port", type=port_number, help=f"default: {USUAL_PORT}, or a free one"
     )
     add_data_option(parser)
-    parser.add_argument("--project", default=PROJECT)
+    parser.add_argument(
+        "--project",
+        default=PROJECT,
+        help="the project of unqualified names (default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add_data_option(parser)
     parser.set_defaults(rest=[])
+    parser.epilog = "All other options are those of `python -m sql check`."
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,13 +6,16 @@ Options that it does not know are those of `python -m pipeline --drain`.
 import argparse
 
 from local import bigquery, command_there
-from local.command_there import configure
 from local.data_folder import DataFolder
 from local.failure import UserError
 from local.topics import SUBSCRIPTION
 from pipeline.__main__ import main as pipeline
 
-__all__ = ["configure", "run"]
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    command_there.configure(parser)
+    parser.epilog = "All other options are those of `python -m pipeline --drain`."
 
 
 def run(options: argparse.Namespace) -> int:

@@ -39,7 +39,11 @@ SERVER_OPTIONS = [
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("--host", default=LOOPBACK, help="address to listen on")
+    parser.add_argument(
+        "--host",
+        default=LOOPBACK,
+        help="address to listen on (default: %(default)s)",
+    )
     parser.add_argument(
         "--port",
         type=port_or_any,

@@ -6,11 +6,14 @@ Options that it does not know are those of `python -m bridge replay`.
 import argparse
 
 from local import command_there
-from local.command_there import configure
 from local.data_folder import DataFolder
 from local.failure import UserError
 
-__all__ = ["configure", "run"]
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    command_there.configure(parser)
+    parser.epilog = "All other options are those of `python -m bridge replay`."
 
 
 def run(options: argparse.Namespace) -> int:

@@ -49,7 +49,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=Path, metavar="DIR", help="replay <DATASET>/<message_id>"
     )
-    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument(
+        "--host",
+        default=LOOPBACK,
+        help="address to listen on (default: %(default)s)",
+    )
     parser.add_argument(
         "--port",
         type=port_or_any,
@@ -67,9 +71,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help=f"messages a second (default: {DEMO_RATE:g}; samples: as fast as taken)",
     )
-    parser.add_argument("--queue", default="iris")
-    parser.add_argument("--lock-seconds", type=positive, default=60.0)
-    parser.add_argument("--max-deliveries", type=_count, default=5)
+    for name, kind, default, text in (
+        ("--queue", str, "iris", "its name"),
+        ("--lock-seconds", positive, 60.0, "how long a message is its receiver's"),
+        ("--max-deliveries", _count, 5, "after so many a message is dead-lettered"),
+    ):
+        text += " (default: %(default)s)"
+        parser.add_argument(name, type=kind, default=default, help=text)
 
 
 def run(options: argparse.Namespace) -> int:

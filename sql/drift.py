@@ -33,7 +33,12 @@ from sql.place import add_place_options, client_of, place_of
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     add_place_options(parser)
-    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="for a person or for a machine (default: %(default)s)",
+    )
     parser.add_argument(
         "--accept",
         action="append",

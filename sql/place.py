@@ -28,7 +28,8 @@ def add_place_options(
         required=project_required,
         type=_project,
         default=PROJECT,
-        help="the Google Cloud project",
+        help="the Google Cloud project"
+        + ("" if project_required else " (default: %(default)s)"),
     )
     parser.add_argument(
         "--dataset",

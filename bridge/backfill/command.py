@@ -105,7 +105,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--via",
         choices=("archive", "api"),
         default="archive",
-        help="Elexon's IRIS archive, or its Insights API, one message a day or hour",
+        help="Elexon's IRIS archive, or its Insights API, one message a day or hour "
+        "(default: %(default)s)",
     )
     what.add_argument("--dry-run", action="store_true", help="list and report only")
     what.add_argument(
@@ -144,7 +145,7 @@ def _configure_how(parser: argparse.ArgumentParser) -> None:
     )
     warehouse.add_place_options(how)
     for name, url in (("archive", archive.ARCHIVE_URL), ("api", insights_api.API_URL)):
-        text = "instead of Elexon's"
+        text = "another than Elexon's (default: %(default)s)"
         how.add_argument(f"--{name}", type=_url, default=url, metavar="URL", help=text)
 
 

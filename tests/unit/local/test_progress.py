@@ -28,6 +28,13 @@ def test_the_rate_is_that_of_the_last_seconds():
     assert activity.rate == 0
 
 
+def test_the_rate_is_known_where_snapshots_are_rare():
+    activity = Activity()
+    activity.add(snapshot(FREQ=0), 0.0)
+    activity.add(snapshot(FREQ=700), 35.0)
+    assert activity.rate == 20
+
+
 def test_a_dataset_is_seen_when_its_messages_grow():
     activity = Activity()
     activity.add(snapshot(FREQ=1, MID=1), 10.0)

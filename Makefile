@@ -57,7 +57,7 @@ query: #: SQL="SELECT …"   unqualified tables are those of uk_energy_prod
 query: #: DATA=dir         whose tables (default .local)
 	@$(PYTHON) -m local query
 
-check: .venv/complete ## quality checks of the tables: exit code 1 when one fails
+check: .venv/complete ## quality checks of the tables: fails when one does
 check: #: DATA=dir         the local tables of that folder (default .local)
 check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
 	@if [ -n "$$PROJECT" ]; then \

@@ -124,7 +124,7 @@ def parse(arguments: list[str]) -> PipelineOptions:
     google = options.view_as(GoogleCloudOptions)
     # The launcher of a template adds options of its own.
     if not google.template_location and unknown:
-        raise UsageError(f"unknown option {unknown[0]}")
+        raise UsageError(_complaint(unknown[0]))
     standard = options.view_as(StandardOptions)
     if ours.subscription and not ours.drain and not runs_here(options):
         standard.streaming = True  # a service has no other way to read it
@@ -152,6 +152,15 @@ def _require_one_worker(options: PipelineOptions) -> None:
     if direct.direct_running_mode != "in_memory":
         raise UsageError("a bounded run needs --direct_running_mode=in_memory")
     direct.direct_num_workers = 1
+
+
+def _complaint(unknown: str) -> str:
+    if unknown.startswith("-"):
+        return f"unknown option {unknown}"
+    return (
+        f"{unknown} belongs to no option: a pattern of --files stands in quotes, or "
+        "the shell makes many of it"
+    )
 
 
 class _Parser(_BeamArgumentParser):

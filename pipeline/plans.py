@@ -114,7 +114,10 @@ def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:
 
 def _require_files(pattern: str) -> None:
     if next(find(pattern), None) is None:
-        raise UsageError(f"--files: no file matches {pattern}")
+        raise UsageError(
+            f"--files: no messages at {pattern}: it reads folders of "
+            "DATASET/MESSAGE_ID, *.json, *.json.gz, *.tar.gz and *.avro"
+        )
 
 
 def _require_tables(warehouse: Warehouse) -> None:

@@ -52,7 +52,7 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
         (["--files=x", "--project=p", "--dedup_horizon_hours=0"], "above 0"),
         (["--files=x", "--project=p", "--dedup_horizon_hours=day"], "above 0"),
         (["--files=x", "--project=p", "--frobnicate=1"], "--frobnicate"),
-        (["--files=x", "--project=p", "stray"], "stray"),
+        (["--files=x", "--project=p", "stray"], "stray belongs .* quotes"),
         ([*DRAIN, "--every"], "--every: expected one argument"),
         ([*DRAIN, "--num_workers=some"], "--num_workers: invalid int value"),
     ],
@@ -132,7 +132,7 @@ def test_options_of_beam_are_taken():
 def test_files_that_are_not_there_are_one_line_and_code_2(tmp_path, capsys):
     assert main([f"--files={tmp_path}", "--project=p"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert str(tmp_path) in line
+    assert f"no messages at {tmp_path}: it reads folders of DATASET/" in line
 
 
 def test_a_wrong_registry_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """How historic tables are mapped, and what a user is told of them."""
 
+from dataclasses import replace
+
 from pipeline.registry import Column, load_registry
 from sql.views.historic import (
     FoundTable,
@@ -10,7 +12,8 @@ from sql.views.historic import (
 )
 
 REGISTRY = load_registry()
-FREQ = REGISTRY["FREQ"]
+# As it is; a field that `sql drift --accept` adds comes behind its columns.
+FREQ = replace(REGISTRY["FREQ"], columns=REGISTRY["FREQ"].columns[:3])
 
 
 def found(*columns: Column, name="bmrs_freq", partition="measurementTime"):

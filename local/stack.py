@@ -120,6 +120,7 @@ def _up(data: DataFolder, options: argparse.Namespace) -> int:
     with data.owned():  # or says who else is there
         bigquery_python()
     print(starting_text(["Pub/Sub", "BigQuery", "IRIS simulator"], data), flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # of `timeout`
     process = _start_background(data, options)
     try:
         addresses = _await_addresses(data, process)

@@ -154,6 +154,18 @@ def test_a_check_of_a_new_installation_only_warns(data, services):
     assert warned == {("freshness", name) for name in cadenced}
 
 
+def test_up_that_is_ended_while_it_starts_leaves_nothing(tmp_path):
+    command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
+    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    while not pids_of(tmp_path, "stack serve"):
+        assert up.poll() is None
+        time.sleep(0.02)
+    up.terminate()
+    up.communicate(timeout=RUN_SECONDS)
+    assert up.returncode == 130
+    wait_until_gone(tmp_path)
+
+
 def test_up_again_changes_nothing(data, services):
     done = stack("up", "--data", str(data))
     assert done.returncode == 0

@@ -33,6 +33,7 @@ from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 
 from pipeline import __main__ as command_line
+from pipeline.drain import cause
 from pipeline.inserts import Insert, Rejected
 from pipeline.ledger import COUNTS, OUTCOMES
 from pipeline.plans import plan_of
@@ -200,11 +201,13 @@ def run(options: argparse.Namespace) -> int:
 def _run_pipeline(
     options: Any, plan: Any, stop: threading.Event, failed: list[BaseException]
 ) -> None:
+    # Its one line names the error and its step; Beam would add tracebacks.
+    logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     try:
         command_line.run(options, plan)
         HAND.ended = True
     except Exception as error:  # noqa: BLE001 - its log line and the exit code tell
-        _log.exception("the pipeline failed")
+        _log.error("the pipeline failed: %s", cause(error))
         failed.append(error)
     finally:
         stop.set()

@@ -37,7 +37,12 @@ from pipeline.options import (
 )
 from pipeline.plans import plan_of, runs_here
 from pipeline.registry import RegistryError, load_registry
+from pipeline.subscription import first_line
 from pipeline.usage import UsageError
+
+FILES_ADVICE = "the same command loads what is not loaded yet"
+# Beam's source acknowledges before anything is written.
+STREAM_ADVICE = "a few seconds' messages may be lost, which --drain would have kept"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,10 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
             ours = options.view_as(IrisOptions)
             if ours.drain:
                 return drain.run(options, plan, ours.subscription, drain_limits(ours))
-            if ours.files and runs_here(options):
-                with _ending_at_once(folder):
-                    return _run_files(options, plan)
-            return run(options, plan)
+            if not runs_here(options):
+                return run(options, plan)
+            advice = FILES_ADVICE if ours.files else STREAM_ADVICE
+            with _ending_at_once(folder, advice):
+                return _run_here(options, plan, advice)
     except (RegistryError, UsageError) as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
@@ -85,11 +91,11 @@ def _spool(options: PipelineOptions) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _ending_at_once(spool: str) -> Iterator[None]:
-    """Has a signal end a run of files; nothing is lost, as the files are there."""
+def _ending_at_once(spool: str, advice: str) -> Iterator[None]:
+    """Has a signal end a run of files or a stream, and leave no folder behind."""
 
     def stop(number: int, _frame: object) -> None:
-        sys.stderr.write("stopped; the same command loads what is not loaded yet\n")
+        sys.stderr.write(f"stopped; {advice}\n")
         sys.stderr.flush()
         shutil.rmtree(spool, ignore_errors=True)
         os._exit(128 + number)
@@ -183,16 +189,17 @@ def _unknown(arguments: list[str]) -> list[str]:
     return list(parser.parse_known_args(arguments)[1])
 
 
-def _run_files(options: PipelineOptions, plan: Plan) -> int:
+def _run_here(options: PipelineOptions, plan: Plan, advice: str) -> int:
     # One line names the error and its step; Beam would add tracebacks.
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     try:
         return run(options, plan)
     except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
-        sys.stderr.write(
-            f"failed: {drain.cause(error)}\n"
-            "the same command loads what is not loaded yet\n"
-        )
+        name = options.view_as(IrisOptions).subscription
+        if name and isinstance(error, drain.MISTAKES):
+            text = f"{name} cannot be read: {first_line(error)}"
+            raise UsageError(text) from None
+        sys.stderr.write(f"failed: {drain.cause(error)}\n{advice}\n")
         return 1
 
 

@@ -56,7 +56,7 @@ from pipeline.usage import UsageError
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 # What no patience mends, when it is the first answer of Pub/Sub.
-_MISTAKES = (
+MISTAKES = (
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -170,7 +170,7 @@ class Drain:
             pulled = self._subscription.pull(left, self._ended)
         except PUBSUB_ERRORS as error:
             text = f"{self._subscription.name} cannot be read: {first_line(error)}"
-            if isinstance(error, _MISTAKES) and not self._subscription.reached:
+            if isinstance(error, MISTAKES) and not self._subscription.reached:
                 raise UsageError(text) from None
             raise RoundFailedError(text) from None
         self._pulled += len(pulled.messages)

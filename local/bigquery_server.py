@@ -34,6 +34,8 @@ gives a better one:
   BigQuery adds them.
 - Its gRPC server takes requests of 4 MB, and BigQuery of 10 MB.
 - `DIV(a + b, c)` becomes an operator of DuckDB without brackets, `a + b // c`.
+- Where DuckDB answers otherwise than BigQuery, and without a word, the statement is
+  changed: a name in GROUP BY that both the SELECT list and a table have.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -76,6 +78,9 @@ from local_bigquery.models import (  # type: ignore[import-not-found]  # in .ven
 )
 from local_bigquery.settings import (  # type: ignore[import-not-found]  # in .venv-bigquery
     settings,
+)
+from local_bigquery.sql import (  # type: ignore[import-not-found]  # in .venv-bigquery
+    translate,
 )
 from local_bigquery.sql.dialect import (  # type: ignore[import-not-found]  # in .venv-bigquery
     BigQueryDialect,
@@ -143,6 +148,7 @@ WHERE project_id = ? AND parent_job_id IS ?
 ORDER BY creation_time DESC, job_id
 """
 
+GROUPINGS = exp.Tuple, exp.Paren, exp.Rollup, exp.Cube, exp.GroupingSets
 open_connection = database._connect
 list_objects = database.objects
 run_statements = query.execute
@@ -370,6 +376,37 @@ def _div(arguments: list[Any]) -> Any:
     return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor))
 
 
+def _group_by_aliases(tree: Any, _: object) -> Any:
+    """Names in GROUP BY as positions: one of the SELECT list hides one of a table."""
+    for group in list(tree.find_all(exp.Group)):
+        select, having = group.parent, group.parent.args.get("having")
+        listed = {
+            item.alias.casefold(): (position, item.this)
+            for position, item in enumerate(select.expressions, 1)
+            if isinstance(item, exp.Alias)
+        }
+        # An array of structs has one column, and a star has many.
+        in_order = not (select.args.get("kind") or select.is_star)
+        for key in list(_grouped_names(group)):
+            if found := listed.get(key.name.casefold()):
+                place = exp.Literal.number(found[0])
+                key.replace(place if in_order else found[1].copy())
+        for name in list(having.find_all(exp.Column)) if having else []:
+            found = None if name.table else listed.get(name.name.casefold())
+            place = name.find_ancestor(exp.AggFunc, exp.Query, exp.Having)
+            if found and place is having:
+                name.replace(exp.Paren(this=found[1].copy()))
+    return tree
+
+
+def _grouped_names(node: Any) -> Iterator[Any]:
+    for item in node.iter_expressions():
+        if isinstance(item, exp.Column) and not item.table:
+            yield item
+        elif isinstance(item, GROUPINGS):
+            yield from _grouped_names(item)
+
+
 _jobs_guard = threading.Lock()
 
 
@@ -444,6 +481,8 @@ grpc.server = functools.partial(
 # What an import of it finds: no such module, at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
 BigQueryDialect.Parser.FUNCTIONS["DIV"] = _div
+_rules = translate.STATEMENT_RULES
+_rules.insert(0, _group_by_aliases)
 database._connect = _connect
 database.objects = objects
 tables.columns = columns

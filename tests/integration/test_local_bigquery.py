@@ -267,6 +267,31 @@ def test_a_whole_division_keeps_its_sides_apart(client, expression, value):
     assert row.values() == (value,)
 
 
+@pytest.mark.parametrize(
+    ("grouped", "counts"),
+    [
+        ("GROUP BY n", {1: 2, 3: 1}),
+        ("GROUP BY N HAVING n > 1 AND MAX(n) = 3", {3: 1}),
+        ("GROUP BY n HAVING MIN(n) < 0", {1: 2}),
+        ("GROUP BY ROLLUP(n)", {1: 2, 3: 1, None: 3}),
+        ("GROUP BY GROUPING SETS ((n), ())", {1: 2, 3: 1, None: 3}),
+        ("GROUP BY t.n HAVING t.n > 1", {3: 1}),
+    ],
+)
+def test_a_name_in_group_by_is_that_of_the_select_list(client, grouped, counts):
+    """`TIMESTAMP_TRUNC(t, HOUR) AS t ... GROUP BY t` counts by the hour."""
+    numbers = "(SELECT n FROM UNNEST([1, -1, 3]) AS n) AS t"
+    rows = client.query_and_wait(
+        f"SELECT ABS(n) AS n, COUNT(*) AS rows_ FROM {numbers} {grouped}"
+    )
+    assert dict(row.values() for row in rows) == counts
+    structs = client.query_and_wait(
+        f"SELECT r.* FROM UNNEST(ARRAY(SELECT AS STRUCT ABS(n) AS n, COUNT(*) AS rows_ "
+        f"FROM {numbers} {grouped})) AS r"
+    )
+    assert dict(row.values() for row in structs) == counts
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

@@ -35,7 +35,8 @@ gives a better one:
 - Its gRPC server takes requests of 4 MB, and BigQuery of 10 MB.
 - `DIV(a + b, c)` becomes an operator of DuckDB without brackets, `a + b // c`.
 - Where DuckDB answers otherwise than BigQuery, and without a word, the statement is
-  changed: a name in GROUP BY that both the SELECT list and a table have.
+  changed: a name in GROUP BY that both the SELECT list and a table have; the order of
+  `~ & ^ |` and shifts.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -89,6 +90,9 @@ from local_bigquery.sql.rules import (  # type: ignore[import-not-found]  # in .
     partitions,
 )
 from sqlglot import exp  # type: ignore[import-not-found]  # in .venv-bigquery
+from sqlglot.tokens import (  # type: ignore[import-not-found]  # in .venv-bigquery
+    TokenType,
+)
 from uvicorn.config import (  # type: ignore[import-not-found]  # in .venv-bigquery
     LOGGING_CONFIG,
 )
@@ -148,6 +152,12 @@ WHERE project_id = ? AND parent_job_id IS ?
 ORDER BY creation_time DESC, job_id
 """
 
+# The last binds closest.
+BITWISE_LEVELS = [
+    (TokenType.PIPE, exp.BitwiseOr),
+    (TokenType.CARET, exp.BitwiseXor),
+    (TokenType.AMP, exp.BitwiseAnd),
+]
 GROUPINGS = exp.Tuple, exp.Paren, exp.Rollup, exp.Cube, exp.GroupingSets
 open_connection = database._connect
 list_objects = database.objects
@@ -156,6 +166,7 @@ make_evaluator = query._evaluator
 read_result_schema = query._result_schema
 alter_columns = tables._alter
 insert_rows = tabledata._insert
+parse_bitwise = BigQueryDialect.Parser._parse_bitwise
 
 
 @functools.cache
@@ -376,6 +387,24 @@ def _div(arguments: list[Any]) -> Any:
     return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor))
 
 
+def _complement(parser: Any) -> Any:
+    """`~` and its value alone; DuckDB takes the sum or product that follows, too."""
+    value = exp.Paren(this=parser._parse_unary())
+    return exp.Paren(this=exp.BitwiseNot(this=value))
+
+
+def _parse_bitwise(parser: Any, level: int = 0) -> Any:
+    """An expression of `|`, `^`, `&` and shifts, which bind ever closer."""
+    if level == len(BITWISE_LEVELS):
+        return parse_bitwise(parser)
+    value = _parse_bitwise(parser, level + 1)
+    token, operator = BITWISE_LEVELS[level]
+    while parser._match(token):
+        right = _parse_bitwise(parser, level + 1)
+        value = exp.Paren(this=operator(this=value, expression=right))
+    return value
+
+
 def _group_by_aliases(tree: Any, _: object) -> Any:
     """Names in GROUP BY as positions: one of the SELECT list hides one of a table."""
     for group in list(tree.find_all(exp.Group)):
@@ -480,7 +509,10 @@ grpc.server = functools.partial(
 )
 # What an import of it finds: no such module, at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
-BigQueryDialect.Parser.FUNCTIONS["DIV"] = _div
+_Parser = BigQueryDialect.Parser
+_Parser.FUNCTIONS["DIV"] = _div
+_Parser.UNARY_PARSERS = {**_Parser.UNARY_PARSERS, TokenType.TILDE: _complement}
+_Parser.BITWISE, _Parser._parse_bitwise = {}, _parse_bitwise
 _rules = translate.STATEMENT_RULES
 _rules.insert(0, _group_by_aliases)
 database._connect = _connect

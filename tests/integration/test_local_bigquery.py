@@ -268,6 +268,26 @@ def test_a_whole_division_keeps_its_sides_apart(client, expression, value):
 
 
 @pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("~1 + 1", -1),
+        ("2 * ~1", -4),
+        ("-~5", 6),
+        ("~ ~5", 5),
+        ("1 | 2 ^ 3", 1),
+        ("6 ^ 3 & 1", 7),
+        ("8 | 3 & 5", 9),
+        ("1 | 1 << 2", 5),
+        ("1 << 2 + 1", 8),
+        ("6 & 3 = 2", True),
+    ],
+)
+def test_operators_of_bits_bind_as_in_bigquery(client, expression, value):
+    [row] = client.query_and_wait(f"SELECT {expression}")
+    assert row.values() == (value,)
+
+
+@pytest.mark.parametrize(
     ("grouped", "counts"),
     [
         ("GROUP BY n", {1: 2, 3: 1}),

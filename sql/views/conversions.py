@@ -5,8 +5,8 @@ lossless form in the wanted type is NULL. Pairs of types between which no such
 conversion is known give None, so that it is reported instead of guessed.
 
 Each expression holds for BigQuery and for the local one. They differ: BigQuery rounds a
-FLOAT64 to the next INT64, the local one rounds text, too, and it fails where BigQuery
-gives NULL for text that is no JSON.
+FLOAT64 to the next INT64, and the local one fails where BigQuery gives NULL for text
+that is no JSON.
 """
 
 from __future__ import annotations

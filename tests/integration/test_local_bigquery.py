@@ -312,6 +312,23 @@ def test_a_name_in_group_by_is_that_of_the_select_list(client, grouped, counts):
     assert dict(row.values() for row in structs) == counts
 
 
+@pytest.mark.parametrize("text", ["12.5", "1e3", "", "0x", "yes", "t", "1 2"])
+def test_text_that_is_no_value_is_not_made_one(client, text):
+    for kind in ("INT64", "BOOL"):
+        for value in (f"'{text}'", f"SPLIT('{text}', ',')[OFFSET(0)]"):
+            [row] = client.query_and_wait(f"SELECT SAFE_CAST({value} AS {kind})")
+            assert row.values() == (None,)
+            with pytest.raises(GoogleAPICallError, match=f"Bad {kind.lower()} value"):
+                client.query_and_wait(f"SELECT CAST({value} AS {kind})")
+
+
+def test_text_that_is_a_value_is_made_it(client):
+    texts = "' 12 '", "'-3'", "'0x1F'", "NULL"
+    numbers = ", ".join(f"CAST({text} AS INT64)" for text in texts)
+    [row] = client.query_and_wait(f"SELECT {numbers}, CAST('True' AS BOOL)")
+    assert row.values() == (12, -3, 31, None, True)
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

@@ -329,6 +329,48 @@ def test_text_that_is_a_value_is_made_it(client):
     assert row.values() == (12, -3, 31, None, True)
 
 
+UTC_1 = "TIMESTAMP '2026-07-10 01:45:00.25'"
+LOCAL_1 = "DATETIME '2026-07-10 01:45:00.25'"
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (f"DATE_TRUNC({UTC_1}, MONTH)", "2026-07-01 00:00:00+00"),
+        (f"DATE_TRUNC({UTC_1}, DAY, 'Europe/London')", "2026-07-09 23:00:00+00"),
+        (f"DATE_TRUNC({LOCAL_1}, HOUR)", "2026-07-10 01:00:00"),
+        (f"DATE_TRUNC(DATE({UTC_1}), MONTH)", "2026-07-01"),
+        (f"DATE_ADD({UTC_1}, INTERVAL 1 HOUR)", "2026-07-10 02:45:00.25+00"),
+        (f"DATE_SUB({LOCAL_1}, INTERVAL 1 MONTH)", "2026-06-10 01:45:00.25"),
+        (f"DATE_DIFF({UTC_1}, TIMESTAMP '2026-07-09 02:00:00', DAY)", "0"),
+        (f"DATE_DIFF({LOCAL_1}, DATETIME '2026-07-09 02:00:00', DAY)", "1"),
+        (f"TIMESTAMP_DIFF({LOCAL_1}, DATETIME '2026-07-10 00:59:00', HOUR)", "1"),
+        (f"EXTRACT(HOUR FROM {UTC_1} - TIMESTAMP '2026-07-09 00:45:00')", "25"),
+        (f"EXTRACT(MILLISECOND FROM {UTC_1})", "250"),
+        ("EXTRACT(MICROSECOND FROM TIMESTAMP '2026-01-01 00:00:07.5')", "500000"),
+        (
+            "TIMESTAMP(DATETIME '2026-10-25 01:30:00', 'Europe/London')",
+            "2026-10-25 00:30:00+00",
+        ),
+        (
+            "TIMESTAMP(DATETIME '2026-10-25 02:00:00', 'Europe/London')",
+            "2026-10-25 02:00:00+00",
+        ),
+        (
+            "SAFE.TIMESTAMP('2026-10-25 02:00:00', 'Europe/London')",
+            "2026-10-25 02:00:00+00",
+        ),
+        (
+            "PARSE_TIMESTAMP('%F %H', '2026-10-25 01', 'Europe/London')",
+            "2026-10-25 00:00:00+00",
+        ),
+    ],
+)
+def test_a_function_of_times_answers_as_in_bigquery(client, expression, text):
+    [row] = client.query_and_wait(f"SELECT CAST({expression} AS STRING)")
+    assert row.values() == (text,)
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

@@ -38,7 +38,7 @@ gives a better one:
   changed: a name in GROUP BY that both the SELECT list and a table have; the order of
   `~ & ^ |` and shifts; text that is no INT64 or BOOL; DATE functions of a TIMESTAMP or
   DATETIME, the hours between two times, the milliseconds of a second, and a local time
-  that a day has twice.
+  that a day has twice; commas between thousands.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -517,6 +517,15 @@ def _extract(node: Any) -> Any:
     return exp.Paren(this=rest)
 
 
+def _thousands(node: Any, _: object) -> Any:
+    """`FORMAT` whose commas between thousands are DuckDB's flag for them."""
+    template = node.this if isinstance(node, exp.Format) else None
+    if isinstance(template, exp.Literal):
+        flags = re.sub(r"%([-+ #0]*)'", r"%\1,", template.this)
+        template.replace(exp.Literal.string(flags))
+    return node
+
+
 def _text_to_value(node: Any, _: object) -> Any:
     """A cast of text; DuckDB rounds '12.5' to an INT64, and takes 'yes' for TRUE."""
     check = CHECKS.get(node.to.this) if isinstance(node, exp.Cast) else None
@@ -613,6 +622,7 @@ datetime.from_local, datetime._extract = _from_local, _extract
 _rules = translate.STATEMENT_RULES
 _rules.insert(0, _group_by_aliases)
 _rules.insert(_rules.index(datetime.datetime), _times)
+translate.NODE_RULES[:0] = [_thousands]
 translate.NODE_RULES.append(_text_to_value)
 database._connect = _connect
 database.objects = objects

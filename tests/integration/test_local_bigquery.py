@@ -371,6 +371,11 @@ def test_a_function_of_times_answers_as_in_bigquery(client, expression, text):
     assert row.values() == (text,)
 
 
+def test_thousands_are_set_apart_by_commas(client):
+    [row] = client.query_and_wait("""SELECT FORMAT("%'d %'.1f", 1234567, 1234.5)""")
+    assert row.values() == ("1,234,567 1,234.5",)
+
+
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
     """The last test: it ends the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")

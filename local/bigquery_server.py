@@ -38,7 +38,7 @@ gives a better one:
   changed: a name in GROUP BY that both the SELECT list and a table have; the order of
   `~ & ^ |` and shifts; text that is no INT64 or BOOL; DATE functions of a TIMESTAMP or
   DATETIME, the hours between two times, the milliseconds of a second, and a local time
-  that a day has twice; commas between thousands.
+  that a day has twice; commas between thousands; the cast of a quotient to INT64.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -526,6 +526,18 @@ def _thousands(node: Any, _: object) -> Any:
     return node
 
 
+def _quotient_to_int64(node: Any, _: object) -> Any:
+    """The cast of a quotient, whose type is lost; DuckDB rounds 2.5 down."""
+    if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.BIGINT:
+        value = node.this
+        while isinstance(value, (exp.Paren, exp.Case)):  # a case looks out for 0
+            inner = "this" if isinstance(value, exp.Paren) else "default"
+            value = value.args.get(inner)
+        if isinstance(value, exp.Div):
+            node.set("this", exp.func("round", node.this))
+    return node
+
+
 def _text_to_value(node: Any, _: object) -> Any:
     """A cast of text; DuckDB rounds '12.5' to an INT64, and takes 'yes' for TRUE."""
     check = CHECKS.get(node.to.this) if isinstance(node, exp.Cast) else None
@@ -623,7 +635,7 @@ _rules = translate.STATEMENT_RULES
 _rules.insert(0, _group_by_aliases)
 _rules.insert(_rules.index(datetime.datetime), _times)
 translate.NODE_RULES[:0] = [_thousands]
-translate.NODE_RULES.append(_text_to_value)
+translate.NODE_RULES += [_quotient_to_int64, _text_to_value]
 database._connect = _connect
 database.objects = objects
 tables.columns = columns

@@ -371,6 +371,15 @@ def test_a_function_of_times_answers_as_in_bigquery(client, expression, text):
     assert row.values() == (text,)
 
 
+@pytest.mark.parametrize("quotient", ["n / 2", "(n / 2)", "n / m", "SUM(n) / 2"])
+def test_a_quotient_is_rounded_away_from_zero(client, quotient):
+    rows = client.query_and_wait(
+        f"SELECT CAST({quotient} AS INT64), SAFE_CAST({quotient} AS INT64) "
+        "FROM UNNEST([5, -5]) AS n, UNNEST([2]) AS m GROUP BY n, m ORDER BY n"
+    )
+    assert [row.values() for row in rows] == [(-3, -3), (3, 3)]
+
+
 def test_thousands_are_set_apart_by_commas(client):
     [row] = client.query_and_wait("""SELECT FORMAT("%'d %'.1f", 1234567, 1234.5)""")
     assert row.values() == ("1,234,567 1,234.5",)

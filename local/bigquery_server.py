@@ -38,7 +38,8 @@ gives a better one:
   changed: a name in GROUP BY that both the SELECT list and a table have; the order of
   `~ & ^ |` and shifts; text that is no INT64 or BOOL; DATE functions of a TIMESTAMP or
   DATETIME, the hours between two times, the milliseconds of a second, and a local time
-  that a day has twice; commas between thousands; the cast of a quotient to INT64.
+  that a day has twice; commas between thousands; the cast of a quotient to INT64; the
+  last days of months.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -143,6 +144,13 @@ MACROS_SQL = r"""
 CREATE MACRO bq.main._from_local(t, zone) AS CASE
     WHEN timezone(zone, timezone(zone, t) - INTERVAL 1 HOUR) = t
     THEN timezone(zone, t) - INTERVAL 1 HOUR ELSE timezone(zone, t) END;
+CREATE MACRO bq.main._month_array(first, last, months) AS list_filter(
+    list_transform(
+        range(0, abs(datediff('month', first, last)) // abs(months) + 1),
+        lambda i: CAST(first + to_months(CAST(i * months AS INTEGER)) AS DATE)
+    ),
+    lambda d: CASE WHEN months > 0 THEN d <= last ELSE d >= last END
+);
 CREATE MACRO bq.main._is_int64(t) AS typeof(t) <> 'VARCHAR' OR
     regexp_full_match(CAST(t AS VARCHAR), '\s*[+-]?([0-9]+|0[xX][0-9a-fA-F]+)\s*');
 CREATE MACRO bq.main._is_bool(t) AS typeof(t) <> 'VARCHAR' OR
@@ -178,6 +186,7 @@ DATE_FUNCTIONS = (
     *(exp.DateTrunc, exp.DateAdd, exp.DateSub, exp.DateDiff),
     exp.TimestampDiff,
 )
+MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 TIME_KINDS = {
     exp.DataType.Type.TIMESTAMPTZ: "Timestamp",
     exp.DataType.Type.TIMESTAMP: "Datetime",
@@ -483,6 +492,8 @@ def _times(tree: Any, context: Any) -> Any:
             )
             between = exp.Paren(this=exp.Sub(this=end, expression=start))
             node.replace(datetime.call("to_microseconds", between))
+    for node in list(tree.find_all(exp.GenerateDateArray)):
+        node.replace(_date_array(node))
     for node in list(tree.find_all(exp.Timestamp)):
         zone = node.args.get("zone")
         if zone and not isinstance(node.parent, exp.SafeFunc):
@@ -498,6 +509,18 @@ def _of_its_type(node: Any) -> Any:
         return node
     operation = re.sub("^(Date|Timestamp)", "", type(node).__name__)
     return getattr(exp, kind + operation)(**node.args)
+
+
+def _date_array(node: Any) -> Any:
+    """`GENERATE_DATE_ARRAY`; DuckDB goes on from 28 February as from the 28th."""
+    step = node.args.get("step")
+    months = MONTHS.get(step.text("unit").upper()) if step else None
+    if months is None:
+        return node
+    first, last = (exp.cast(node.args[side], "DATE") for side in ("start", "end"))
+    steps = exp.Paren(this=exp.cast(step.this, "BIGINT"))
+    every = exp.Mul(this=steps, expression=exp.convert(months))
+    return datetime.macro("_month_array", first, last, every)
 
 
 def _from_local(local: Any, zone: Any) -> Any:

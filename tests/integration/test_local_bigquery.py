@@ -380,6 +380,25 @@ def test_a_quotient_is_rounded_away_from_zero(client, quotient):
     assert [row.values() for row in rows] == [(-3, -3), (3, 3)]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "days"),
+    [
+        (
+            "'2026-01-31', DATE '2026-04-30', INTERVAL 1 MONTH",
+            "01-31 02-28 03-31 04-30",
+        ),
+        ("'2026-05-31', '2026-01-01', INTERVAL -2 MONTH", "05-31 03-31 01-31"),
+        ("'2026-01-31', '2026-08-01', INTERVAL 1 QUARTER", "01-31 04-30 07-31"),
+        ("'2026-01-31', '2026-01-30', INTERVAL 1 MONTH", ""),
+        ("'2026-01-01', '2026-03-01', INTERVAL 1 MONTH", "01-01 02-01 03-01"),
+        ("'2026-01-01', '2026-01-09', INTERVAL 1 WEEK", "01-01 01-08"),
+    ],
+)
+def test_every_step_of_an_array_of_dates_is_from_its_start(client, arguments, days):
+    [row] = client.query_and_wait(f"SELECT GENERATE_DATE_ARRAY({arguments})")
+    assert [f"{day:%m-%d}" for day in row[0]] == days.split()
+
+
 def test_thousands_are_set_apart_by_commas(client):
     [row] = client.query_and_wait("""SELECT FORMAT("%'d %'.1f", 1234567, 1234.5)""")
     assert row.values() == ("1,234,567 1,234.5",)

@@ -39,7 +39,7 @@ gives a better one:
   `~ & ^ |` and shifts; text that is no INT64 or BOOL; DATE functions of a TIMESTAMP or
   DATETIME, the hours between two times, the milliseconds of a second, and a local time
   that a day has twice; commas between thousands; the cast of a quotient to INT64; the
-  last days of months.
+  last days of months; a part of a text from 0 on.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, making the tables from 30 to 10 s.
@@ -549,6 +549,14 @@ def _thousands(node: Any, _: object) -> Any:
     return node
 
 
+def _from_first(node: Any, _: object) -> Any:
+    """`SUBSTR(text, 0, n)`, which BigQuery takes from 1 on."""
+    start = node.args.get("start") if isinstance(node, exp.Substring) else None
+    if isinstance(start, exp.Literal) and start.name == "0":
+        start.replace(exp.convert(1))
+    return node
+
+
 def _quotient_to_int64(node: Any, _: object) -> Any:
     """The cast of a quotient, whose type is lost; DuckDB rounds 2.5 down."""
     if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.BIGINT:
@@ -657,7 +665,7 @@ datetime.from_local, datetime._extract = _from_local, _extract
 _rules = translate.STATEMENT_RULES
 _rules.insert(0, _group_by_aliases)
 _rules.insert(_rules.index(datetime.datetime), _times)
-translate.NODE_RULES[:0] = [_thousands]
+translate.NODE_RULES[:0] = [_thousands, _from_first]
 translate.NODE_RULES += [_quotient_to_int64, _text_to_value]
 database._connect = _connect
 database.objects = objects

@@ -399,6 +399,11 @@ def test_every_step_of_an_array_of_dates_is_from_its_start(client, arguments, da
     assert [f"{day:%m-%d}" for day in row[0]] == days.split()
 
 
+def test_a_part_of_a_text_from_0_on_begins_with_its_first_character(client):
+    [row] = client.query_and_wait("SELECT SUBSTR('abc', 0, 2), SUBSTR('abc', -2, 1)")
+    assert row.values() == ("ab", "b")
+
+
 def test_thousands_are_set_apart_by_commas(client):
     [row] = client.query_and_wait("""SELECT FORMAT("%'d %'.1f", 1234567, 1234.5)""")
     assert row.values() == ("1,234,567 1,234.5",)

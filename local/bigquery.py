@@ -38,6 +38,7 @@ STOP_SECONDS = 10.0
 # How long its end may go unnoticed.
 LOOK_SECONDS = 0.5
 PROGRAM = Path(__file__).with_name("bigquery_server.py")
+SOURCES = (PROGRAM, PROGRAM.with_name("bigquery_dialect.py"))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def server_environment() -> dict[str, str]:
     """The process environment in which the local BigQuery is to run."""
     foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     kept = {name: text for name, text in os.environ.items() if name not in foreign}
-    return kept | {"HOME": str(ENVIRONMENT)}
+    # Its program imports another one of `local`.
+    return kept | {"HOME": str(ENVIRONMENT), "PYTHONPATH": str(ROOT)}
 
 
 def _python() -> Path:

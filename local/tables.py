@@ -109,7 +109,7 @@ def _fingerprint() -> str:
     """What changes when the same SQL would make other files, or other SQL is due."""
     place = f"{bigquery.PROJECT}.{bigquery.DATASET}"
     parts = [json.dumps(render.statements(place)).encode()]
-    parts += [path.read_bytes() for path in (LOCK_FILE, bigquery.PROGRAM)]
+    parts += [path.read_bytes() for path in (LOCK_FILE, *bigquery.SOURCES)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 

@@ -256,6 +256,12 @@ def unpack(data: bytes, content_encoding: str | None) -> bytes:
     return bytes(unpacked)
 
 
+def unpacked_size(data: bytes) -> int:
+    """How many bytes a body says that it has unpacked (RFC 1952, ISIZE)."""
+    packed = data.startswith(GZIP_MAGIC)
+    return int.from_bytes(data[-4:], "little") if packed else len(data)
+
+
 def parse(body: bytes) -> tuple[list[Any], bool]:
     """Parses a body to its elements, as fast as it can.
 

@@ -1,6 +1,6 @@
 """Drain: read a subscription until it is empty, in rounds that are committed whole.
 
-A round pulls some thousand messages, runs the graph over them as a bounded run, and
+A round takes some thousand messages, runs the graph over them as a bounded run, and
 acknowledges them when that has ended: rows, dead letters, unmapped messages and raw
 archive are written then, and the ledger after them. Whatever moment the process is
 killed at, its messages come again within ten seconds.
@@ -146,7 +146,7 @@ class Drain:
             pulled = self._pull()
             if not pulled.messages:
                 return
-            self._round(pulled)
+            self._work_off(pulled)
             if not pulled.full and pulled.oldest and pulled.oldest >= since:
                 return
 
@@ -156,11 +156,14 @@ class Drain:
         self.stopping.wait(max(0.0, moment - time.monotonic()))
 
     def _ended(self) -> bool:
-        most, seconds = self._limits.max_messages, self._limits.max_seconds
-        return (
-            self.stopping.is_set()
-            or (most is not None and self._pulled >= most)
-            or (seconds is not None and time.monotonic() - self._started >= seconds)
+        most = self._limits.max_messages
+        return self._must_end() or (most is not None and self._pulled >= most)
+
+    def _must_end(self) -> bool:
+        """Whether nothing more is to be worked, pulled or not."""
+        seconds = self._limits.max_seconds
+        return self.stopping.is_set() or (
+            seconds is not None and time.monotonic() - self._started >= seconds
         )
 
     def _pull(self) -> Pulled:
@@ -175,6 +178,18 @@ class Drain:
             raise RoundFailedError(text) from None
         self._pulled += len(pulled.messages)
         return pulled
+
+    def _work_off(self, pulled: Pulled) -> None:
+        """Works what was pulled; releases what is left when it fails or must end."""
+        left = list(pulled.rounds())
+        try:
+            self._round(left.pop(0))
+            while left and not self._must_end():
+                self._round(left.pop(0))
+        finally:
+            for one in left:
+                self._pulled -= len(one.messages)
+                self._subscription.release(one.ack_ids)
 
     def _round(self, pulled: Pulled) -> None:
         began = time.monotonic()

@@ -130,6 +130,46 @@ def test_a_round_that_fails_is_given_back_and_forgotten(clients, name):
     assert again.taken == Counter(bodies(250))
 
 
+def test_what_memory_would_not_hold_is_several_rounds(clients, name, monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNPACKED_BYTES", 300)
+    work = Work()
+    with Subscription(name) as held:
+        Drain(held, work, Limits()).once()
+    assert len(work.rounds) > 1
+    assert all(sum(map(len, messages)) <= 300 for messages in work.rounds)
+    assert work.taken == Counter(bodies(250))
+    assert clients.nothing_left(name)
+
+
+def test_a_failed_round_gives_back_what_was_to_follow_it(clients, name, monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNPACKED_BYTES", 300)
+
+    def fail_the_second(_messages):
+        if len(work.rounds) == 2:
+            raise RuntimeError("BigQuery is away")
+
+    work = Work(fail_the_second)
+    with Subscription(name) as held:
+        drain = Drain(held, work, Limits())
+        with pytest.raises(RoundFailedError):
+            drain.once()
+        done = len(work.rounds[0])
+        assert drain.counts["messages"] == done
+        # At once, and not when their lease has run out.
+        again = held.pull()
+    assert len(again.messages) == 250 - done
+
+
+def test_a_stop_gives_back_what_is_not_begun(clients, name, monkeypatch):
+    monkeypatch.setattr(subscription, "MAX_UNPACKED_BYTES", 300)
+    work = Work(lambda _messages: drain.stopping.set())
+    with Subscription(name) as held:
+        drain = Drain(held, work, Limits())
+        drain.once()
+        assert len(work.rounds) == 1
+        assert len(held.pull().messages) == 250 - len(work.rounds[0])
+
+
 def test_a_feed_that_never_pauses_ends_the_drain(clients):
     topic = clients.topic()
     name = clients.subscription(topic)

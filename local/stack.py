@@ -12,6 +12,7 @@ IRIS_PORT, HEALTH_PORT.
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -334,7 +335,8 @@ def _report(console: Console, data: DataFolder, summary: dict[str, Any]) -> None
             f"messages that Pub/Sub cannot take, and that are in no table: {refused:,};"
             f" {data.log('bridge')} names them"
         )
-    where = "" if data.path == ROOT / DEFAULT_DATA else f' DATA="{data.path}"'
+    is_default = data.path == ROOT / DEFAULT_DATA
+    where = "" if is_default else f" DATA={shlex.quote(str(data.path))}"
     lines = [
         f"{outcome} after {summary['seconds']} s: {summary['records']:,} records = "
         f"{summary['rows']:,} rows + {summary['duplicates']:,} duplicates + "

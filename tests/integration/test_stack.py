@@ -199,6 +199,7 @@ def test_every_sample_is_accounted_for(data, drained):
     assert {n: c["messages"] for n, c in summary["datasets"].items()} == sent
     assert summary["rows"] == summary["records"] > 0
     assert "balanced" in drained.stdout
+    assert f" DATA='{data}'\n" in drained.stdout  # as a shell reads it
     wait_until_gone(data)
 
 

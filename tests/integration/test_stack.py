@@ -154,15 +154,18 @@ def test_a_check_of_a_new_installation_only_warns(data, services):
     assert warned == {("freshness", name) for name in cadenced}
 
 
-def test_up_that_is_ended_while_it_starts_leaves_nothing(tmp_path):
+# Ctrl-C is the same to it, but not to a test that somebody runs in the background.
+@pytest.mark.parametrize("part", ["stack serve", "local pubsub"])
+def test_up_that_is_ended_while_it_starts_leaves_nothing(tmp_path, part):
     command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
     up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    while not pids_of(tmp_path, "stack serve"):
+    while not pids_of(tmp_path, part):
         assert up.poll() is None
         time.sleep(0.02)
     up.terminate()
     up.communicate(timeout=RUN_SECONDS)
     assert up.returncode == 130
+    assert not (tmp_path / "logs" / "tables.log").exists(), "it made tables first"
     wait_until_gone(tmp_path)
 
 
@@ -263,20 +266,6 @@ def test_a_part_that_dies_ends_the_run(tmp_path):
     assert "failed" in shown
     assert "Pub/Sub ended with exit code -9" in complaint
     assert "Pub/Sub" in summary_of(tmp_path)["failure"]
-    wait_until_gone(tmp_path)
-
-
-def test_ctrl_c_ends_services_before_all_of_them_are_up(tmp_path):
-    command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
-    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + RUN_SECONDS
-    while not pids_of(tmp_path, "local pubsub"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    up.send_signal(signal.SIGINT)
-    up.communicate(timeout=RUN_SECONDS)
-    assert up.returncode == 130
-    assert not (tmp_path / "logs" / "tables.log").exists(), "it made tables first"
     wait_until_gone(tmp_path)
 
 

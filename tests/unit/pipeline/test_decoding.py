@@ -1,5 +1,6 @@
 """One message to everything that becomes of it, case by case."""
 
+import gc
 import gzip
 import json
 from dataclasses import replace
@@ -339,3 +340,20 @@ def test_ids_differ_between_datasets():
 def test_ids_are_stable_over_releases():
     # Stored in tables for ever: this value must never change.
     assert record_id("FREQ", FREQ) == "b75afd1223bff5d21e79dde4cb22a89e"
+
+
+def test_the_collector_leaves_the_rows_of_a_large_message_alone():
+    body = body_of(*[FREQ | {"frequency": 49 + n / 10_000} for n in range(2_000)])
+    generations = []
+
+    def note(phase, information):
+        if phase == "start":
+            generations.append(information["generation"])
+
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        assert len(decode_body(body).records) == 2_000
+    finally:
+        gc.callbacks.remove(note)
+    assert generations == []

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.output import let_reader_leave
-from pipeline.registry import RegistryError
 from pipeline.usage import OneLineParser, UsageError
 
 USER_ERROR = 2
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module = importlib.import_module(f"cloud.{name}")
         module.configure(parser)
         return int(module.run(parser.parse_args(arguments[1:])))
-    except (RegistryError, UsageError) as error:
+    except UsageError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_ERROR
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ from pipeline.options import (
     validate,
 )
 from pipeline.plans import plan_of, runs_here
-from pipeline.registry import RegistryError, load_registry
+from pipeline.registry import load_registry
 from pipeline.subscription import first_line
 from pipeline.usage import UsageError
 
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             advice = FILES_ADVICE if ours.files else STREAM_ADVICE
             with _ending_at_once(folder, advice):
                 return _run_here(options, plan, advice)
-    except (RegistryError, UsageError) as error:
+    except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
         return 2
     except KeyboardInterrupt:

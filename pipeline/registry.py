@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.usage import UsageError
+
 TYPES = frozenset({"STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "RECORD"})
 MODES = frozenset({"NULLABLE", "REPEATED"})
 CLUSTERABLE = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
@@ -47,7 +49,7 @@ _PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
 _API_KEYS = frozenset({"absent"})
 
 
-class RegistryError(ValueError):
+class RegistryError(UsageError):
     """A dataset file that does not say what a dataset file must say."""
 
 

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 
 class UsageError(ValueError):
-    """A mistake on the command line; the text is one line for the user."""
+    """A mistake that the user mends; the text is one line for that."""
 
 
 class OneLineParser(argparse.ArgumentParser):

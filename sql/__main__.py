@@ -7,7 +7,6 @@ import importlib
 import sys
 
 from pipeline.output import let_reader_leave
-from pipeline.registry import RegistryError
 from pipeline.usage import OneLineParser, UsageError
 
 INTERRUPTED = 130
@@ -54,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
 
     try:
         return int(options.run(options))
-    except (RegistryError, UsageError) as error:
+    except UsageError as error:
         return _fail(str(error), 2)
     except GoogleAuthError as error:
         return _fail(

@@ -23,7 +23,7 @@ from google.cloud import bigquery
 from local.bigquery_env import bigquery_python, server_environment
 from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
-from local.ports import LOOPBACK, choose_port, port_number
+from local.ports import LOOPBACK, add_host_option, choose_port, port_number
 from local.process import POLL_SECONDS, Child, wait_for_event
 from sql import place
 
@@ -167,9 +167,7 @@ def _running_host(data: DataFolder) -> str | None:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument(
-        "--host", default=LOOPBACK, help="address to listen on (default: %(default)s)"
-    )
+    add_host_option(parser)
     parser.add_argument(
         "--port", type=port_number, help=f"default: {USUAL_PORT}, or a free one"
     )

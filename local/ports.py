@@ -45,6 +45,13 @@ def port_number(text: str, least: int = 1) -> int:
 port_or_any = functools.partial(port_number, least=0)
 
 
+def add_host_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--host`, where a server listens."""
+    parser.add_argument(
+        "--host", default=LOOPBACK, help="address to listen on (default: %(default)s)"
+    )
+
+
 def _claim(port: int) -> None:
     """Takes a port for this process before anything listens on it.
 

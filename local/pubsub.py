@@ -21,7 +21,7 @@ from pathlib import Path
 import grpc
 
 from local.message_store import MessageStore
-from local.ports import LOOPBACK, port_or_any
+from local.ports import add_host_option, port_or_any
 from local.pubsub_handlers import handlers
 from local.pubsub_service import PubSubService
 
@@ -39,11 +39,7 @@ SERVER_OPTIONS = [
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument(
-        "--host",
-        default=LOOPBACK,
-        help="address to listen on (default: %(default)s)",
-    )
+    add_host_option(parser)
     parser.add_argument(
         "--port",
         type=port_or_any,

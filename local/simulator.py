@@ -23,7 +23,7 @@ from local.amqp import new_message
 from local.broker import Broker
 from local.control import control_app
 from local.demo import demo_messages
-from local.ports import LOOPBACK, port_or_any
+from local.ports import LOOPBACK, add_host_option, port_or_any
 from local.quantity import positive
 from local.sample_folder import Sample, SampleFolder, SamplesError, iris_body
 from pipeline.registry import RegistryError, load_registry
@@ -49,11 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", type=Path, metavar="DIR", help="replay <DATASET>/<message_id>"
     )
-    parser.add_argument(
-        "--host",
-        default=LOOPBACK,
-        help="address to listen on (default: %(default)s)",
-    )
+    add_host_option(parser)
     parser.add_argument(
         "--port",
         type=port_or_any,

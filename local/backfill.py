@@ -12,8 +12,7 @@ from local.failure import UserError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    command_there.configure(parser)
-    parser.epilog = "All other options are those of `python -m bridge backfill`."
+    command_there.configure(parser, "bridge backfill")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,10 +12,11 @@ from local.failure import UserError
 NEEDED = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PUBSUB_TOPIC")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser, command: str) -> None:
     """Adds `--data`; options that it does not know are the command's."""
     add_data_option(parser)
     parser.set_defaults(rest=[])
+    parser.epilog = f"All other options are those of `python -m {command}`."
 
 
 def run(command: str, data: DataFolder, options: list[str]) -> int:

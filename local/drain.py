@@ -14,8 +14,7 @@ from pipeline.__main__ import main as pipeline
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    command_there.configure(parser)
-    parser.epilog = "All other options are those of `python -m pipeline --drain`."
+    command_there.configure(parser, "pipeline --drain")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ from pipeline.options import (
 )
 from pipeline.plans import plan_of, runs_here
 from pipeline.registry import load_registry
-from pipeline.subscription import first_line
+from pipeline.subscription import unreadable
 from pipeline.usage import UsageError
 
 FILES_ADVICE = "the same command loads what is not loaded yet"
@@ -197,8 +197,7 @@ def _run_here(options: PipelineOptions, plan: Plan, advice: str) -> int:
     except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
         name = options.view_as(IrisOptions).subscription
         if name and isinstance(error, drain.MISTAKES):
-            text = f"{name} cannot be read: {first_line(error)}"
-            raise UsageError(text) from None
+            raise UsageError(unreadable(name, error)) from None
         sys.stderr.write(f"failed: {drain.cause(error)}\n{advice}\n")
         return 1
 

@@ -51,6 +51,7 @@ from pipeline.subscription import (
     Pulled,
     Subscription,
     first_line,
+    unreadable,
 )
 from pipeline.usage import UsageError
 
@@ -172,7 +173,7 @@ class Drain:
         try:
             pulled = self._subscription.pull(left, self._ended)
         except PUBSUB_ERRORS as error:
-            text = f"{self._subscription.name} cannot be read: {first_line(error)}"
+            text = unreadable(self._subscription.name, error)
             if isinstance(error, MISTAKES) and not self._subscription.reached:
                 raise UsageError(text) from None
             raise RoundFailedError(text) from None
@@ -233,7 +234,7 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     try:
         subscription = Subscription(name)
     except GoogleAuthError as error:
-        raise UsageError(f"{name} cannot be read: {first_line(error)}") from None
+        raise UsageError(unreadable(name, error)) from None
     with subscription:
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)

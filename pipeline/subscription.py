@@ -250,6 +250,11 @@ def first_line(error: BaseException) -> str:
     return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
+def unreadable(name: str, error: BaseException) -> str:
+    """What to say of a subscription that Pub/Sub does not give."""
+    return f"{name} cannot be read: {first_line(error)}"
+
+
 def emulator_transport() -> SubscriberGrpcTransport | None:
     """How a client reaches a local Pub/Sub; None where it knows the way by itself."""
     host = os.environ.get("PUBSUB_EMULATOR_HOST")

@@ -105,7 +105,7 @@ def _parse_bitwise(parser: Any, level: int = 0) -> Any:
 def _group_by_aliases(tree: Any, _: object) -> Any:
     """Names in GROUP BY as positions: one of the SELECT list hides one of a table."""
     for group in list(tree.find_all(exp.Group)):
-        select, having = group.parent, group.parent.args.get("having")
+        select = group.parent
         listed = {
             item.alias.casefold(): (position, item.this)
             for position, item in enumerate(select.expressions, 1)
@@ -117,12 +117,19 @@ def _group_by_aliases(tree: Any, _: object) -> Any:
             if found := listed.get(key.name.casefold()):
                 place = exp.Literal.number(found[0])
                 key.replace(place if in_order else found[1].copy())
-        for name in list(having.find_all(exp.Column)) if having else []:
-            found = None if name.table else listed.get(name.name.casefold())
-            place = name.find_ancestor(exp.AggFunc, exp.Query, exp.Having)
-            if found and place is having:
-                name.replace(exp.Paren(this=found[1].copy()))
+        if having := select.args.get("having"):
+            for name in list(_own_names(having)):
+                if found := listed.get(name.name.casefold()):
+                    name.replace(exp.Paren(this=found[1].copy()))
     return tree
+
+
+def _own_names(having: Any) -> Iterator[Any]:
+    """Names that stand in a HAVING itself, in no aggregate and no query within it."""
+    for name in having.find_all(exp.Column):
+        place = name.find_ancestor(exp.AggFunc, exp.Query, exp.Having)
+        if place is having and not name.table:
+            yield name
 
 
 def _grouped_names(node: Any) -> Iterator[Any]:

@@ -19,11 +19,9 @@ from google.cloud import bigquery
 from pipeline.__main__ import main
 from pipeline.archive_file import read_messages
 from pipeline.ledger import COUNTS
-from sql.apply import apply_tables, apply_views
-from sql.tables import all_tables
-from tests.integration.bigquery_fixture import own_dataset
+from sql.apply import apply_views
 from tests.integration.history_fixture import registry_of
-from tests.integration.pubsub_fixture import Clients, PubsubServer, pubsub_server
+from tests.integration.pubsub_fixture import Clients, PubsubServer
 
 pytestmark = [
     pytest.mark.faults,
@@ -38,19 +36,6 @@ BROKEN, UNKNOWN = 20, 30
 START_SECONDS = 120.0
 # From before the first pull to after the acknowledgement of a small round.
 LATEST_KILL_SECONDS = 1.5
-
-
-@pytest.fixture
-def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
-    name = own_dataset(client, request)
-    apply_tables(client, name, list(all_tables(registry_of("FREQ"))), "EU")
-    return name
-
-
-@pytest.fixture
-def pubsub(tmp_path: Path) -> Iterator[PubsubServer]:
-    with pubsub_server("embedded", tmp_path / "pubsub") as server:
-        yield server
 
 
 class Drain:

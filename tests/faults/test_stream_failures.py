@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,30 +13,13 @@ import pytest
 from google.cloud import bigquery
 
 from local.topics import SUBSCRIPTION, TOPIC, create_topics
-from sql.apply import apply_tables
-from sql.tables import all_tables
-from tests.integration.bigquery_fixture import own_dataset
-from tests.integration.history_fixture import registry_of
-from tests.integration.pubsub_fixture import Clients, PubsubServer, pubsub_server
+from tests.integration.bridge_fixture import wait_until
+from tests.integration.pubsub_fixture import Clients, PubsubServer
 
 pytestmark = pytest.mark.faults
 
 DEADLINE_SECONDS = 120.0
 NOWHERE = "projects/gb-iris/subscriptions/nowhere"
-
-
-@pytest.fixture
-def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
-    name = own_dataset(client, request)
-    apply_tables(client, name, list(all_tables(registry_of("FREQ"))), "EU")
-    return name
-
-
-@pytest.fixture
-def pubsub(tmp_path: Path) -> Iterator[PubsubServer]:
-    with pubsub_server("embedded", tmp_path / "pubsub") as server:
-        create_topics(server.host)
-        yield server
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -47,6 +29,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def start(dataset: str, pubsub: PubsubServer, tmp_path: Path) -> Iterator[Start]:
     """Starts a stream, whose temporary files go to `tmp_path/temp`."""
     processes = []
+    create_topics(pubsub.host)
     (tmp_path / "temp").mkdir()
 
     def start(subscription: str, module: str = "pipeline") -> subprocess.Popen[str]:
@@ -123,8 +106,8 @@ def test_sigterm_leaves_no_folder_behind(
 def wait_for_ledger(
     client: bigquery.Client, dataset: str, process: subprocess.Popen[str]
 ) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not list(client.query_and_wait(f"SELECT 1 FROM {dataset}.iris_ledger")):
+    def rows() -> list[bigquery.Row]:
         assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)  # the ledger is the condition waited for
+        return list(client.query_and_wait(f"SELECT 1 FROM {dataset}.iris_ledger"))
+
+    wait_until(rows, DEADLINE_SECONDS)

@@ -21,6 +21,7 @@ from pipeline import registry
 from pipeline.archive_file import read_messages
 from pipeline.registry import load_registry
 from tests.integration.bigquery_fixture import running_bigquery
+from tests.integration.bridge_fixture import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -159,9 +160,12 @@ def test_a_check_of_a_new_installation_only_warns(data, services):
 def test_up_that_is_ended_while_it_starts_leaves_nothing(tmp_path, part):
     command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
     up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    while not pids_of(tmp_path, part):
+
+    def started() -> list[int]:
         assert up.poll() is None
-        time.sleep(0.02)
+        return pids_of(tmp_path, part)
+
+    wait_until(started, RUN_SECONDS)
     up.terminate()
     up.communicate(timeout=RUN_SECONDS)
     assert up.returncode == 130
@@ -256,10 +260,7 @@ def test_a_part_that_dies_ends_the_run(tmp_path):
     command = [*STACK, "run", "--data", str(tmp_path), "--pubsub", "embedded"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     run = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
-    deadline = time.monotonic() + RUN_SECONDS
-    while not (pids := pids_of(tmp_path, "local pubsub")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    pids = wait_until(lambda: pids_of(tmp_path, "local pubsub"), RUN_SECONDS)
     os.kill(pids[0], signal.SIGKILL)
     shown, complaint = run.communicate(timeout=RUN_SECONDS)
     assert run.returncode == 1

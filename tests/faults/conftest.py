@@ -1,0 +1,30 @@
+"""Servers of a test's own, for what it kills and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.cloud import bigquery
+
+from sql.apply import apply_tables
+from sql.tables import all_tables
+from tests.integration.bigquery_fixture import own_dataset
+from tests.integration.history_fixture import registry_of
+from tests.integration.pubsub_fixture import PubsubServer, pubsub_server
+
+
+@pytest.fixture
+def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
+    """A dataset with the table of FREQ, and those that are for all."""
+    name = own_dataset(client, request)
+    apply_tables(client, name, list(all_tables(registry_of("FREQ"))), "EU")
+    return name
+
+
+@pytest.fixture
+def pubsub(tmp_path: Path) -> Iterator[PubsubServer]:
+    """An embedded Pub/Sub."""
+    with pubsub_server("embedded", tmp_path / "pubsub") as server:
+        yield server

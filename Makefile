@@ -172,7 +172,7 @@ cost: #: OPTIONS="…"     of `python -m cloud cost --help`
 	@$(PYTHON) -m cloud cost $$OPTIONS
 
 test: .venv/complete ## all tests, against real servers on this machine
-	@$(PYTHON) -m local.bigquery_env
+	@$(PYTHON) -m local.bigquery.environment
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 bench: .venv/complete ## measure everything, each beside something in the same run

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.measurement import Measurement
-from pipeline.usage import OneLineParser
+from command.usage import OneLineParser
 
 # Each is a module of this package with `measure(scale) -> Iterator[Measurement]`.
 PARTS = {

@@ -21,10 +21,10 @@ from benchmarks import corpus
 from benchmarks.measurement import Measurement, Target
 from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
 from benchmarks.warehouse import Warehouse, serving
-from pipeline import files
-from pipeline.decoding import Message, decode, utc_now
+from pipeline.core.decoding import Message, decode, utc_now
+from pipeline.files import messages as files
 from pipeline.registry import load_registry
-from pipeline.sources import find
+from pipeline.steps.sources import find
 
 # Each dataset has some 3,000 records at scale 1: five full inserts and a rest. The
 # loader is measured on every so many of them, whole: all of them would take minutes.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from local.generator import generate_message
+from local.simulator.generator import generate_message
 from pipeline.registry import load_registry
 
 # The backlog that was lost, in two days of a feed that brought 100 to 200 a minute.

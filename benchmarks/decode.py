@@ -13,8 +13,8 @@ import orjson
 
 from benchmarks import corpus
 from benchmarks.measurement import Measurement, Target
-from local.generator import generate_message
-from pipeline.decoding import Message, decode, utc_now
+from local.simulator.generator import generate_message
+from pipeline.core.decoding import Message, decode, utc_now
 from pipeline.registry import load_registry
 
 ROUNDS = 5

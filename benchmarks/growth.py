@@ -21,11 +21,11 @@ from benchmarks.corpus import File
 from benchmarks.measurement import Measurement, Target
 from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
 from benchmarks.warehouse import Warehouse, serving
-from local.generator import generate_message
-from local.google_pubsub import pubsub_command
 from local.ports import LOOPBACK
 from local.process import Child
-from local.topics import SUBSCRIPTION, TOPIC, create_topics
+from local.pubsub.google_pubsub import pubsub_command
+from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
+from local.simulator.generator import generate_message
 from pipeline.plans import OWN_TABLES
 from pipeline.registry import load_registry
 

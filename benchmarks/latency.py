@@ -27,7 +27,7 @@ from benchmarks.measurement import Measurement, Target
 from benchmarks.watch import Watch, percentile
 from local.data_folder import DataFolder
 from local.process import Child
-from local.services import Mode
+from local.stack.services import Mode
 from pipeline.registry import load_registry
 
 # The most that IRIS was seen to bring: 100 to 200 messages a minute.

@@ -24,10 +24,10 @@ from grpc import insecure_channel
 from benchmarks.usage import cpu_seconds, memory_mb
 from benchmarks.watch import Watch, percentile
 from local.data_folder import DataFolder
-from local.demo import demo_messages
-from local.sample_folder import iris_body
-from local.services import Mode, Plan, Services
-from local.topics import TOPIC
+from local.pubsub.topics import TOPIC
+from local.simulator.demo import demo_messages
+from local.simulator.sample_folder import iris_body
+from local.stack.services import Mode, Plan, Services
 from pipeline.registry import load_registry
 
 # Every fourth message is one whose row is looked for.

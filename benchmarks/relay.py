@@ -24,8 +24,8 @@ from benchmarks import delay
 from benchmarks.measurement import Measurement, Target
 from local.ports import LOOPBACK
 from local.process import ROOT, Child
-from local.sample_folder import iris_body
-from local.topics import TOPIC, create_topics
+from local.pubsub.topics import TOPIC, create_topics
+from local.simulator.sample_folder import iris_body
 
 ROUNDS = 3
 SLICE_SECONDS = 5.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from local import bigquery
+from local.bigquery import emulator
 from local.failure import PartFailedError
 from local.process import Child
 
@@ -54,7 +54,7 @@ def run_pipeline(
         PartFailedError: It failed, or did not end.
     """
     command = [sys.executable, "-I", "-S", str(USAGE), sys.executable, "-m", "pipeline"]
-    command += [f"--project={bigquery.PROJECT}", f"--dataset={dataset}", *options]
+    command += [f"--project={emulator.PROJECT}", f"--dataset={dataset}", *options]
     child = Child("pipeline", command, work / "run.log", os.environ | environment)
     try:
         code = asyncio.run(child.ended(DEADLINE_SECONDS))

@@ -29,11 +29,11 @@ from benchmarks import corpus
 from benchmarks.measurement import Measurement, Target
 from benchmarks.streaming_graph import Point
 from benchmarks.usage import cpu_seconds
-from local import bigquery as local_bigquery
+from local.bigquery import emulator
 from local.data_folder import DataFolder
 from local.process import Child
-from local.topics import SUBSCRIPTION, TOPIC, create_topics
-from pipeline.decoding import Message, decode, utc_now
+from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
+from pipeline.core.decoding import Message, decode, utc_now
 from pipeline.registry import load_registry
 from sql.apply import apply_tables
 from sql.tables import all_tables
@@ -149,7 +149,7 @@ class Written(NamedTuple):
 def _written(work: Path, sent: Sequence[Message]) -> Iterator[Measurement]:
     rows = list(table_rows(sent))
     with _bigquery(work / "written") as host:
-        client = local_bigquery.connect(host)
+        client = emulator.connect(host)
         # Before and after: what else the machine does changes meanwhile.
         bare = [_insert_all(client, rows)]
         ways = {"drain": _drain, "stream": _streamed}
@@ -231,7 +231,7 @@ def _drain(work: Path, count: int, dataset: str, **hosts: str) -> Written:
     """From the first answer of Pub/Sub to the end of the process."""
     command = ["pipeline", "--drain", "--max_messages", str(count)]
     command += ["--subscription", SUBSCRIPTION]
-    command += ["--project", local_bigquery.PROJECT, "--dataset", dataset]
+    command += ["--project", emulator.PROJECT, "--dataset", dataset]
     with _child(work, "drain", command, hosts) as child:
         asyncio.run(child.wait_for(lambda: child.says("draining"), START_SECONDS))
         began = time.monotonic()
@@ -300,7 +300,7 @@ def _bigquery(folder: Path) -> Iterator[str]:
     """A local BigQuery, and its address."""
     data = DataFolder(folder)
     with data.owned():
-        server = local_bigquery.start(data)
+        server = emulator.start(data)
         try:
             asyncio.run(server.ready())
             yield server.host

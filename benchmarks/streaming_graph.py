@@ -18,18 +18,18 @@ from typing import Any, NamedTuple
 from google.cloud import pubsub
 
 from benchmarks.usage import memory_mb
-from local import bigquery
+from local.bigquery import emulator
 from local.pipeline import WideSubscriberClient
-from local.topics import SUBSCRIPTION
+from local.pubsub.topics import SUBSCRIPTION
 from pipeline import __main__ as command_line
+from pipeline.bigquery.inserts import Insert, Rejected
 from pipeline.graph import Plan
-from pipeline.inserts import Insert, Rejected
-from pipeline.ledger import COUNTS, OUTCOMES
 from pipeline.options import IrisOptions, horizon_hours
 from pipeline.plans import plan_of
 from pipeline.registry import load_registry
-from pipeline.sources import ReadSubscription
-from pipeline.write_rows import Inserter, WriteRows
+from pipeline.steps.ledger import COUNTS, OUTCOMES
+from pipeline.steps.sources import ReadSubscription
+from pipeline.steps.write_rows import Inserter, WriteRows
 
 
 class Point(NamedTuple):
@@ -127,8 +127,8 @@ def main() -> int:
     options = parser.parse_args()
     command_line.log_to_stderr()
     arguments = ["--streaming", "--subscription", SUBSCRIPTION]
-    arguments += ["--project", bigquery.PROJECT]
-    arguments += ["--dataset", options.dataset or bigquery.DATASET]
+    arguments += ["--project", emulator.PROJECT]
+    arguments += ["--dataset", options.dataset or emulator.DATASET]
     parsed = command_line.parse(arguments)
     plan = plan_of(parsed, spool="") if options.dataset else discarding(parsed)
     progress = Progress(options.messages, plan.inserter)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from google.cloud import bigquery
 
-from local import bigquery as local_bigquery
+from local.bigquery import emulator
 from local.data_folder import DataFolder
 from pipeline.registry import load_registry
 from sql.apply import apply_tables
@@ -52,10 +52,10 @@ class Warehouse(NamedTuple):
 @contextmanager
 def serving(work: Path) -> Iterator[Warehouse]:
     """Starts a local BigQuery, and stops it however the measurement ends."""
-    server = local_bigquery.start(DataFolder(work / "warehouse"))
+    server = emulator.start(DataFolder(work / "warehouse"))
     try:
         asyncio.run(server.ready())
-        client = local_bigquery.connect(server.host, dataset=None)
+        client = emulator.connect(server.host, dataset=None)
         yield Warehouse(client, server.host)
     finally:
-        asyncio.run(server.child.stop(local_bigquery.STOP_SECONDS))
+        asyncio.run(server.child.stop(emulator.STOP_SECONDS))

@@ -12,7 +12,7 @@ from typing import Any
 from google.api_core.exceptions import GoogleAPICallError
 from requests.exceptions import RequestException
 
-from local import bigquery
+from local.bigquery import emulator
 
 LOOK_SECONDS = 0.2
 
@@ -33,7 +33,7 @@ class Watch(threading.Thread):
         self, host: str, sql: str, take: Callable[[float, list[Any]], None]
     ) -> None:
         super().__init__(daemon=True)
-        self.client = bigquery.connect(host)
+        self.client = emulator.connect(host)
         self.looks: list[float] = []
         self._sql = sql
         self._take = take

@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run_command(name: str, arguments: Sequence[str]) -> int:
     parser = _OneLineParser(prog=f"python -m bridge {name}", description=COMMANDS[name])
     try:
-        module = importlib.import_module(f"bridge.{name}")
+        module = importlib.import_module(f"bridge.{name}.command")
         module.configure(parser)
         return int(module.run(parser.parse_args(arguments)))
     except KeyboardInterrupt:

@@ -22,7 +22,8 @@ from google.api_core.exceptions import InvalidArgument
 
 from bridge import envelope, iris_queue, publisher
 from bridge.absence import Watch
-from bridge.hand import (
+from bridge.health import Health
+from bridge.in_flight import (
     FIRST_MESSAGES,
     MAX_BATCH_MESSAGES,
     MAX_MESSAGES,
@@ -32,7 +33,6 @@ from bridge.hand import (
     lock_left_seconds,
     next_batch,
 )
-from bridge.health import Health
 from bridge.logs import one_line
 from bridge.metrics import Metrics
 from bridge.settings import Settings

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.hand import MAX_MESSAGES
+from bridge.in_flight import MAX_MESSAGES
 
 # A message that went to a link of ours that was dead comes again when its lock ends;
 # three locks allow for two such links in a row.

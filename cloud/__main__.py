@@ -11,8 +11,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from pipeline.output import let_reader_leave
-from pipeline.usage import OneLineParser, UsageError
+from command.output import let_reader_leave
+from command.usage import OneLineParser, UsageError
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -29,6 +29,9 @@ HELP = "\n".join(
     f"  python -m cloud {name:9} {text}" for name, text in COMMANDS.items()
 )
 
+# Commands that are folders, by the module that has their options.
+MODULES = {"cost": "cost.command", "smoke": "smoke.command"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = parser.parse_args(arguments[:1]).command
     parser = OneLineParser(prog=f"python -m cloud {name}", description=COMMANDS[name])
     try:
-        module = importlib.import_module(f"cloud.{name}")
+        module = importlib.import_module(f"cloud.{MODULES.get(name, name)}")
         module.configure(parser)
         return int(module.run(parser.parse_args(arguments[1:])))
     except UsageError as error:

@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from pipeline.usage import UsageError
+from command.usage import UsageError
 
 TOPIC = "iris-messages"
 SUBSCRIPTION = "iris-messages-pipeline"

@@ -6,7 +6,7 @@ import importlib
 import signal
 import sys
 
-from pipeline.usage import OneLineParser
+from command.usage import OneLineParser
 
 COMMANDS = {
     "simulator": "an IRIS queue on this machine (AMQP 1.0)",
@@ -19,6 +19,14 @@ COMMANDS = {
     "drain": "what waits in the local Pub/Sub, to the local BigQuery",
     "backfill": "messages of Elexon's archive, published to the local Pub/Sub",
     "replay": "dead letters of the local BigQuery, published to the local Pub/Sub",
+}
+
+# Commands that are folders, by the module that has their options.
+MODULES = {
+    "simulator": "simulator.command",
+    "pubsub": "pubsub.embedded",
+    "bigquery": "bigquery.emulator",
+    "stack": "stack.command",
 }
 
 
@@ -36,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         command = commands.add_parser(name, help=purpose, description=purpose)
         if arguments[:1] == [name]:
             try:
-                module = importlib.import_module(f"local.{name}")
+                module = importlib.import_module(f"local.{MODULES.get(name, name)}")
             except KeyboardInterrupt:  # the libraries take a second or two
                 return 128 + signal.SIGINT
             module.configure(command)

@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from local import bigquery
+from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
 from sql.__main__ import main as sql
@@ -22,9 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the checks; 1 when one fails, 2 when the user must mend something."""
-    place = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
+    place = ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
     try:
-        with bigquery.serving(DataFolder(options.data, made=False)) as host:
+        with emulator.serving(DataFolder(options.data, made=False)) as host:
             os.environ["BIGQUERY_EMULATOR_HOST"] = host
             return sql(["check", *place, *options.rest])
     except UserError as error:

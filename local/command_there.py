@@ -5,7 +5,7 @@ import os
 import sys
 
 from bridge.__main__ import main as bridge
-from local import bigquery
+from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
 from local.failure import UserError
 
@@ -31,7 +31,7 @@ def run(command: str, data: DataFolder, options: list[str]) -> int:
         UserError: Nothing runs there.
     """
     enter(data)
-    place = ["--project", bigquery.PROJECT, "--tables", bigquery.DATASET]
+    place = ["--project", emulator.PROJECT, "--tables", emulator.DATASET]
     return bridge([command, *place, *options])
 
 

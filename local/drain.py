@@ -5,10 +5,11 @@ Options that it does not know are those of `python -m pipeline --drain`.
 
 import argparse
 
-from local import bigquery, command_there
+from local import command_there
+from local.bigquery import emulator
 from local.data_folder import DataFolder
 from local.failure import UserError
-from local.topics import SUBSCRIPTION
+from local.pubsub.topics import SUBSCRIPTION
 from pipeline.__main__ import main as pipeline
 
 
@@ -23,5 +24,5 @@ def run(options: argparse.Namespace) -> int:
         command_there.enter(DataFolder(options.data, made=False))
     except UserError as error:
         return command_there.refuse("drain", error)
-    names = ["--project", bigquery.PROJECT, "--dataset", bigquery.DATASET]
+    names = ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
     return pipeline(["--drain", "--subscription", SUBSCRIPTION, *names, *options.rest])

@@ -32,11 +32,13 @@ from google.api_core.exceptions import (
 from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 
+from command.usage import UsageError
 from pipeline import __main__ as command_line
+from pipeline.bigquery.inserts import Insert, Rejected
 from pipeline.drain import cause
-from pipeline.inserts import Insert, Rejected
-from pipeline.ledger import COUNTS, OUTCOMES
 from pipeline.plans import plan_of
+from pipeline.steps.ledger import COUNTS, OUTCOMES
+from pipeline.steps.write_rows import Inserter
 from pipeline.subscription import (
     MAX_BYTES,
     MAX_MESSAGES,
@@ -44,8 +46,6 @@ from pipeline.subscription import (
     emulator_transport,
     request_parts,
 )
-from pipeline.usage import UsageError
-from pipeline.write_rows import Inserter
 
 # The runner pulls again as soon as a pull ends; a second keeps an idle loop cheap.
 PULL_TIMEOUT_SECONDS = 1.0

@@ -18,7 +18,7 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.bigquery import Client
 
-from local import bigquery
+from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
 from local.failure import PartFailedError, UserError
 
@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         if not sql.strip():
             raise UserError('no statement: make query SQL="SELECT …"')
-        with bigquery.serving(DataFolder(options.data, made=False)) as host:
-            count = print_rows(rows(bigquery.connect(host), sql))
+        with emulator.serving(DataFolder(options.data, made=False)) as host:
+            count = print_rows(rows(emulator.connect(host), sql))
         if not count:
             print("0 rows", file=sys.stderr)
     except UserError as error:

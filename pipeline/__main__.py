@@ -25,10 +25,10 @@ from apache_beam.options.pipeline_options import (
     _BeamArgumentParser,
 )
 
+from command.usage import UsageError
 from pipeline import drain
-from pipeline.archive import is_local
+from pipeline.files.raw_archive import is_local
 from pipeline.graph import Plan, build
-from pipeline.ledger import UNREADABLE, counted, counts_line
 from pipeline.options import (
     IrisOptions,
     drain_limits,
@@ -37,8 +37,8 @@ from pipeline.options import (
 )
 from pipeline.plans import plan_of, runs_here
 from pipeline.registry import load_registry
+from pipeline.steps.ledger import UNREADABLE, counted, counts_line
 from pipeline.subscription import unreadable
-from pipeline.usage import UsageError
 
 FILES_ADVICE = "the same command loads what is not loaded yet"
 # Beam's source acknowledges before anything is written.

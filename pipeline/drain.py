@@ -38,13 +38,14 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import GoogleAuthError
 
-from pipeline import dedup
-from pipeline.archive import archive_of
-from pipeline.decoding import Message
+from command.usage import UsageError
+from pipeline.core.decoding import Message
+from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
-from pipeline.ledger import COUNTS, counted, counts_line
 from pipeline.limits import Limits
-from pipeline.sources import ReadHand, in_hand
+from pipeline.steps import dedup
+from pipeline.steps.ledger import COUNTS, counted, counts_line
+from pipeline.steps.sources import ReadHand, in_hand
 from pipeline.subscription import (
     MAX_MESSAGES,
     PUBSUB_ERRORS,
@@ -53,7 +54,6 @@ from pipeline.subscription import (
     first_line,
     unreadable,
 )
-from pipeline.usage import UsageError
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 # What no patience mends, when it is the first answer of Pub/Sub.

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from pipeline.archive_messages import ArchiveMessages
-from pipeline.decode_messages import DecodeMessages
-from pipeline.dedup import DeduplicateRecords, Memory
-from pipeline.gather_ledger import GatherLedger
-from pipeline.load_rows import LoadRows
-from pipeline.write_rows import Inserter, WriteRows, WriteTable
+from pipeline.steps.archive import ArchiveMessages
+from pipeline.steps.decode import DecodeMessages
+from pipeline.steps.dedup import DeduplicateRecords, Memory
+from pipeline.steps.gather_ledger import GatherLedger
+from pipeline.steps.load_rows import LoadRows
+from pipeline.steps.write_rows import Inserter, WriteRows, WriteTable
 
 
 class Plan(NamedTuple):

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from apache_beam.io.gcp.pubsub import parse_subscription
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.duration import seconds_in
+from command.duration import seconds_in
+from command.usage import UsageError
 from pipeline.limits import Limits
-from pipeline.sources import GLOB_MAGIC
-from pipeline.usage import UsageError
+from pipeline.steps.sources import GLOB_MAGIC
 
 # What ends a drain.
 _LIMITS = ("every", "max_messages", "max_seconds")

@@ -16,22 +16,22 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
-from pipeline.appends import local_host
-from pipeline.archive import archive_of, is_local
-from pipeline.dedup import Memory
+from command.usage import UsageError
+from pipeline.bigquery.appends import local_host
+from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.warehouse import Warehouse
+from pipeline.files.raw_archive import archive_of, is_local
 from pipeline.graph import Plan
-from pipeline.inserts import connect
-from pipeline.load_rows import LoadRows
 from pipeline.options import (
     IrisOptions,
     exactly_once,
     horizon_hours,
     write_method,
 )
-from pipeline.sources import ReadFiles, ReadSubscription, find
-from pipeline.usage import UsageError
-from pipeline.warehouse import Warehouse
-from pipeline.write_rows import WriteRows
+from pipeline.steps.dedup import Memory
+from pipeline.steps.load_rows import LoadRows
+from pipeline.steps.sources import ReadFiles, ReadSubscription, find
+from pipeline.steps.write_rows import WriteRows
 
 # Beam takes their names in any case.
 _RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.usage import UsageError
+from command.usage import UsageError
 
 TYPES = frozenset({"STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "RECORD"})
 MODES = frozenset({"NULLABLE", "REPEATED"})

@@ -27,7 +27,7 @@ from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from pipeline.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
+from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
 
 # What one pull takes: a round costs one insert a table, some 40 ms, so with 89 datasets
 # 100 messages take as long as 5,000.

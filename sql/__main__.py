@@ -6,8 +6,8 @@ import gc
 import importlib
 import sys
 
-from pipeline.output import let_reader_leave
-from pipeline.usage import OneLineParser, UsageError
+from command.output import let_reader_leave
+from command.usage import OneLineParser, UsageError
 
 INTERRUPTED = 130
 COMMANDS = {
@@ -18,6 +18,9 @@ COMMANDS = {
     "compact": "remove identical rows from tables, one day at a time",
     "docs": "write docs/data.md, the page of all datasets and columns",
 }
+
+# Commands that are folders, by the module that has their options.
+MODULES = {name: f"{name}.command" for name in ("check", "drift", "compact", "docs")}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +42,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         if arguments[:1] == [name]:
-            module = importlib.import_module(f"sql.{name}")
+            module = importlib.import_module(f"sql.{MODULES.get(name, name)}")
             module.configure(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(arguments)

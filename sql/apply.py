@@ -18,8 +18,8 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
+from pipeline.core.values import EXACT_FLOAT
 from pipeline.registry import Registry, load_registry
-from pipeline.values import EXACT_FLOAT
 from sql import tables
 from sql.place import add_place_options, client_of, existing_tables
 from sql.schemas import Merged, merged_schema, type_text

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from pipeline.inserts import connect
-from pipeline.usage import UsageError
+from command.usage import UsageError
+from pipeline.bigquery.inserts import connect
 
 PROJECT = "gb-iris"
 DATASET = "uk_energy_prod"

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
-from pipeline.usage import UsageError
 from sql import tables
 from sql.place import add_place_options, place_of
 from sql.views import definitions, historic

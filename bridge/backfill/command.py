@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge import settings, warehouse
-from bridge.backfill import archive, insights_api
+from bridge.backfill import elexon_archive, insights_api
 from bridge.backfill.download import (
     Downloader,
     GaveUpError,
@@ -144,7 +144,10 @@ def _configure_how(parser: argparse.ArgumentParser) -> None:
         help="where to note what is published (default %(default)s)",
     )
     warehouse.add_place_options(how)
-    for name, url in (("archive", archive.ARCHIVE_URL), ("api", insights_api.API_URL)):
+    for name, url in (
+        ("archive", elexon_archive.ARCHIVE_URL),
+        ("api", insights_api.API_URL),
+    ):
         text = "another than Elexon's (default: %(default)s)"
         how.add_argument(f"--{name}", type=_url, default=url, metavar="URL", help=text)
 

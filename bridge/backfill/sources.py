@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from bridge.backfill import archive, insights_api
-from bridge.backfill.archive import Blob
+from bridge.backfill import elexon_archive, insights_api
 from bridge.backfill.download import (
     Downloader,
     DownloadError,
@@ -19,6 +18,7 @@ from bridge.backfill.download import (
     StubbornError,
     TooLargeError,
 )
+from bridge.backfill.elexon_archive import Blob
 from bridge.backfill.insights_api import Slice
 from bridge.backfill.reconciliation import Lookup
 from bridge.backfill.tally import Tally
@@ -94,16 +94,18 @@ class ArchiveSource(_Asked):
             DownloadError: It does not answer, or the user stops.
         """
         datasets: list[str | None] = [*self.datasets] or [None]
-        for window in self.span.pieces(archive.WINDOW):
+        for window in self.span.pieces(elexon_archive.WINDOW):
             for dataset in datasets:
-                async for blob in self._listing(archive.where(window, dataset)):
+                async for blob in self._listing(elexon_archive.where(window, dataset)):
                     self.tally.add("listed", blob.dataset)
                     yield Job(*blob)
 
     async def _listing(self, condition: str) -> AsyncIterator[Blob]:
         marker = None
         while True:
-            page = await self._page(archive.listing_url(self.url, condition, marker))
+            page = await self._page(
+                elexon_archive.listing_url(self.url, condition, marker)
+            )
             for name in page.strangers:
                 self.tally.complain("failed", "(unnamed)", f"{name!r}: not a message")
             for blob in page.blobs:
@@ -114,20 +116,20 @@ class ArchiveSource(_Asked):
                 raise SourceError("the archive's listing does not go on")
             marker = page.marker
 
-    async def _page(self, url: str) -> archive.Page:
+    async def _page(self, url: str) -> elexon_archive.Page:
         try:
             body = await self.downloader.get(
-                url, archive.MAX_PAGE_BYTES, archive.LISTING_HEADERS
+                url, elexon_archive.MAX_PAGE_BYTES, elexon_archive.LISTING_HEADERS
             )
-            return archive.parse_page(body)
+            return elexon_archive.parse_page(body)
         except RefusedError as error:
-            code = archive.error_code(error.body)
+            code = elexon_archive.error_code(error.body)
             raise SourceError(
                 f"the archive refuses to list: {error} {code}".rstrip()
             ) from None
         except StubbornError as error:
             raise SourceError(f"the archive does not list: {error}") from None
-        except (GoneError, TooLargeError, archive.ListingError) as error:
+        except (GoneError, TooLargeError, elexon_archive.ListingError) as error:
             raise SourceError(
                 f"{self.url} does not list as an archive does: {error}"
             ) from None
@@ -135,8 +137,10 @@ class ArchiveSource(_Asked):
     async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
         """The message of one blob, byte for byte."""
         try:
-            body = await self.downloader.get(archive.blob_url(self.url, Blob(*job)))
-            sealed = enclose(body, *job, archive.SOURCE)
+            body = await self.downloader.get(
+                elexon_archive.blob_url(self.url, Blob(*job))
+            )
+            sealed = enclose(body, *job, elexon_archive.SOURCE)
         except FATAL_ERRORS:
             raise
         except GoneError as error:

@@ -4,7 +4,3 @@ It publishes to the topic what the bridge would, waits until the deployed pipeli
 made rows of it, looks at everything around, and says of each thing whether it works and
 what to do where it does not.
 """
-
-from cloud.smoke.command import configure, run
-
-__all__ = ["configure", "run"]

@@ -20,12 +20,12 @@ from cloud.smoke.findings import Finding, Verdict, any_failed, failed
 from cloud.smoke.messages import new_run
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
-from pipeline.duration import seconds_in
+from command.duration import seconds_in
+from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
 from pipeline.subscription import first_line
-from pipeline.usage import UsageError
+from sql.check.report import printable
 from sql.place import add_place_options, client_of
-from sql.quality.report import printable
 
 INTERRUPTED = 130
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it

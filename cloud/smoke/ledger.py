@@ -15,7 +15,7 @@ from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
-from pipeline.ledger import COUNTS, OUTCOMES
+from pipeline.steps.ledger import COUNTS, OUTCOMES
 from sql.tables import LEDGER
 from sql.templates import quoted
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud.smoke.findings import Finding, Verdict, any_failed
-from sql.quality.report import FILE_COLUMNS, printable
+from sql.check.report import FILE_COLUMNS, printable
 
 _COLOURS = {
     Verdict.OK: "green",

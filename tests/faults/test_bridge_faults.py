@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.bridge_fixture import (
+
+from bridge.in_flight import MAX_BATCH_BYTES, MAX_HAND_BYTES, MAX_MESSAGES
+from tests.integration.bridge_fixture import (
     PubSub,
     Simulator,
     bridge_of,
@@ -15,8 +17,6 @@ from integration.bridge_fixture import (
     wait_until,
     write_samples,
 )
-
-from bridge.hand import MAX_BATCH_BYTES, MAX_HAND_BYTES, MAX_MESSAGES
 
 pytestmark = pytest.mark.faults
 

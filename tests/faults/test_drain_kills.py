@@ -17,8 +17,8 @@ import pytest
 from google.cloud import bigquery
 
 from pipeline.__main__ import main
-from pipeline.archive_file import read_messages
-from pipeline.ledger import COUNTS
+from pipeline.files.avro import read_messages
+from pipeline.steps.ledger import COUNTS
 from sql.apply import apply_views
 from tests.integration.history_fixture import registry_of
 from tests.integration.pubsub_fixture import Clients, PubsubServer

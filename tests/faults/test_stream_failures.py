@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from google.cloud import bigquery
 
-from local.topics import SUBSCRIPTION, TOPIC, create_topics
+from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
 from tests.integration.bridge_fixture import wait_until
 from tests.integration.pubsub_fixture import Clients, PubsubServer
 

@@ -5,8 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from integration.archive_fixture import Archive
-from integration.bridge_fixture import CLEAN, DEADLINE_SECONDS, ROOT, TOPIC, PubSub
+from tests.integration.archive_fixture import Archive
+from tests.integration.bridge_fixture import (
+    CLEAN,
+    DEADLINE_SECONDS,
+    ROOT,
+    TOPIC,
+    PubSub,
+)
 
 UPLOADED = "2026-05-06T02:31:00Z"
 DAY = ("--from", "2026-05-06", "--to", "2026-05-07")

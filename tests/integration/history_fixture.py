@@ -8,11 +8,11 @@ from pathlib import Path
 from apache_beam.testing import test_pipeline
 from google.cloud import bigquery
 
+from pipeline.bigquery.warehouse import Warehouse
 from pipeline.graph import Plan, build
 from pipeline.registry import Registry, load_registry
-from pipeline.sources import ReadFiles
-from pipeline.warehouse import Warehouse
-from pipeline.write_rows import WriteRows
+from pipeline.steps.sources import ReadFiles
+from pipeline.steps.write_rows import WriteRows
 from sql.apply import apply_tables
 from sql.tables import all_tables
 

@@ -16,8 +16,8 @@ from google.pubsub_v1 import PublisherClient as PlainPublisher
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from local.google_pubsub import pubsub_command, wait_until_ready
 from local.ports import private_port
+from local.pubsub.google_pubsub import pubsub_command, wait_until_ready
 
 PROJECT_FOLDER = Path(__file__).parents[2]
 # An empty pull lasts nearly as long as the client allows it to.

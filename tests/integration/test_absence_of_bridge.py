@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.bridge_fixture import (
+
+from tests.integration.bridge_fixture import (
     Bridge,
     PubSub,
     Simulator,

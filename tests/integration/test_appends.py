@@ -6,16 +6,16 @@ from contextlib import suppress
 import pytest
 from google.api_core.exceptions import NotFound, ServiceUnavailable
 
-from pipeline import appends
+from command.usage import UsageError
 from pipeline.__main__ import main
-from pipeline.inserts import Insert
+from pipeline.bigquery import appends
+from pipeline.bigquery.inserts import Insert
+from pipeline.bigquery.warehouse import Warehouse
 from pipeline.registry import load_registry
-from pipeline.usage import UsageError
-from pipeline.warehouse import Warehouse
 from sql.apply import apply_tables
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
-from tests.unit.pipeline.rows_fixture import generated_rows
+from tests.unit.pipeline.bigquery.rows_fixture import generated_rows
 
 pytestmark = pytest.mark.integration
 

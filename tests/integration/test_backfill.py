@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.archive_fixture import Archive, archive_server, fill
-from integration.backfill_fixture import DAY, UPLOADED, Backfill, row
-from integration.bridge_fixture import (
+
+from bridge.backfill.download import MAX_ATTEMPTS
+from local.data_folder import DataFolder
+from tests.integration.archive_fixture import Archive, archive_server, fill
+from tests.integration.backfill_fixture import DAY, UPLOADED, Backfill, row
+from tests.integration.bridge_fixture import (
     DEADLINE_SECONDS,
     TOPIC,
     PubSub,
     running,
     wait_until,
 )
-
-from bridge.backfill.download import MAX_ATTEMPTS
-from local.data_folder import DataFolder
 
 pytestmark = pytest.mark.integration
 

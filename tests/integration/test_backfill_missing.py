@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from google.cloud import bigquery
-from integration.archive_fixture import Archive, archive_server
-from integration.backfill_fixture import DAY, UPLOADED, Backfill, row
-from integration.bigquery_fixture import own_dataset
-from integration.bridge_fixture import PubSub, running
+
+from tests.integration.archive_fixture import Archive, archive_server
+from tests.integration.backfill_fixture import DAY, UPLOADED, Backfill, row
+from tests.integration.bigquery_fixture import own_dataset
+from tests.integration.bridge_fixture import PubSub, running
 
 pytestmark = pytest.mark.integration
 

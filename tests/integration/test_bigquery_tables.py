@@ -11,13 +11,13 @@ from apache_beam.testing import test_pipeline
 from google.cloud import bigquery
 
 from local.ports import private_port
-from pipeline import inserts, patience
+from pipeline.bigquery import inserts, patience
+from pipeline.bigquery.inserts import Insert, connect, insert
+from pipeline.bigquery.warehouse import Warehouse
 from pipeline.graph import Plan, build
-from pipeline.inserts import Insert, connect, insert
 from pipeline.registry import Column, load_registry
-from pipeline.sources import ReadFiles
-from pipeline.warehouse import Warehouse
-from pipeline.write_rows import WriteRows
+from pipeline.steps.sources import ReadFiles
+from pipeline.steps.write_rows import WriteRows
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
 from tests.integration.bigquery_fixture import own_dataset, running_bigquery

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.bridge_fixture import (
+
+from tests.integration.bridge_fixture import (
     CLEAN,
     ROOT,
     TOPIC,

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.bridge_fixture import (
+
+from local.ports import private_port
+from tests.integration.bridge_fixture import (
     CLEAN,
     DEADLINE_SECONDS,
     TOPIC,
@@ -23,9 +25,7 @@ from integration.bridge_fixture import (
     wait_until,
     write_samples,
 )
-from integration.dockerfile_fixture import FOLDER, ROOT, copies, named
-
-from local.ports import private_port
+from tests.integration.dockerfile_fixture import FOLDER, ROOT, copies, named
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,9 @@ import pytest
 from google.cloud import bigquery
 
 from pipeline.registry import Registry, load_registry
-from sql import check
 from sql.__main__ import main
 from sql.apply import apply_tables, apply_views
+from sql.check import command as check
 from sql.tables import all_tables
 
 pytestmark = pytest.mark.integration

@@ -14,9 +14,9 @@ from google.cloud import bigquery
 from pipeline.registry import load_registry
 from sql.__main__ import main
 from sql.apply import apply_tables
-from sql.maintenance.bounded_queries import MEBIBYTE, ask
-from sql.maintenance.compaction import deduplicate_statement, remove_copies
-from sql.maintenance.day_progress import DayProgress
+from sql.compact.bounded_queries import MEBIBYTE, ask
+from sql.compact.compaction import deduplicate_statement, remove_copies
+from sql.compact.day_progress import DayProgress
 from sql.tables import DEAD_LETTERS, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 
@@ -486,7 +486,7 @@ def test_a_day_in_the_streaming_buffer_is_skipped_and_named(
             )
         return remove_copies(client, layout, step)
 
-    monkeypatch.setattr("sql.compact.remove_copies", refused_once)
+    monkeypatch.setattr("sql.compact.command.remove_copies", refused_once)
     assert compact("bmrs_fuelinst", "--execute") == 1
     told = capsys.readouterr().out
     assert f"{DAYS[1]}: skipped, rows are still in" in told
@@ -507,7 +507,7 @@ def test_a_statement_that_removes_too_much_stops_the_run(
         )
 
     monkeypatch.setattr(
-        "sql.maintenance.compaction.deduplicate_statement", half_hour_and_fuel
+        "sql.compact.compaction.deduplicate_statement", half_hour_and_fuel
     )
     assert compact("bmrs_fuelinst", "--execute") == 1
     told = capsys.readouterr()

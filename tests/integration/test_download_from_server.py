@@ -6,10 +6,8 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
-from integration.archive_fixture import Archive, archive_server
 
 from bridge.backfill import download
-from bridge.backfill.archive import Blob, blob_url
 from bridge.backfill.download import (
     Downloader,
     GaveUpError,
@@ -19,9 +17,11 @@ from bridge.backfill.download import (
     StubbornError,
     TooLargeError,
 )
+from bridge.backfill.elexon_archive import Blob, blob_url
 from bridge.backfill.sources import ArchiveSource, Job, SourceError
 from bridge.backfill.tally import Tally
 from bridge.span import Span, parse_moment
+from tests.integration.archive_fixture import Archive, archive_server
 
 pytestmark = pytest.mark.integration
 

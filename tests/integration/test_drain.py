@@ -6,13 +6,14 @@ from collections import Counter
 
 import pytest
 
+from command.usage import UsageError
 from local.ports import private_port
-from pipeline import dedup, subscription
+from pipeline import subscription
 from pipeline.drain import Drain, RoundFailedError
-from pipeline.ledger import COUNTS
 from pipeline.limits import Limits
+from pipeline.steps import dedup
+from pipeline.steps.ledger import COUNTS
 from pipeline.subscription import Subscription
-from pipeline.usage import UsageError
 from tests.integration.pubsub_fixture import Clients, pubsub_server
 
 pytestmark = [

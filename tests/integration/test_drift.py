@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from google.cloud import bigquery
 
-from local.generator import generate_message
-from pipeline.batches import row_batch, unmapped_row
-from pipeline.coercion import Coercer
-from pipeline.decoding import Message, decode, metadata_of, parse, utc_now
-from pipeline.inserts import Insert, insert
+from command.usage import UsageError
+from local.simulator.generator import generate_message
+from pipeline.bigquery.inserts import Insert, insert
+from pipeline.core.batches import row_batch, unmapped_row
+from pipeline.core.coercion import Coercer
+from pipeline.core.decoding import Message, decode, metadata_of, parse, utc_now
 from pipeline.registry import FOLDER, load_registry, read_registry
-from pipeline.usage import UsageError
 from sql.__main__ import main
 from sql.apply import apply_tables
-from sql.discovery.acceptance import TablesBehindError, Wishes, bring_about
-from sql.discovery.fields import unknown_fields
-from sql.drift import accept
+from sql.drift.acceptance import TablesBehindError, Wishes, bring_about
+from sql.drift.command import accept
+from sql.drift.fields import unknown_fields
 from sql.tables import UNMAPPED, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 

@@ -12,26 +12,27 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 
 from benchmarks import corpus
-from pipeline import dedup, loads
 from pipeline.__main__ import main
-from pipeline.batches import RowBatch
-from pipeline.coercion import TypedRecord
+from pipeline.bigquery import loads
+from pipeline.bigquery.inserts import Insert
+from pipeline.bigquery.loads import Loaded
+from pipeline.bigquery.spool import Spool
+from pipeline.bigquery.warehouse import Warehouse
+from pipeline.core.batches import RowBatch
+from pipeline.core.coercion import TypedRecord
+from pipeline.core.identity import record_id
 from pipeline.graph import Plan, build
-from pipeline.identity import record_id
-from pipeline.inserts import Insert
-from pipeline.load_rows import LoadRows
-from pipeline.loads import Loaded
 from pipeline.registry import load_registry
-from pipeline.sources import ReadFiles
-from pipeline.spool import Spool
-from pipeline.warehouse import Warehouse
+from pipeline.steps import dedup
+from pipeline.steps.load_rows import LoadRows
+from pipeline.steps.sources import ReadFiles
 from sql.apply import apply_tables
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.bucket_fixture import serve_buckets
 from tests.integration.history_fixture import registry_of
 from tests.integration.unreliable_bigquery import Fault, failing
-from tests.unit.pipeline.rows_fixture import generated_rows
+from tests.unit.pipeline.bigquery.rows_fixture import generated_rows
 
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.bigquery import connect
+from local.bigquery.emulator import connect
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
 from tests.integration.history_fixture import registry_of

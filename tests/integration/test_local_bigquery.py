@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
-from local import bigquery
-from pipeline.inserts import Insert, insert
+from local.bigquery import emulator
+from pipeline.bigquery.inserts import Insert, insert
 
 pytestmark = pytest.mark.integration
 
@@ -51,8 +51,8 @@ def running(data):
 
 @pytest.fixture(scope="module")
 def client(server):
-    client = bigquery.connect(server["host"])
-    client.create_dataset(bigquery.DATASET, exists_ok=True)
+    client = emulator.connect(server["host"])
+    client.create_dataset(emulator.DATASET, exists_ok=True)
     return client
 
 
@@ -113,8 +113,8 @@ def test_a_second_server_on_the_same_data_is_refused(data, server):
 
 
 def test_tables_and_views_are_found_by_name_and_counted(client):
-    """What `bigquery_server.objects` answers: it stands in for a slow lookup."""
-    place = f"{bigquery.PROJECT}.{bigquery.DATASET}"
+    """What `patched_server.objects` answers: it stands in for a slow lookup."""
+    place = f"{emulator.PROJECT}.{emulator.DATASET}"
     client.query_and_wait("CREATE TABLE found (n INT64 OPTIONS (description = 'N'))")
     client.query_and_wait("CREATE VIEW seen AS SELECT n + 1 AS m FROM found")
     client.insert_rows_json(f"{place}.found", [{"n": 1}, {"n": 2}])
@@ -131,8 +131,8 @@ def test_tables_and_views_are_found_by_name_and_counted(client):
 
 
 def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
-    """What `bigquery_server._deduplicate` does: four inserts at a time, each twice."""
-    table = f"{bigquery.PROJECT}.{bigquery.DATASET}.numbers"
+    """What `patched_server._deduplicate` does: four inserts at a time, each twice."""
+    table = f"{emulator.PROJECT}.{emulator.DATASET}.numbers"
     client.query_and_wait("CREATE TABLE numbers (n INT64)")
 
     def insert(n: int) -> list:
@@ -146,8 +146,8 @@ def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
 
 @pytest.mark.parametrize("beside", [[], [("b", "Yg==")]], ids=["alone", "beside"])
 def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
-    """What `bigquery_server._insert` does: only what is stored counts as seen."""
-    table = f"{bigquery.PROJECT}.{bigquery.DATASET}.stored_{len(beside)}"
+    """What `patched_server._insert` does: only what is stored counts as seen."""
+    table = f"{emulator.PROJECT}.{emulator.DATASET}.stored_{len(beside)}"
     client.query_and_wait(f"CREATE TABLE {table} (x BYTES)")
 
     def insert(*rows: tuple) -> list:
@@ -172,10 +172,10 @@ def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
 def test_a_job_is_found_after_a_kill_and_not_started_twice(tmp_path):
     """So that a client which lost the answer to a load asks what became of it."""
     with running(tmp_path) as ready:
-        before = bigquery.connect(ready["host"], dataset=None)
+        before = emulator.connect(ready["host"], dataset=None)
         before.query("SELECT 1", job_id="known", job_retry=None).result()
     with running(tmp_path) as ready:
-        after = bigquery.connect(ready["host"], dataset=None)
+        after = emulator.connect(ready["host"], dataset=None)
         assert after.get_job("known").state == "DONE"
         with pytest.raises(Conflict):
             after.query("SELECT 1", job_id="known", job_retry=None)
@@ -196,7 +196,7 @@ def test_jobs_are_listed_by_state_and_time_until_they_are_deleted(client):
 
 
 def test_a_row_is_stored_while_a_statement_changes_its_table(server):
-    client = bigquery.connect(server["host"], dataset=None)
+    client = emulator.connect(server["host"], dataset=None)
     client.create_dataset("changing", exists_ok=True)
     client.query_and_wait("CREATE TABLE changing.t (a INT64, b INT64)")
     stopped = threading.Event()

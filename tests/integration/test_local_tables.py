@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import bigquery, tables
+from local.bigquery import emulator, tables
 from local.data_folder import DataFolder
 from local.failure import PartFailedError, UserError
 from tests.integration.bigquery_fixture import running_bigquery
@@ -21,10 +21,10 @@ def blank(tmp_path, monkeypatch):
     """
     made = []
 
-    async def apply(server: bigquery.Server, log: Path) -> None:
-        client = bigquery.connect(server.host, dataset=None)
-        client.create_dataset(bigquery.DATASET)
-        client.query_and_wait(f"CREATE TABLE {bigquery.DATASET}.one (n INT64)")
+    async def apply(server: emulator.Server, log: Path) -> None:
+        client = emulator.connect(server.host, dataset=None)
+        client.create_dataset(emulator.DATASET)
+        client.query_and_wait(f"CREATE TABLE {emulator.DATASET}.one (n INT64)")
         made.append(server.port)
 
     environment = tmp_path / "environment"
@@ -46,12 +46,12 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
     one, two, three = (DataFolder(tmp_path / name) for name in ("one", "two", "three"))
     start(one, two)
     with running_bigquery(one.path) as host:
-        bigquery.connect(host).query_and_wait("INSERT INTO one VALUES (1)")
+        emulator.connect(host).query_and_wait("INSERT INTO one VALUES (1)")
     start(three)
     assert len(blank) == 1, "it was made more than once"
-    assert blank != [bigquery.USUAL_PORT], "somebody who writes there reaches it"
+    assert blank != [emulator.USUAL_PORT], "somebody who writes there reaches it"
     with running_bigquery(three.path) as host:
-        client = bigquery.connect(host)
+        client = emulator.connect(host)
         rows = client.query_and_wait("SELECT COUNT(*) AS n FROM one")
         assert [row.n for row in rows] == [0]
         statements = [job.query for job in client.list_jobs()]
@@ -65,7 +65,7 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
 
 
 def test_a_blank_that_failed_or_is_of_other_sql_is_none(blank, tmp_path, monkeypatch):
-    async def refuse(server: bigquery.Server, log: Path) -> None:
+    async def refuse(server: emulator.Server, log: Path) -> None:
         raise server.child.failed("refuses")
 
     one, two = DataFolder(tmp_path / "one"), DataFolder(tmp_path / "two")
@@ -88,7 +88,7 @@ def test_a_blank_that_failed_or_is_of_other_sql_is_none(blank, tmp_path, monkeyp
 def test_an_end_while_the_blank_is_made_leaves_no_server(blank, tmp_path, monkeypatch):
     servers = []
 
-    async def go_on(server: bigquery.Server, log: Path) -> None:
+    async def go_on(server: emulator.Server, log: Path) -> None:
         servers.append(server)
         await asyncio.Event().wait()
 

@@ -15,9 +15,9 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOT
 from google.pubsub_v1.services.subscriber.transports import (
     SubscriberGrpcAsyncIOTransport,
 )
-from pubsub_fixture import Clients, pubsub_server, wide_clients
 
-from local.google_pubsub import google_emulator_command, missing
+from local.pubsub.google_pubsub import google_emulator_command, missing
+from tests.integration.pubsub_fixture import Clients, pubsub_server, wide_clients
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,14 @@ import threading
 
 import pytest
 from google.api_core import exceptions
-from pubsub_fixture import Clients, pubsub_server, run_pubsub, running_pubsub
 
-from local import pubsub
+from local.pubsub import embedded
+from tests.integration.pubsub_fixture import (
+    Clients,
+    pubsub_server,
+    run_pubsub,
+    running_pubsub,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -230,9 +235,9 @@ def test_port_in_use_gets_one_line(tmp_path):
 def test_next_free_port_is_taken_where_none_is_given(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         usual = taken.getsockname()[1]
-        monkeypatch.setattr(pubsub, "DEFAULT_PORT", usual)
-        port = pubsub.free_port("127.0.0.1", None)
-    assert usual < port < usual + pubsub.PORTS_TRIED
+        monkeypatch.setattr(embedded, "DEFAULT_PORT", usual)
+        port = embedded.free_port("127.0.0.1", None)
+    assert usual < port < usual + embedded.PORTS_TRIED
 
 
 def test_two_servers_do_not_share_a_folder(tmp_path):

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.bridge_fixture import (
+
+from bridge.sharing import PROOF_MESSAGES
+from tests.integration.bridge_fixture import (
     Bridge,
     PubSub,
     Simulator,
@@ -16,8 +18,6 @@ from integration.bridge_fixture import (
     wait_until,
     write_samples,
 )
-
-from bridge.sharing import PROOF_MESSAGES
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from google.pubsub_v1 import types
 
 from cloud.place import Place
 from cloud.smoke import cleaning, command, trial
-from pipeline.usage import UsageError
+from command.usage import UsageError
 from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
 from tests.integration.history_fixture import registry_of
@@ -46,7 +46,8 @@ def pubsub(tmp_path_factory):
 
 # A real one, but for dedup, which lets everything pass.
 FORGETFUL = """
-from pipeline import __main__, dedup
+from pipeline import __main__
+from pipeline.steps import dedup
 dedup._unseen = lambda batch, *_: batch
 __main__.main()
 """

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from local import bigquery
 from local.__main__ import main
-from local.sample_folder import SampleFolder
+from local.bigquery import emulator
+from local.simulator.sample_folder import SampleFolder
 from pipeline import registry
-from pipeline.archive_file import read_messages
+from pipeline.files.avro import read_messages
 from pipeline.registry import load_registry
 from tests.integration.bigquery_fixture import running_bigquery
 from tests.integration.bridge_fixture import wait_until
@@ -212,7 +212,7 @@ def test_every_sample_is_accounted_for(data, drained):
 
 def test_every_value_of_every_sample_is_in_its_table(data, drained):
     with running_bigquery(data) as host:
-        client = bigquery.connect(host)
+        client = emulator.connect(host)
         for file in SAMPLES.glob("*/*.json"):
             dataset = load_registry()[file.parent.name]
             rows = list(client.query_and_wait(f"SELECT * FROM {dataset.table}"))

@@ -1,4 +1,4 @@
-"""What workers install: `pipeline` and its registry alone, and it runs from there."""
+"""What workers install: the pipeline and its registry alone, and it runs from there."""
 
 import os
 import shutil
@@ -52,12 +52,13 @@ def test_the_wheel_holds_the_pipeline_and_its_registry_alone(built):
     [wheel] = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0] for name in names} == {
+        "command",
         "pipeline",
         "gb_iris-0.1.0.dist-info",
     }
     assert registry_files() <= names
-    modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("pipeline/*.py")}
-    assert modules <= names
+    sources = (*ROOT.glob("command/*.py"), *ROOT.glob("pipeline/**/*.py"))
+    assert {str(path.relative_to(ROOT)) for path in sources} <= names
 
 
 def test_the_sdist_holds_no_other_package(built):
@@ -66,7 +67,7 @@ def test_the_sdist_holds_no_other_package(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert registry_files() <= names
     folders = {name.partition("/")[0] for name in names if "/" in name}
-    assert folders == {"pipeline", "gb_iris.egg-info"}
+    assert folders == {"command", "pipeline", "gb_iris.egg-info"}
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.archive import folder_name
-from pipeline.archive_file import read_messages, write_messages
-from pipeline.decoding import Message, decode, utc_now
+from pipeline.core.decoding import Message, decode, utc_now
+from pipeline.files.avro import read_messages, write_messages
+from pipeline.files.raw_archive import folder_name
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 MESSAGES = st.builds(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.bill import (
+from cloud.cost.bill import (
     BRIDGES,
     WRITE_METHODS,
     Place,
@@ -14,8 +14,8 @@ from cloud.bill import (
     streaming_bill,
     total_usd,
 )
-from cloud.prices import load_prices
-from cloud.quantities import DrainJob, Feed, Worker
+from cloud.cost.prices import load_prices
+from cloud.cost.quantities import DrainJob, Feed, Worker
 
 PRICES = load_prices()
 # Decimals have 28 digits, and the last ones depend on the order of a sum.

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from pipeline.coercion import Coercer
-from pipeline.decoding import Message, decode
-from pipeline.identity import record_id
+from pipeline.core.coercion import Coercer
+from pipeline.core.decoding import Message, decode
+from pipeline.core.identity import record_id
+from pipeline.core.values import CONVERTERS, ValueRefused, to_timestamp
 from pipeline.registry import load_registry, parse_dataset
-from pipeline.values import CONVERTERS, ValueRefused, to_timestamp
 
 NOW = "2026-05-06T03:00:00Z"
 REGISTRY = load_registry()

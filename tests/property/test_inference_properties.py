@@ -7,15 +7,15 @@ import json
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from pipeline.coercion import Coercer
-from pipeline.decoding import parse_exactly
-from pipeline.inference import Samples
-from pipeline.paths import names
+from pipeline.core.coercion import Coercer
+from pipeline.core.decoding import parse_exactly
+from pipeline.core.inference import Samples
+from pipeline.core.paths import names
+from pipeline.core.values import EXACT_FLOAT, ValueRefused, to_timestamp
 from pipeline.registry import parse_dataset
-from pipeline.values import EXACT_FLOAT, ValueRefused, to_timestamp
-from sql.discovery.dataset_file import with_column
-from sql.discovery.datasets import NewDataset
-from sql.discovery.fields import FieldsSeen
+from sql.drift.dataset_file import with_column
+from sql.drift.datasets import NewDataset
+from sql.drift.fields import FieldsSeen
 
 FILE = """dataset: X
 title: t

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from benchmarks import decode
-from pipeline.decoding import Message, utc_now
-from pipeline.decoding import decode as decoded_of
+from pipeline.core.decoding import Message, utc_now
+from pipeline.core.decoding import decode as decoded_of
 
 SMALL, LARGE = list(decode._small(3_000)), list(decode._large(20))
 

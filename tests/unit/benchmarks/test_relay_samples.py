@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.relay import payload, write_samples
-from local.sample_folder import SampleFolder, iris_body
+from local.simulator.sample_folder import SampleFolder, iris_body
 
 
 @pytest.mark.parametrize("body_bytes", [1_000, 60_000])

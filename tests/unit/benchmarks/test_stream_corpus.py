@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.stream import halves, messages, table_rows
 from benchmarks.streaming_graph import Point, Progress, discard
-from pipeline.inserts import Insert
+from pipeline.bigquery.inserts import Insert
 
 
 def point(seconds: float, settled: int) -> Point:

@@ -13,8 +13,8 @@ from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 from bridge import notices
 from bridge.absence import Reading, Watch
 from bridge.envelope import Envelope
-from bridge.hand import MAX_MESSAGES, Held
 from bridge.health import Health
+from bridge.in_flight import MAX_MESSAGES, Held
 from bridge.logs import Redactor
 from bridge.metrics import Metrics
 from bridge.relay import Relay

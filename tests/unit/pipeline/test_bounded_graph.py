@@ -7,13 +7,13 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing import test_pipeline
 
-from pipeline import dedup
-from pipeline.archive import archive_of
-from pipeline.decoding import Message
+from pipeline.bigquery.inserts import Rejected
+from pipeline.core.decoding import Message
+from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
-from pipeline.inserts import Rejected
-from pipeline.ledger import COUNTS
-from pipeline.write_rows import WriteRows
+from pipeline.steps import dedup
+from pipeline.steps.ledger import COUNTS
+from pipeline.steps.write_rows import WriteRows
 
 CALLS = []
 

@@ -14,15 +14,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.transforms.window import TimestampedValue
 
-from pipeline import dedup
-from pipeline.decoding import Message
+from pipeline.bigquery.inserts import Rejected
+from pipeline.core.decoding import Message
+from pipeline.core.identity import record_id
 from pipeline.graph import Plan, build
-from pipeline.identity import record_id
-from pipeline.inserts import Rejected
-from pipeline.ledger import COUNTS
-from pipeline.seen import SeenIds
-from pipeline.sources import ReadFiles
-from pipeline.write_rows import WriteRows
+from pipeline.steps import dedup
+from pipeline.steps.ledger import COUNTS
+from pipeline.steps.seen import SeenIds
+from pipeline.steps.sources import ReadFiles
+from pipeline.steps.write_rows import WriteRows
 
 DAY = 24 * 3600
 WRITTEN = defaultdict(list)

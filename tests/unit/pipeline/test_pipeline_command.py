@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
+from command.usage import UsageError
 from pipeline import registry
 from pipeline.__main__ import main, parse
 from pipeline.limits import Limits
 from pipeline.options import IrisOptions, drain_limits
 from pipeline.plans import plan_of
-from pipeline.usage import UsageError
 
 SUBSCRIPTION = "--subscription=projects/some-project/subscriptions/some"
 DRAIN = (SUBSCRIPTION, "--drain", "--project=p")

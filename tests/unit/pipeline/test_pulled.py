@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from pipeline import subscription
-from pipeline.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
+from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
 from pipeline.subscription import Pulled
 
 HALF = MAX_UNPACKED_BYTES // 2

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from local.generator import generate_message
-from pipeline.decoding import Message, decode, utc_now
+from local.simulator.generator import generate_message
+from pipeline.core.decoding import Message, decode, utc_now
 from pipeline.registry import (
     CLUSTERABLE,
     METADATA_COLUMNS,

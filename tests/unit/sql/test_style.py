@@ -9,9 +9,9 @@ import sqlfluff
 
 from pipeline.registry import Registry, load_registry
 from sql import tables
-from sql.maintenance.table_layout import Days, Layout
-from sql.quality.completeness import Owed
-from sql.quality.expectations import grid_of
+from sql.check.completeness import Owed
+from sql.check.expectations import grid_of
+from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
 from sql.views import definitions, historic
 
@@ -70,30 +70,30 @@ def table_statements():
 
 def quality_statements():
     for name in ("freshness", "duplicates", "row_counts"):
-        yield name, fill(f"quality/{name}.sql", place=PLACE, datasets=SOME)
+        yield name, fill(f"check/{name}.sql", place=PLACE, datasets=SOME)
     for name in ("completeness", "rows_before"):
-        yield name, fill(f"quality/{name}.sql", place=PLACE, owed=OWED)
-    yield "ledger", fill("quality/ledger.sql", place=PLACE, table="t")
-    yield "held_datasets", fill("quality/held_datasets.sql", place=PLACE)
+        yield name, fill(f"check/{name}.sql", place=PLACE, owed=OWED)
+    yield "ledger", fill("check/ledger.sql", place=PLACE, table="t")
+    yield "held_datasets", fill("check/held_datasets.sql", place=PLACE)
     held = definitions.held_query(REGISTRY, PLACE, SOME)
-    yield "held", fill("quality/held.sql", place=PLACE, held=held)
+    yield "held", fill("check/held.sql", place=PLACE, held=held)
 
 
 def maintenance_statements():
     days = Days("2026-05-01", "2026-05-06", undated=True)
     for layout in LAYOUTS:
         named = f"{layout.day_kind} {layout.record_id}"
-        count = fill("maintenance/count.sql", layout=layout, days=days)
+        count = fill("compact/count.sql", layout=layout, days=days)
         yield f"count {named}", count
         one = fill(
-            "maintenance/deduplicate.sql", layout=layout, days=Days.one("2026-05-06")
+            "compact/deduplicate.sql", layout=layout, days=Days.one("2026-05-06")
         )
         yield f"deduplicate {named}", one
-        partition = fill("maintenance/partition.sql", layout=layout)
+        partition = fill("compact/partition.sql", layout=layout)
         yield f"partition {named}", partition
-    fields = fill("discovery/unknown_fields.sql", place=PLACE, datasets=SOME)
+    fields = fill("drift/unknown_fields.sql", place=PLACE, datasets=SOME)
     yield "unknown_fields", fields
-    yield "unmapped_messages", fill("discovery/unmapped_messages.sql", place=PLACE)
+    yield "unmapped_messages", fill("drift/unmapped_messages.sql", place=PLACE)
 
 
 STATEMENTS = {

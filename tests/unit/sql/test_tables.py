@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.ledger import COUNTS
-from pipeline.reasons import Stage
+from pipeline.core.reasons import Stage
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
+from pipeline.steps.ledger import COUNTS
 from sql.__main__ import main
 from sql.schemas import merged_schema, schema_field, type_text
 from sql.tables import (

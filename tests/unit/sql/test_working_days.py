@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from sql.quality.working_days import (
+from sql.working_days import (
     after_working_time,
     bank_holidays,
     is_working_day,

@@ -19,11 +19,11 @@ from bridge.absence import Absence
 from bridge.notices import expiry_notice
 from bridge.sharing import Sharing
 from bridge.span import Span
-from local import topics
+from local.pubsub import topics
 from tests.integration.dockerfile_fixture import named
 
 pytest.importorskip("hcl2", reason="python-hcl2 is not installed")
-from unit.templates.terraform_fixture import (
+from tests.unit.templates.terraform_fixture import (
     FOLDER,
     ROOT,
     Module,

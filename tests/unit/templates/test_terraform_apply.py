@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from unit.templates.provider_stand_in import ROOT, provider
+
+from tests.unit.templates.provider_stand_in import ROOT, provider
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("terraform"),

@@ -1,0 +1,1 @@
+"""Publishes dead letters and unmapped messages again."""

@@ -1,0 +1,1 @@
+"""What every command line shares. Standard library only: both images copy it."""

@@ -1,0 +1,201 @@
+"""The environment of the local BigQuery: `.venv-bigquery/`, beside the project's own.
+
+local-bigquery needs Python 3.13 and a pyarrow that Beam does not take, so it lives in
+an environment of its own, made on first use from `requirements.lock`. DuckDB
+looks for its extensions under HOME, so the server gets the environment's folder as its
+HOME: nothing is written into the user's.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from local.failure import UserError
+from local.process import ROOT, output_of
+
+ENVIRONMENT = ROOT / ".venv-bigquery"
+LOCK_FILE = Path(__file__).with_name("requirements.lock")
+
+# What local-bigquery 0.4.0 declares (>= 3.13) and the lock file has wheels for.
+PYTHON_VERSIONS = ("3.13", "3.14")
+FETCHED_VERSION = PYTHON_VERSIONS[0]
+VERSION_PROGRAM = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+# DuckDB would download these from its own site; PyPI carries them too. Functions of
+# local-bigquery are built on all four, and it refuses every query if one is missing.
+EXTENSIONS = ("ducklake", "httpfs", "icu", "spatial")
+EXTENSIONS_PROGRAM = (
+    "from duckdb_extensions import import_extension\n"
+    f"for name in {EXTENSIONS}: import_extension(name)"
+)
+
+
+def bigquery_python() -> Path:
+    """Returns the environment's Python; makes the environment if need be.
+
+    Raises:
+        UserError: There is no Python for it, or its packages cannot be had.
+    """
+    stamp = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()
+    with _one_at_a_time():
+        if not _is_ready(stamp):
+            _make(_find_python() or _fetch_python())
+            _stamp_file().write_text(stamp)
+    return _python()
+
+
+def server_environment() -> dict[str, str]:
+    """The process environment in which the local BigQuery is to run."""
+    foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    kept = {name: text for name, text in os.environ.items() if name not in foreign}
+    # Its program imports another one of `local`.
+    return kept | {"HOME": str(ENVIRONMENT), "PYTHONPATH": str(ROOT)}
+
+
+def _python() -> Path:
+    return ENVIRONMENT / "bin" / "python"
+
+
+def _stamp_file() -> Path:
+    return ENVIRONMENT / "complete"
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Holds back a second process that would make the environment too."""
+    with LOCK_FILE.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_ready(stamp: str) -> bool:
+    """Says whether the environment was finished, for this lock file.
+
+    The stamp is written last, so an interrupted installation has none. A Python that
+    was uninstalled leaves a dangling link.
+    """
+    return (
+        _python().exists()
+        and _stamp_file().exists()
+        and _stamp_file().read_text() == stamp
+    )
+
+
+def _find_python() -> str | None:
+    """Returns a Python that local-bigquery runs on, or None.
+
+    A candidate is tried by running it: pyenv's shims are there, and fail, for
+    versions that are not selected.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for version in PYTHON_VERSIONS:
+        installed = sorted(pyenv.glob(f"versions/{version}*/bin/python"), reverse=True)
+        for candidate in (f"python{version}", "python3", *map(str, installed)):
+            if output_of([candidate, "-c", VERSION_PROGRAM]) == version:
+                return candidate
+        managed = output_of([find_uv_bin(), "python", "find", version])
+        if managed:
+            return managed
+    return None
+
+
+def _fetch_python() -> str:
+    """Lets uv download a Python; returns its path.
+
+    Raises:
+        UserError: It cannot.
+    """
+    _say(f"no Python {FETCHED_VERSION} on this machine: fetching one")
+    uv = find_uv_bin()
+    output_of([uv, "python", "install", "--no-bin", FETCHED_VERSION])
+    python = output_of([uv, "python", "find", "--managed-python", FETCHED_VERSION])
+    if not python:
+        raise UserError(
+            f"the local BigQuery needs Python {FETCHED_VERSION}: there is none here and"
+            " it could not be downloaded; install it (https://www.python.org/downloads,"
+            f" or `pyenv install {FETCHED_VERSION}`) and try again"
+        )
+    return python
+
+
+def _make(python: str) -> None:
+    """Makes the environment anew, packages and DuckDB extensions included.
+
+    Raises:
+        UserError: A step fails.
+    """
+    _say("installing the local BigQuery into .venv-bigquery (600 MB, once)")
+    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    problem = _install_with_uv(python) and _install_with_pip(python)
+    if problem:
+        raise UserError(f"the local BigQuery cannot be installed: {problem}")
+    command = [str(_python()), "-c", EXTENSIONS_PROGRAM]
+    if problem := _problem(command, server_environment()):
+        raise UserError(f"DuckDB's extensions cannot be installed: {problem}")
+    _say("the local BigQuery is installed")
+
+
+def _install_with_uv(python: str) -> str | None:
+    """Returns what went wrong, if anything did."""
+    uv = find_uv_bin()
+    install = ["pip", "install", "--quiet", "--python", str(_python())]
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        # Each start of the server would compile it anew: 3 of 4.5 seconds.
+        install.append("--compile-bytecode")
+    return _problem(
+        [uv, "venv", "--quiet", "--python", python, str(ENVIRONMENT)]
+    ) or _problem([uv, *install, *_requirements()])
+
+
+def _install_with_pip(python: str) -> str | None:
+    """Does it again with pip, which knows indexes that uv was not told of."""
+    _say("uv could not install it: trying pip")
+    install = ["-m", "pip", "install", "--quiet", *_requirements()]
+    return _problem([python, "-m", "venv", "--clear", str(ENVIRONMENT)]) or _problem(
+        [str(_python()), *install]
+    )
+
+
+def _requirements() -> list[str]:
+    # --no-deps: DuckDB is held below what local-bigquery declares.
+    return ["--no-deps", "--require-hashes", "-r", str(LOCK_FILE)]
+
+
+def _problem(
+    command: Sequence[str], environment: dict[str, str] | None = None
+) -> str | None:
+    """Runs a command; returns the end of what it complains of, if it fails."""
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    complaint = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return " / ".join(complaint[-3:]) or f"exit code {done.returncode}"
+
+
+def _say(text: str) -> None:
+    print(f"bigquery: {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Makes the environment; for what needs it ready beforehand."""
+    try:
+        bigquery_python()
+    except UserError as error:
+        print(f"bigquery: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

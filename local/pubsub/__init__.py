@@ -1,0 +1,1 @@
+"""Pub/Sub on this machine: an embedded server, or Google's emulator."""

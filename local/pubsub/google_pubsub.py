@@ -1,0 +1,129 @@
+"""Which Pub/Sub runs on this machine: Google's emulator or the embedded one.
+
+Google's emulator comes with the Cloud SDK and needs Java. It keeps everything in
+memory: when it stops, topics, subscriptions and unacknowledged messages are gone, and
+whoever uses it must create them anew and publish again. The embedded one
+(`local.pubsub.embedded`) keeps them in a file.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Literal
+
+import grpc
+
+from local.process import output_of
+
+Choice = Literal["google", "embedded"]
+
+JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
+# `gcloud info` takes one to several seconds; a JVM tells its version in 0.1 s.
+TOOL_SECONDS = 30
+# gRPC's own first retry comes after 1 s, which a server ready in 0.5 s need not wait.
+RECONNECT_MILLISECONDS = 50
+
+
+class PubsubUnavailableError(ValueError):
+    """The Pub/Sub that the user asked for is not on this machine."""
+
+
+def pubsub_command(
+    choice: Choice | None, host: str, port: int, data: Path
+) -> tuple[Choice, list[str]]:
+    """Chooses a Pub/Sub and says how to start it.
+
+    Args:
+        choice: Which one the user wants; None takes Google's where it is installed.
+        host: Address to listen on.
+        port: Port to listen on.
+        data: Folder for the embedded one's file.
+
+    Returns:
+        The kind chosen, and its command line, to be run in the project's folder.
+
+    Raises:
+        PubsubUnavailableError: Google's is asked for, and not installed.
+    """
+    if choice != "embedded":
+        command = google_emulator_command(host, port)
+        if command:
+            return "google", command
+        if choice == "google":
+            raise PubsubUnavailableError(f"no Pub/Sub emulator: {missing()}")
+    command = [sys.executable, "-m", "local", "pubsub", "--host", host]
+    return "embedded", [*command, "--port", str(port), "--data", str(data)]
+
+
+def google_emulator_command(host: str, port: int) -> list[str] | None:
+    """Returns the command line of Google's emulator, or None when it cannot run."""
+    java, jar = find_java(), find_jar()
+    if java is None or jar is None:
+        return None
+    return [java, "-jar", str(jar), f"--host={host}", f"--port={port}"]
+
+
+def missing() -> str:
+    """Says what Google's emulator lacks on this machine, and how to get it."""
+    if find_java() is None:
+        return "Java does not run here; install a Java runtime"
+    if shutil.which("gcloud") is None:
+        return "the Google Cloud SDK is not installed (no `gcloud` on the PATH)"
+    return (
+        "the Google Cloud SDK lacks it; "
+        "run `gcloud components install pubsub-emulator beta`"
+    )
+
+
+def find_java() -> str | None:
+    """Returns a Java that runs: on a Mac a stub stands in where none is installed."""
+    java = shutil.which("java")
+    if java and output_of([java, "-version"], TOOL_SECONDS) is not None:
+        return java
+    return None
+
+
+def find_jar() -> Path | None:
+    """Returns the emulator's jar in the Cloud SDK: the newest, or None.
+
+    Looks beside the `gcloud` that runs first; asking `gcloud` itself is slow, and
+    needed only where a wrapper stands in for it.
+    """
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        return None
+    beside = _jar_under(Path(gcloud).resolve().parent.parent)
+    if beside:
+        return beside
+    info = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    root = output_of(info, TOOL_SECONDS)
+    return _jar_under(Path(root)) if root else None
+
+
+def wait_until_ready(host: str, port: int, deadline_seconds: float) -> None:
+    """Waits until a Pub/Sub of either kind answers.
+
+    Raises:
+        TimeoutError: It does not answer in time.
+    """
+    options = [
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
+        ("grpc.min_reconnect_backoff_ms", RECONNECT_MILLISECONDS),
+        ("grpc.max_reconnect_backoff_ms", 4 * RECONNECT_MILLISECONDS),
+    ]
+    with grpc.insecure_channel(f"{host}:{port}", options=options) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=deadline_seconds)
+        except grpc.FutureTimeoutError:
+            raise TimeoutError(
+                f"Pub/Sub at {host}:{port} did not answer in {deadline_seconds:g} s"
+            ) from None
+
+
+def _jar_under(root: Path) -> Path | None:
+    return max(root.glob(JAR), key=_version, default=None)
+
+
+def _version(jar: Path) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", jar.name)]

@@ -1,0 +1,519 @@
+"""An AMQP 1.0 server that the unmodified azure-servicebus SDKs take for Service Bus.
+
+proton is the protocol engine, asyncio moves the bytes; the queues themselves are
+`local.simulator.message_queue`. One queue and its `<queue>/$DeadLetterQueue` are
+served, with `$cbs` (any token is accepted) and `<queue>/$management`.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import Counter
+from typing import Any, cast
+
+from proton import (
+    Collector,
+    Condition,
+    Connection,
+    Delivery,
+    Disposition,
+    Endpoint,
+    Event,
+    Link,
+    Message,
+    ProtonException,
+    Transport,
+    int32,
+    symbol,
+)
+
+from local.simulator.amqp import FramePadder, decode_sent, encode_delivery
+from local.simulator.management import LOCK_LOST, manage
+from local.simulator.message_queue import (
+    MAX_BACKLOG_MESSAGES,
+    Entry,
+    MessageQueue,
+    Outcome,
+)
+
+logger = logging.getLogger(__name__)
+
+CBS = "$cbs"
+MANAGEMENT = "/$management"
+DEAD_LETTERS = "/$DeadLetterQueue"
+
+IDLE_SECONDS = 240
+"""Service Bus drops a connection that is silent for 4 minutes."""
+
+MAX_FRAME_BYTES = 65_536
+"""Service Bus's own frame size (AMQP 1.0 in Azure Service Bus, protocol guide)."""
+
+SENDER_CREDIT = 1_000
+"""Messages a client may have in flight towards the queue."""
+
+TIMER_SECONDS = 0.1
+"""How late the end of a lock may be noticed."""
+
+_LOST_TEXT = (
+    "The lock supplied is invalid. Either the lock expired, or the message has "
+    "already been removed from the queue."
+)
+
+
+class Broker:
+    """The queues, the clients that are connected, and the faults switched on."""
+
+    def __init__(
+        self, queue: str, lock_seconds: float = 60.0, max_deliveries: int = 5
+    ) -> None:
+        grave = MessageQueue(queue + DEAD_LETTERS, lock_seconds, max_deliveries)
+        self.queue = MessageQueue(queue, lock_seconds, max_deliveries, grave)
+        self.dead_letters = grave
+        self.peers: set[Peer] = set()
+        self.sent: Counter[str] = Counter()  # messages enqueued, by subject
+        self.refuse = False
+        self.one_client = False
+        self.room = asyncio.Event()
+        self._mute = False
+        self._queues = {part.name.lower(): part for part in (self.queue, grave)}
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens; returns the port (a free one for port 0).
+
+        Raises:
+            OSError: The address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Peer(self), host, port)
+        self._timer = asyncio.create_task(self._run_timer())
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Closes the port and every connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        self.drop()
+
+    def find_queue(self, name: str) -> MessageQueue | None:
+        """The queue of that name (Service Bus ignores case), None if there is none."""
+        return self._queues.get(name.lower())
+
+    def put(self, message: Message) -> None:
+        """Enqueues a message and hands it to a consumer that waits."""
+        size_bytes = len(message.body) if isinstance(message.body, bytes) else 0
+        self.queue.put(message, size_bytes, time.time())
+        self.sent[message.subject or "unknown"] += 1
+        self.pump()
+
+    async def wait_for_room(self) -> None:
+        """Returns once the queue's backlog is below its limit."""
+        while not self.queue.has_room():
+            self.room.clear()
+            await self.room.wait()
+
+    def pump(self) -> None:
+        """Delivers what is ready to the clients with credit, one message each in turn.
+
+        So two clients share a queue about evenly, as they do at Service Bus.
+        """
+        if self._mute:
+            return
+        line = sorted(self.peers, key=lambda peer: peer.served_seconds)
+        share = 1 if len(line) > 1 else MAX_BACKLOG_MESSAGES
+        while sum([peer.deliver(share) for peer in line]):
+            pass
+        if self.queue.has_room():
+            self.room.set()
+
+    # Faults, for tests of what a client does then.
+
+    def set_lock_seconds(self, lock_seconds: float) -> None:
+        """Changes how long locks taken or renewed from now on last."""
+        for queue in self._queues.values():
+            queue.lock_seconds = lock_seconds
+
+    @property
+    def mute(self) -> bool:
+        """A frozen broker: connections stay up, nothing is read or answered."""
+        return self._mute
+
+    @mute.setter
+    def mute(self, mute: bool) -> None:
+        self._mute = mute
+        for peer in list(self.peers):
+            peer.freeze(mute)
+        self.pump()
+
+    def drop(self) -> int:
+        """Cuts every TCP connection without a word; returns how many."""
+        return sum(peer.drop() for peer in list(self.peers))
+
+    def detach(self) -> int:
+        """Force-detaches every consumer, as Service Bus does with idle ones."""
+        return sum(peer.detach() for peer in list(self.peers))
+
+    def close(self) -> int:
+        """Closes every connection the polite way, as before an upgrade."""
+        return sum(peer.close() for peer in list(self.peers))
+
+    async def _run_timer(self) -> None:
+        """Ends locks on time and keeps heartbeats going."""
+        while True:
+            await asyncio.sleep(TIMER_SECONDS)
+            now = time.time()
+            if sum(queue.expire(now) for queue in self._queues.values()):
+                self.pump()
+            for peer in list(self.peers):
+                peer.work()
+
+
+class Peer(asyncio.Protocol):
+    """One client's connection: bytes to protocol events, events to the queues."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.socket: asyncio.Transport | None = None
+        self.engine = Transport(Transport.SERVER)
+        self.engine.max_frame_size = MAX_FRAME_BYTES
+        self.engine.idle_timeout = IDLE_SECONDS
+        self.connection = Connection()
+        self.collector = Collector()
+        self.connection.collect(self.collector)
+        self.engine.bind(self.connection)
+        self._padder = FramePadder()
+        self._consumers: list[Link] = []
+        self._replies: dict[str, Link] = {}  # address of a request link -> its answers
+        self.served_seconds = 0.0  # when it last got a message, on time.monotonic
+        self._authorized = False
+        self._working = False
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came; turned away while connections are refused."""
+        self.socket = cast(asyncio.Transport, transport)
+        if self.broker.refuse:
+            self.socket.abort()
+            return
+        self.broker.peers.add(self)
+        self.freeze(self.broker.mute)
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the protocol engine as fast as it takes."""
+        while data:
+            capacity = self.engine.capacity()
+            if capacity <= 0:  # the engine has closed after an error
+                return
+            try:
+                self.engine.push(data[:capacity])
+            except ProtonException as error:
+                logger.warning("connection ended: %s", error)
+                self.drop()
+                return
+            data = data[capacity:]
+            self.work()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the client; its locks run on."""
+        self.broker.peers.discard(self)
+        self.socket = None
+        self._consumers.clear()
+        self._replies.clear()
+
+    def freeze(self, frozen: bool) -> None:
+        """Stops or resumes reading from the client."""
+        if self.socket is None:
+            return
+        if frozen:
+            self.socket.pause_reading()
+        else:
+            self.socket.resume_reading()
+
+    def drop(self) -> bool:
+        """Cuts the TCP connection."""
+        if self.socket is None:
+            return False
+        self.socket.abort()
+        return True
+
+    def work(self) -> None:
+        """Handles the engine's events, then writes what it has to say."""
+        if self._working or self.socket is None or self.broker.mute:
+            return
+        self._working = True
+        try:
+            self.engine.tick(time.monotonic())
+            while (event := self.collector.peek()) is not None:
+                event.dispatch(self)
+                self.collector.pop()
+            self._flush()
+        except UnicodeDecodeError as error:  # a name; proton leaves it to its reader
+            logger.warning("connection ended: %s", error)
+            self.drop()
+        finally:
+            self._working = False
+
+    def _flush(self) -> None:
+        while self.socket is not None and (pending := self.engine.pending()) > 0:
+            output = self.engine.peek(pending)
+            self.engine.pop(len(output))
+            self.socket.write(self._padder.feed(bytes(output)))
+        if self.socket is not None and self.engine.pending() < 0:
+            self.socket.close()  # the engine has closed and has said so
+
+    # connections, sessions and links
+
+    def on_connection_remote_open(self, event: Event) -> None:
+        """Answers an open."""
+        self.connection.container = "iris-simulator"
+        self.connection.open()
+
+    def on_session_remote_open(self, event: Event) -> None:
+        """Answers a begin."""
+        event.session.open()
+
+    def on_link_remote_open(self, event: Event) -> None:
+        """Answers an attach; an unknown queue or no token yet: detaches with why."""
+        link = event.link
+        link.source.copy(link.remote_source)
+        link.target.copy(link.remote_target)
+        link.snd_settle_mode = link.remote_snd_settle_mode
+        link.rcv_settle_mode = link.remote_rcv_settle_mode
+        terminus = link.remote_source if link.is_sender else link.remote_target
+        link.node = _entity_path(terminus.address or "")
+        link.open()
+        refusal = self._refusal(link.node)
+        if refusal is not None:
+            _close_with(link, *refusal)
+        elif link.is_receiver:
+            link.flow(SENDER_CREDIT)
+        elif self.broker.find_queue(link.node) is None:
+            self._replies[link.node] = link
+        else:
+            self._consumers.append(link)
+
+    def _refusal(self, node: str) -> tuple[str, str] | None:
+        """Condition and text if an attach to `node` is not allowed."""
+        if node == CBS:
+            return None
+        if self.broker.find_queue(node.removesuffix(MANAGEMENT)) is None:
+            text = f"The messaging entity '{node}' could not be found."
+            return "amqp:not-found", text
+        if not self._authorized:
+            return "amqp:unauthorized-access", "Put a token to $cbs first."
+        if self.broker.one_client and self._is_another(node):
+            text = f"The maximum number of receivers of '{node}' is reached."
+            return "amqp:resource-limit-exceeded", text
+        return None
+
+    def _is_another(self, node: str) -> bool:
+        """Whether an attach to this queue makes a second consumer of it."""
+        consumed = {link.node for peer in self.broker.peers for link in peer._consumers}
+        return node in consumed
+
+    def on_link_remote_close(self, event: Event) -> None:
+        """Answers a detach."""
+        self._forget(event.link)
+        event.link.close()
+
+    def on_link_remote_detach(self, event: Event) -> None:
+        """Answers a detach that leaves the link open to come back: closes it."""
+        self.on_link_remote_close(event)
+
+    def _forget(self, link: Link) -> None:
+        if link in self._consumers:
+            self._consumers.remove(link)
+        self._replies = {
+            k: reply for k, reply in self._replies.items() if reply != link
+        }
+
+    def on_session_remote_close(self, event: Event) -> None:
+        """Answers an end."""
+        for link in [*self._consumers, *self._replies.values()]:
+            if link.session == event.session:
+                self._forget(link)
+        event.session.close()
+
+    def on_connection_remote_close(self, event: Event) -> None:
+        """Answers a close."""
+        event.connection.close()
+
+    def on_transport_error(self, event: Event) -> None:
+        """Says why a connection fails (idle client, broken frames)."""
+        logger.info("connection ended: %s", event.transport.condition)
+
+    def detach(self) -> int:
+        """Force-detaches this client's consumers; returns how many."""
+        consumers, self._consumers = self._consumers, []
+        for link in consumers:
+            _close_with(link, "amqp:link:detach-forced", "The link is force detached.")
+        self.work()
+        return len(consumers)
+
+    def close(self) -> bool:
+        """Closes the connection with a reason."""
+        self._consumers = []
+        _close_with(
+            self.connection, "amqp:connection:forced", "The broker closes connections."
+        )
+        self.work()
+        return True
+
+    # deliveries to consumers
+
+    def on_link_flow(self, event: Event) -> None:
+        """New credit: delivers."""
+        if event.link in self._consumers:
+            self.broker.pump()
+
+    def deliver(self, limit: int) -> int:
+        """Gives this client's consumers what their credit and `limit` allow.
+
+        Returns:
+            How many messages it gave.
+        """
+        now, left = time.time(), limit
+        for link in self._consumers:
+            queue = self.broker.find_queue(link.node)
+            if queue is None or not _is_open(link):
+                continue
+            while left and link.credit > 0 and (entry := queue.take(now)) is not None:
+                self._send(link, queue, entry, now)
+                self.served_seconds, left = time.monotonic(), left - 1
+            if link.drain_mode:
+                link.drained()
+        self.work()
+        return limit - left
+
+    def _send(self, link: Link, queue: MessageQueue, entry: Entry, now: float) -> None:
+        # The SDK reads the lock token from the delivery tag, in .NET's byte order.
+        delivery = link.delivery(entry.token.bytes_le)
+        link.stream(encode_delivery(entry))
+        link.advance()
+        if link.remote_snd_settle_mode == Link.SND_SETTLED:  # receive-and-delete
+            queue.settle(entry.token, Outcome.COMPLETE, now)
+            delivery.settle()
+        else:
+            delivery.token = entry.token
+
+    def on_delivery(self, event: Event) -> None:
+        """A settlement from a consumer, or a message from a sender or requester."""
+        delivery, link = event.delivery, event.link
+        if link.is_sender:
+            if delivery.updated:
+                self._settle(delivery, link)
+        elif delivery.readable and not delivery.partial:
+            transfer = bytes(link.recv(delivery.pending))
+            link.advance()
+            delivery.update(self._receive(link.node, transfer))
+            delivery.settle()
+            link.flow(1)
+
+    def _settle(self, delivery: Delivery, link: Link) -> None:
+        """Applies a consumer's outcome and answers it, as the SDK waits for that."""
+        queue = self.broker.find_queue(link.node)
+        outcome = _outcome(delivery)
+        if queue is None or outcome is None:
+            if delivery.settled:
+                delivery.settle()
+            return
+        now = time.time()
+        if queue.settle(delivery.token, outcome, now, *_dead_letter_texts(delivery)):
+            delivery.update(delivery.remote_state)
+        else:
+            delivery.local.condition = Condition(LOCK_LOST, _LOST_TEXT)
+            delivery.update(Delivery.REJECTED)
+        delivery.settle()
+        if outcome is not Outcome.COMPLETE:
+            self.broker.pump()  # it may be ready again, or a dead letter
+
+    # messages and requests from the client
+
+    def _receive(self, node: str, transfer: bytes) -> Disposition:
+        try:
+            messages = decode_sent(transfer)
+        except ProtonException as error:
+            logger.warning("refused a transfer that is no message: %s", error)
+            return Delivery.REJECTED
+        if node == CBS:
+            self._authorized = True
+            status = {"status-code": int32(202), "status-description": "Accepted"}
+            self._answer(node, messages[0], status, None)
+        elif node.endswith(MANAGEMENT):
+            self._manage(node, messages[0])
+        else:
+            for message in messages:
+                self.broker.put(message)
+        return Delivery.ACCEPTED
+
+    def _answer(
+        self, node: str, request: Message, properties: dict[str, Any], body: object
+    ) -> None:
+        reply = self._replies.get(node)
+        if reply is None or not _is_open(reply):
+            return
+        message = Message(body=body, correlation_id=request.id, properties=properties)
+        reply.send(message, tag=uuid.uuid4().hex[:8]).settle()
+
+    def _manage(self, node: str, request: Message) -> None:
+        """Answers one request to a queue's management node."""
+        queue = self.broker.find_queue(node.removesuffix(MANAGEMENT))
+        if queue is None:
+            return  # no such link was let in
+        operation = str((request.properties or {}).get("operation"))
+        status, error, body = manage(queue, operation, request.body, time.time())
+        properties: dict[str, Any] = {
+            "statusCode": int32(status),
+            "statusDescription": error or "OK",
+        }
+        if error:
+            properties["errorCondition"] = symbol(error)
+        self._answer(node, request, properties, body)
+        self.broker.pump()
+
+
+def _outcome(delivery: Delivery) -> Outcome | None:
+    """What a consumer's disposition means; None while it is not final."""
+    state = delivery.remote_state
+    if state == Delivery.MODIFIED:
+        return Outcome.DEFER if delivery.remote.undeliverable else Outcome.ABANDON
+    return {
+        Delivery.ACCEPTED: Outcome.COMPLETE,
+        Delivery.RELEASED: Outcome.RELEASE,
+        Delivery.REJECTED: Outcome.DEAD_LETTER,
+    }.get(state)
+
+
+def _dead_letter_texts(delivery: Delivery) -> tuple[str | None, str | None]:
+    """Reason and description of a rejection, None where they are not given."""
+    if delivery.remote_state != Delivery.REJECTED or not delivery.remote.condition:
+        return None, None
+    given = delivery.remote.condition.info or {}
+    info = {str(key): text for key, text in given.items()}
+    return info.get("DeadLetterReason"), info.get("DeadLetterErrorDescription")
+
+
+def _entity_path(address: str) -> str:
+    """`amqps://host/queue` and `queue` both name the queue."""
+    _, scheme, rest = address.partition("://")
+    return rest.partition("/")[2] if scheme else address
+
+
+def _is_open(link: Link) -> bool:
+    both = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+    return bool(link.state & both == both)
+
+
+def _close_with(endpoint: Endpoint, condition: str, text: str) -> None:
+    """Closes a link or connection with an error.
+
+    The info map is not decoration: the SDK reads an error's three fields by position.
+    """
+    info = {symbol("tracking-id"): uuid.uuid4().hex}
+    endpoint.condition = Condition(condition, text, info)
+    endpoint.close()

@@ -1,0 +1,135 @@
+"""The simulator's HTTP control: counters, and faults on demand.
+
+GET /stats                     what the queue holds and has done
+POST /drop                     cut every TCP connection without a word
+POST /detach                   force-detach every consumer
+POST /close                    close every connection with a reason
+POST /set?mute=true|false      a frozen broker: nothing is read or answered
+POST /set?refuse=true|false    turn new connections away
+POST /set?one_client=true|false    refuse a second consumer of the queue
+POST /set?lock_seconds=S       for locks taken or renewed from now on
+POST /set?number_step=N        for sequence numbers given from now on
+POST /put                      enqueue {"subject", "message_id", "body": base64}
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from local.simulator.amqp import new_message
+from local.simulator.broker import Broker
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+MAX_PUT_BYTES = 100_000_000
+"""The largest message Service Bus premium takes is 100 MB."""
+
+
+def control_app(broker: Broker, is_exhausted: Callable[[], bool]) -> web.Application:
+    """The control endpoints of one broker.
+
+    `is_exhausted` says whether the feed has an end and has reached it.
+    """
+
+    async def stats(request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "queue": broker.queue.stats(),
+                "dead_letter_queue": broker.dead_letters.stats(),
+                "connections": len(broker.peers),
+                "exhausted": is_exhausted(),
+                "sent": dict(broker.sent),
+            }
+        )
+
+    async def change(request: web.Request) -> web.Response:
+        for name, value in request.query.items():
+            _SETTINGS.get(name, _unknown_setting)(broker, value)
+        return web.json_response(dict(request.query))
+
+    async def put(request: web.Request) -> web.Response:
+        broker.put(_message(await request.read()))
+        return web.json_response({"put": 1})
+
+    app = web.Application(client_max_size=MAX_PUT_BYTES)
+    app.router.add_get("/stats", stats)
+    app.router.add_post("/drop", _fault("dropped", broker.drop))
+    app.router.add_post("/detach", _fault("detached", broker.detach))
+    app.router.add_post("/close", _fault("closed", broker.close))
+    app.router.add_post("/set", change)
+    app.router.add_post("/put", put)
+    return app
+
+
+def _fault(name: str, action: Callable[[], int]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        return web.json_response({name: action()})
+
+    return handle
+
+
+def _message(text: bytes) -> Any:
+    """The message a /put describes.
+
+    Raises:
+        web.HTTPBadRequest: The request is not what it should be.
+    """
+    try:
+        given = orjson.loads(text)
+        body = base64.b64decode(given["body"], validate=True)
+        return new_message(given.get("subject"), given.get("message_id"), body)
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        reason = "expected a JSON object with subject, message_id and body (base64)"
+        raise web.HTTPBadRequest(text=reason) from error
+
+
+def _set_mute(broker: Broker, value: str) -> None:
+    broker.mute = _truth(value)
+
+
+def _set_refuse(broker: Broker, value: str) -> None:
+    broker.refuse = _truth(value)
+
+
+def _set_one_client(broker: Broker, value: str) -> None:
+    broker.one_client = _truth(value)
+
+
+def _set_lock_seconds(broker: Broker, value: str) -> None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise web.HTTPBadRequest(text=f"lock_seconds is '{value}', not a time")
+    broker.set_lock_seconds(seconds)
+
+
+def _set_number_step(broker: Broker, value: str) -> None:
+    if not value.isdecimal() or int(value) < 1:
+        raise web.HTTPBadRequest(text=f"number_step is '{value}', not a step")
+    broker.queue.number_step = int(value)
+
+
+def _unknown_setting(broker: Broker, value: str) -> None:
+    raise web.HTTPBadRequest(text=f"settings are {', '.join(_SETTINGS)}")
+
+
+_SETTINGS: dict[str, Callable[[Broker, str], None]] = {
+    "mute": _set_mute,
+    "refuse": _set_refuse,
+    "one_client": _set_one_client,
+    "lock_seconds": _set_lock_seconds,
+    "number_step": _set_number_step,
+}
+
+
+def _truth(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise web.HTTPBadRequest(text=f"'{value}' is neither true nor false")
+    return value == "true"

@@ -1,0 +1,100 @@
+"""Looks at a running stack: the queue, the bridge, the ledger."""
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+from urllib.request import urlopen
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud.bigquery import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from local.stack.snapshot import Snapshot
+from local.stack.summary import Ledger, read_ledger, since
+
+HTTP_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """Reads how far a run has come.
+
+    Attributes:
+        last: The last snapshot taken.
+    """
+
+    def __init__(
+        self, client: Client, health_url: str, control_url: str | None, backlog: int
+    ) -> None:
+        """Takes the ledger as it is now for the start of the run.
+
+        Args:
+            client: Of the BigQuery with the ledger.
+            health_url: Where the bridge serves its metrics.
+            control_url: Where the simulator serves its counters, if there is one.
+            backlog: Messages that waited in Pub/Sub at the start.
+        """
+        self._client = client
+        self._health_url = health_url
+        self._control_url = control_url
+        self._start = read_ledger(client)
+        self.last = Snapshot(backlog=backlog)
+
+    def look(self) -> Snapshot:
+        """Takes a snapshot.
+
+        It follows the way of a message: one that moves on meanwhile may be seen
+        twice, but is never missed.
+
+        Raises:
+            OSError: A part does not answer.
+            GoogleAPICallError: BigQuery answers with an error.
+        """
+        queue, sent, exhausted = self._queue()
+        bridge = read_metrics(_get(f"{self._health_url}/metrics"))
+        self.last = Snapshot(
+            sent=sent,
+            exhausted=exhausted,
+            on_queue=queue.get("ready", 0) + queue.get("locked", 0),
+            published=int(bridge.get("iris_bridge_published_total", 0)),
+            in_hand=int(bridge.get("iris_bridge_in_hand", 0)),
+            refused=int(bridge.get("iris_bridge_queue_dead_lettered_total", 0)),
+            ledger=self._ledger(),
+            backlog=self.last.backlog,
+        )
+        return self.last
+
+    def finish(self) -> Snapshot:
+        """The last snapshot, with the ledger as it is now if BigQuery still answers."""
+        try:
+            self.last = replace(self.last, ledger=self._ledger())
+        except (OSError, GoogleAPICallError) as error:
+            _log.warning("the last counts are missing: %s", error)
+        return self.last
+
+    def _ledger(self) -> Ledger:
+        return since(self._start, read_ledger(self._client))
+
+    def _queue(self) -> tuple[dict[str, int], dict[str, int] | None, bool]:
+        if self._control_url is None:
+            return {}, None, False
+        stats: dict[str, Any] = json.loads(_get(f"{self._control_url}/stats"))
+        return stats["queue"], stats["sent"], stats["exhausted"]
+
+
+def read_metrics(text: bytes) -> dict[str, float]:
+    """The values without labels of a page in Prometheus's text format."""
+    return {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+        if not sample.labels
+    }
+
+
+def _get(url: str) -> bytes:
+    with urlopen(url, timeout=HTTP_SECONDS) as answer:  # noqa: S310 - our own http
+        content: bytes = answer.read()
+    return content

@@ -1,0 +1,238 @@
+"""One run of the whole system: services, bridge, pipeline, watched until the end."""
+
+import asyncio
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.request import urlopen
+
+from google.api_core.exceptions import GoogleAPICallError
+
+from local.bigquery import emulator
+from local.data_folder import write_json
+from local.failure import PartFailedError
+from local.ports import LOOPBACK, choose_port
+from local.process import Child, together, unless, wait_for_event
+from local.stack.monitor import HTTP_SECONDS, Monitor
+from local.stack.progress import Progress
+from local.stack.services import Plan, Services, starting_text
+from local.stack.snapshot import Snapshot
+from local.stack.summary import Counts, summarize, total
+
+USUAL_HEALTH_PORT = 8080
+# The bridge's server listens for probes from outside too.
+HEALTH_HOST = "0.0.0.0"  # noqa: S104
+BRIDGE_START_SECONDS = 60.0
+# What the bridge allows itself to settle what is in its hand, and a little more.
+BRIDGE_STOP_SECONDS = 25.0
+# The last bundles and their rows.
+PIPELINE_STOP_SECONDS = 40.0
+
+LOOK_SECONDS = 0.5
+# The ledger grows with the run: looking at it may cost a fifth of the time, no more.
+LOOK_COST_FACTOR = 4
+STALL_SECONDS = 120.0
+
+
+class Run:
+    """A run from its start to its summary.
+
+    Attributes:
+        services: The services around bridge and pipeline.
+        failure: What failed, if anything did.
+    """
+
+    def __init__(
+        self, plan: Plan, health_port: int | None, drain: bool, progress: Progress
+    ) -> None:
+        """Prepares a run.
+
+        Args:
+            plan: What to start.
+            health_port: The port that the user gave for the bridge's health, if any.
+            drain: Whether to end when every message of SAMPLES is accounted for.
+            progress: Where to show it.
+        """
+        self.services = Services(plan)
+        self.failure: PartFailedError | None = None
+        self._plan = plan
+        self._health_port = health_port
+        self._drain = drain
+        self._progress = progress
+        self._bridge: Child | None = None
+        self._pipeline: Child | None = None
+        self._monitor: Monitor | None = None
+        self._drained = False
+        self._complaint = ""
+
+    async def perform(self) -> dict[str, Any]:
+        """Runs until drained, stopped by a signal, or a part fails.
+
+        Returns:
+            The summary, as it was written into the DATA folder.
+
+        Raises:
+            UserError: Something must be mended first; nothing is left running.
+        """
+        started = datetime.now(UTC)
+        stopped = self._stop_on_signals()
+        try:
+            await self._go_on(stopped)
+            await self._stop_flow()
+            return self._summarize(started)
+        finally:
+            await self.services.stop()
+            self._progress.close()
+
+    def _stop_on_signals(self) -> asyncio.Event:
+        """Returns an event that the first signal sets; a second one ends at once."""
+        stopped = asyncio.Event()
+
+        def stop(number: int) -> None:
+            if stopped.is_set():
+                self._progress.close()
+                self.services.kill()
+                os._exit(128 + number)
+            stopped.set()
+            self._progress.say("finishing what is under way; Ctrl-C again to kill")
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        return stopped
+
+    async def _go_on(self, stopped: asyncio.Event) -> None:
+        """Starts everything and watches it until it is to end, or a part fails."""
+        try:
+            if monitor := await unless(stopped, self._start()):
+                await self._watch(monitor, stopped)
+        except PartFailedError as error:
+            self.failure = error
+
+    async def _start(self) -> Monitor:
+        services = self.services
+        self._progress.say(starting_text(self._service_names(), self._plan.data))
+        await services.start()
+        self._progress.say(
+            f"Pub/Sub: {services.pubsub_kind}; starting bridge, pipeline"
+        )
+        port = choose_port(
+            self._health_port, USUAL_HEALTH_PORT, "the bridge's health", HEALTH_HOST
+        )
+        health_url = f"http://{LOOPBACK}:{port}"
+        monitor = self._monitor = await asyncio.to_thread(
+            Monitor,
+            emulator.connect(services.environment["BIGQUERY_EMULATOR_HOST"]),
+            health_url,
+            services.environment.get("IRIS_CONTROL_URL"),
+            services.backlog,
+        )
+        await together(self._start_pipeline(), self._start_bridge(port))
+        self._progress.say("ready; stop with Ctrl-C")
+        return monitor
+
+    def _service_names(self) -> list[str]:
+        source = "IRIS simulator" if self._plan.simulator else "(live IRIS)"
+        return [source, "Pub/Sub", "BigQuery"]
+
+    async def _start_bridge(self, port: int) -> None:
+        self._bridge = self.services.launch(
+            "bridge",
+            "bridge",
+            HEALTH_PORT=str(port),
+            IRIS_STATE_FILE=str(self._plan.data.path / "bridge-state.json"),
+        )
+        url = f"http://{LOOPBACK}:{port}/healthz"
+        await self._bridge.wait_for(lambda: _healthy(url), BRIDGE_START_SECONDS)
+
+    async def _start_pipeline(self) -> None:
+        self._pipeline = await self.services.start_pipeline()
+
+    async def _watch(self, monitor: Monitor, stopped: asyncio.Event) -> None:
+        """Shows how it goes until it is drained or stopped.
+
+        Raises:
+            PartFailedError: A part has ended, or a drain no longer moves.
+        """
+        stall = Stall()
+        while not stopped.is_set():
+            began = time.monotonic()
+            snapshot = await asyncio.to_thread(self._look, monitor)
+            self.services.check()
+            self._progress.show(snapshot)
+            waiting_for = snapshot.waiting_for()
+            self._drained = self._drain and waiting_for is None
+            if self._drained:
+                return
+            if stall.lasts(total(snapshot.ledger), time.monotonic()) and waiting_for:
+                stalled = f"no progress for {STALL_SECONDS:g} s"
+                if self._drain:
+                    raise PartFailedError(
+                        "the run", f"made {stalled}; it waited for {waiting_for}", []
+                    )
+                self._progress.say(f"{stalled}: waiting for {waiting_for}")
+            cost_seconds = time.monotonic() - began
+            await wait_for_event(
+                stopped, max(LOOK_SECONDS, LOOK_COST_FACTOR * cost_seconds)
+            )
+
+    def _look(self, monitor: Monitor) -> Snapshot:
+        """Takes a snapshot; the one before it where a part is too busy to answer."""
+        try:
+            return monitor.look()
+        except (OSError, GoogleAPICallError) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                self._progress.say(f"no new counts at the moment: {error}")
+            return monitor.last
+
+    async def _stop_flow(self) -> None:
+        """Stops the bridge, then the pipeline: what was published is still worked."""
+        for child, seconds in (
+            (self._bridge, BRIDGE_STOP_SECONDS),
+            (self._pipeline, PIPELINE_STOP_SECONDS),
+        ):
+            code = await child.stop(seconds) if child else 0
+            if child and code != 0 and not self.failure:
+                self.failure = child.failed(f"did not stop well (exit code {code})")
+
+    def _summarize(self, started: datetime) -> dict[str, Any]:
+        snapshot = self._monitor.finish() if self._monitor else Snapshot()
+        expected = snapshot.expected if self._drained else None
+        summary = summarize(snapshot.ledger, expected, started, datetime.now(UTC))
+        summary["refused"] = snapshot.refused
+        summary["drained"] = self._drained
+        summary["failure"] = str(self.failure) if self.failure else None
+        try:
+            write_json(self._plan.data.path / "run-summary.json", summary)
+        except OSError as error:  # a full disk: what is known is shown all the same
+            what = f"could not write its summary: {error}"
+            self.failure = self.failure or PartFailedError("the run", what, [])
+            summary["failure"] = str(self.failure)
+        return summary
+
+
+class Stall:
+    """Notices that the ledger does not move."""
+
+    def __init__(self) -> None:
+        self._moved_at: float | None = None
+        self._seen = Counts()
+
+    def lasts(self, counts: Counts, now: float) -> bool:
+        """Says whether nothing has moved for `STALL_SECONDS`, once in that time."""
+        if self._moved_at is None or counts != self._seen:
+            self._seen, self._moved_at = counts, now
+        elif now - self._moved_at >= STALL_SECONDS:
+            self._moved_at = now
+            return True
+        return False
+
+
+def _healthy(url: str) -> bool | None:
+    try:
+        with urlopen(url, timeout=HTTP_SECONDS):  # noqa: S310 - our own http
+            return True
+    except OSError:  # refused, or 503 with the reason
+        return None

@@ -1,0 +1,1 @@
+"""How a row gets into BigQuery: inserts, appends, load jobs."""

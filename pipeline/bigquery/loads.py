@@ -1,0 +1,417 @@
+"""Load jobs: Parquet files of rows into tables, without rows that are there already.
+
+Load jobs are free, and take a table's rows whole or not at all. Where the table has no
+row of those days, the files go into it as they are. Elsewhere they go into a table
+beside it, from which one statement takes the rows whose `record_id` the table lacks: a
+run that is repeated, or was killed, adds nothing twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from google.api_core.exceptions import (
+    Conflict,
+    GoogleAPICallError,
+    GoogleAPIError,
+    NotFound,
+)
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import bigquery
+from google.cloud.bigquery.format_options import ParquetOptions
+from pyarrow.parquet import ParquetFile
+
+from pipeline.bigquery.inserts import (
+    MAX_ROWS,
+    REQUEST_TIMEOUT_SECONDS,
+    Insert,
+    insert,
+    table_threads,
+)
+from pipeline.bigquery.kept_records import Kept, kept_in
+from pipeline.bigquery.parquet_rows import from_parquet
+from pipeline.bigquery.patience import until_answered
+from pipeline.registry import Dataset
+
+# What a killed run leaves behind goes away by itself.
+STAGING_LIFE = dt.timedelta(days=1)
+# BigQuery answers at once; a local one has done the job when it answers. A job that
+# takes longer is asked for again. The client itself would wait for ever, also on a
+# connection that is dead.
+JOB_TIMEOUT_SECONDS = 600
+# Without, a list would be a RECORD that has one
+# (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#list_logical_type).
+_LISTS = ParquetOptions.from_api_repr({"enableListInference": True})
+_log = logging.getLogger(__name__)
+
+
+class Spooled(NamedTuple):
+    """A file of rows of one dataset, ready to be loaded.
+
+    Attributes:
+        path: Where it is; on Cloud Storage, or on this machine.
+        rows: How many.
+        first_day: The first day that its rows are partitioned by; None without one.
+        last_day: The last one.
+        undated: Whether rows are without such a day.
+        records: Where the records are of which the rows do not tell how they came, as
+            `kept_records` has it; None where there are none.
+    """
+
+    path: str
+    rows: int
+    first_day: str | None
+    last_day: str | None
+    undated: bool
+    records: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """Where all of it is."""
+        return [self.path, self.records] if self.records else [self.path]
+
+
+class Refused(NamedTuple):
+    """A row that BigQuery refused.
+
+    Attributes:
+        row: Its values, as `insertAll` would take them.
+        error: Why.
+        record: The record's JSON, where the row does not tell how it came.
+        attributes: Those of the message, where it was a replay; else the row tells.
+    """
+
+    row: dict[str, Any]
+    error: str
+    record: bytes | None = None
+    attributes: dict[str, str] | None = None
+
+
+class Loaded(NamedTuple):
+    """What became of the rows of one dataset.
+
+    Attributes:
+        rows: How many were added to the table.
+        present: How many were there already.
+        refused: Those that BigQuery does not take.
+    """
+
+    rows: int
+    present: int = 0
+    refused: Sequence[Refused] = ()
+
+
+def occupied(
+    client: bigquery.Client, place: str, spooled: Mapping[Dataset, Sequence[Spooled]]
+) -> set[Dataset]:
+    """The datasets whose tables have rows of the days that are to be loaded."""
+    tables = [f"{place}.{dataset.table}" for dataset in spooled]
+    empty = table_threads().map(partial(_is_empty, client), tables)
+    filled = {
+        dataset.table: dataset
+        for dataset, is_empty in zip(spooled, empty, strict=True)
+        if not is_empty
+    }
+    if not filled:
+        return set()
+    statement = "\nUNION ALL\n".join(
+        f"SELECT '{name}' AS name, COUNT(*) AS present "  # noqa: S608
+        f"FROM `{place}.{name}` WHERE {_days(dataset, spooled[dataset])}"
+        for name, dataset in filled.items()
+    )
+    one = f"{place}.{next(iter(filled))}"
+    waiting = f"{len(filled)} tables"
+    answers = _rows(_query(client, one, statement, waiting), waiting)
+    return {filled[answer.name] for answer in answers if answer.present}
+
+
+def _is_empty(client: bigquery.Client, name: str) -> bool:
+    """Whether a table has no row; also one that is not there, as its load will tell."""
+    try:
+        table = _table(client, name)
+    except NotFound:
+        return True
+    return not table.num_rows and table.streaming_buffer is None
+
+
+def _table(client: bigquery.Client, name: str) -> bigquery.Table:
+    return until_answered(
+        lambda: client.get_table(name, timeout=REQUEST_TIMEOUT_SECONDS), f"{name}: rows"
+    )
+
+
+def load(
+    client: bigquery.Client,
+    place: str,
+    dataset: Dataset,
+    files: Sequence[Spooled],
+    *,
+    occupied: bool,
+) -> Loaded:
+    """Loads the files of one dataset into its table.
+
+    Args:
+        client: The client.
+        place: `project.dataset` of the tables.
+        dataset: Whose table.
+        files: Its files; no `record_id` is in them twice.
+        occupied: Whether the table may have rows of theirs.
+    """
+    target = f"{place}.{dataset.table}"
+    if occupied:
+        days = _days(dataset, files)
+        try:
+            return _add_missing(client, place, dataset, files)
+        except GoogleAPICallError as error:
+            _tell_refused(target, error)
+            return _insert_each(client, target, files, partial(_known, client, days))
+    # Each job takes its files whole or not at all.
+    parts = [_add_all(client, target, job) for job in _jobs(files)]
+    return Loaded(
+        sum(part.rows for part in parts),
+        refused=[refused for part in parts for refused in part.refused],
+    )
+
+
+def _tell_refused(table: str, error: GoogleAPICallError) -> None:
+    # Inserts give each row its own answer.
+    _log.warning("%s: no load job (%s); inserting row by row", table, error)
+
+
+def _jobs(files: Sequence[Spooled]) -> list[list[Spooled]]:
+    """The files of each load job; an upload takes one, Cloud Storage all of them."""
+    stored = [file for file in files if file.path.startswith("gs://")]
+    here = [[file] for file in files if file not in stored]
+    return [stored, *here] if stored else here
+
+
+def _days(dataset: Dataset, files: Sequence[Spooled]) -> str:
+    """The condition for the partitions of the files' rows; BigQuery reads no others."""
+    name = dataset.partition_column
+    column = f"`{name}`"
+    days = [day for file in files for day in (file.first_day, file.last_day) if day]
+    if not days:
+        return f"{column} IS NULL"
+    # These are days that the coercion made: digits and dashes.
+    first, last = min(days), max(days)
+    if dataset.column(name).type == "TIMESTAMP":
+        first, last = f"{first} 00:00:00+00", f"{last} 23:59:59.999999+00"
+    kind = dataset.column(name).type
+    bounds = f"{column} BETWEEN {kind} '{first}' AND {kind} '{last}'"
+    if any(file.undated for file in files):
+        return f"(({bounds}) OR {column} IS NULL)"
+    return bounds
+
+
+def _add_all(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> Loaded:
+    try:
+        return Loaded(_append(client, table, files))
+    except GoogleAPICallError as error:
+        _tell_refused(table, error)
+        return _insert_each(client, table, files, _none_known)
+
+
+def _add_missing(
+    client: bigquery.Client, place: str, dataset: Dataset, files: Sequence[Spooled]
+) -> Loaded:
+    """Loads into a table beside the target, and takes over what that lacks."""
+    target = f"{place}.{dataset.table}"
+    staging = f"{place}.iris_staging_{dataset.table}_{uuid.uuid4().hex}"
+    table = _table(client, target)
+    beside = bigquery.Table(staging, table.schema)
+    beside.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+    until_answered(
+        lambda: client.create_table(
+            beside, exists_ok=True, timeout=REQUEST_TIMEOUT_SECONDS
+        ),
+        f"{target}: rows",
+    )
+    try:
+        rows = sum(_append(client, staging, job) for job in _jobs(files))
+        columns = ", ".join(f"`{field.name}`" for field in table.schema)
+        statement = (
+            f"INSERT INTO `{target}` ({columns}) "  # noqa: S608 - names of tables
+            f"SELECT {columns} FROM `{staging}` WHERE record_id NOT IN ("
+            f"SELECT record_id FROM `{target}` "
+            f"WHERE record_id IS NOT NULL AND {_days(dataset, files)})"
+        )
+        job = _query(client, target, statement, f"{target}: {rows} rows")
+        added = int(job.num_dml_affected_rows or 0)
+        return Loaded(added, rows - added)
+    finally:
+        _discard(client, staging)
+
+
+def _discard(client: bigquery.Client, staging: str) -> None:
+    try:
+        client.delete_table(staging, not_found_ok=True, timeout=REQUEST_TIMEOUT_SECONDS)
+    except (GoogleAPIError, GoogleAuthError, OSError) as error:
+        _log.warning("%s stays until it expires: %s", staging, error)
+
+
+def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> int:
+    """Runs one load job; the number of its rows."""
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.PARQUET,
+        parquet_options=_LISTS,
+        write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+    )
+    rows = sum(file.rows for file in files)
+
+    def start(job_id: str) -> Any:
+        if files[0].path.startswith("gs://"):
+            uris = [file.path for file in files]
+            return client.load_table_from_uri(
+                uris,
+                table,
+                job_id=job_id,
+                job_config=config,
+                timeout=JOB_TIMEOUT_SECONDS,
+            )
+        with _opened(files[0].path) as upload:
+            return client.load_table_from_file(
+                upload,
+                table,
+                job_id=job_id,
+                job_config=config,
+                timeout=JOB_TIMEOUT_SECONDS,
+            )
+
+    _run(client, start, table, f"{table}: {rows} rows")
+    return rows
+
+
+def _query(
+    client: bigquery.Client,
+    table: str,
+    statement: str,
+    waiting: str,
+    *parameters: bigquery.ArrayQueryParameter,
+) -> Any:
+    def start(job_id: str) -> Any:
+        config = bigquery.QueryJobConfig(query_parameters=parameters)
+        return client.query(
+            statement,
+            job_config=config,
+            job_id=job_id,
+            job_retry=None,
+            timeout=JOB_TIMEOUT_SECONDS,
+        )
+
+    return _run(client, start, table, waiting)
+
+
+def _rows(job: Any, waiting: str) -> list[Any]:
+    """What a query that has ended found."""
+    return until_answered(
+        lambda: list(job.result(timeout=JOB_TIMEOUT_SECONDS)), waiting
+    )
+
+
+def _opened(path: str) -> Any:
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _run(
+    client: bigquery.Client, start: Callable[[str], Any], table: str, waiting: str
+) -> Any:
+    """Runs one job to its end; a start whose answer was lost does not start another.
+
+    Args:
+        client: The client.
+        start: Starts the job under a name.
+        table: One that it reads or writes; the job runs where the table is.
+        waiting: What waits meanwhile, for the log.
+
+    Raises:
+        GoogleAPICallError: BigQuery refuses what the job is to do.
+    """
+    name = f"gb_iris_{uuid.uuid4().hex}"
+    failures = 0
+
+    def attempt() -> Any:
+        nonlocal failures
+        job_id = f"{name}_{failures}"
+        try:
+            job = start(job_id)
+        except Conflict:
+            # Outside of the US and EU multi-regions a job is not found without
+            # (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get).
+            location = client.get_table(table, timeout=REQUEST_TIMEOUT_SECONDS).location
+            job = client.get_job(job_id, location=location)
+        try:
+            job.result(timeout=JOB_TIMEOUT_SECONDS)
+        except GoogleAPICallError:
+            # A job that has failed keeps its name.
+            failures += job.state == "DONE"
+            raise
+        return job
+
+    return until_answered(attempt, waiting)
+
+
+# Of some record ids, those that a table has.
+Known = Callable[[str, list[str]], set[str]]
+
+
+def _none_known(_table: str, _record_ids: list[str]) -> set[str]:
+    return set()
+
+
+def _known(
+    client: bigquery.Client, days: str, table: str, record_ids: list[str]
+) -> set[str]:
+    statement = (
+        f"SELECT DISTINCT record_id FROM `{table}` "  # noqa: S608
+        f"WHERE record_id IN UNNEST(@record_ids) AND {days}"
+    )
+    parameter = bigquery.ArrayQueryParameter("record_ids", "STRING", record_ids)
+    waiting = f"{table}: rows"
+    job = _query(client, table, statement, waiting, parameter)
+    return {answer.record_id for answer in _rows(job, waiting)}
+
+
+def _insert_each(
+    client: bigquery.Client, table: str, files: Sequence[Spooled], known: Known
+) -> Loaded:
+    rows, present, refused = 0, 0, []
+    for part in _parts(files):
+        there = known(table, [row["record_id"] for row in part])
+        new = [row for row in part if row["record_id"] not in there]
+        answers = insert(client, table, [Insert(row["record_id"], row) for row in new])
+        rows += len(new) - len(answers)
+        present += len(part) - len(new)
+        refused += [Refused(new[index], error) for index, error in answers]
+    return Loaded(rows, present, _with_records(refused, files))
+
+
+def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
+    """The refused rows with what the files keep of how they came."""
+    wanted = {each.row["record_id"] for each in refused}
+    kept: dict[str, Kept] = {}
+    for file in files if wanted else ():
+        if file.records:
+            with _opened(file.records) as lines:
+                kept.update(kept_in(lines, wanted))
+    return [
+        each._replace(**kept[name]._asdict())
+        if (name := each.row["record_id"]) in kept
+        else each
+        for each in refused
+    ]
+
+
+def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
+    """The rows of files, at most as many at a time as a request takes."""
+    for file in files:
+        with _opened(file.path) as opened:
+            for batch in ParquetFile(opened).iter_batches(MAX_ROWS):
+                yield [from_parquet(row) for row in batch.to_pylist()]

@@ -1,0 +1,144 @@
+"""The spool: rows wait in Parquet files, one a dataset, until they are loaded."""
+
+from __future__ import annotations
+
+import datetime as dt
+import posixpath
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from pyarrow.parquet import ParquetWriter
+
+from pipeline.bigquery.kept_records import lines_of
+from pipeline.bigquery.loads import Spooled
+from pipeline.bigquery.parquet_rows import schema_of, table_of
+from pipeline.core.batches import RowBatch
+from pipeline.core.proofs import Row
+from pipeline.registry import Dataset, load_registry
+
+# A folder of datasets is read one dataset after the other: one that has had no row for
+# so many messages has probably had its last.
+SETTLED_MESSAGES = 2_000
+# So many rows are worth a load job of their own; fewer wait for the end.
+SETTLED_ROWS = 1_000
+# So many rows of all files together wait in memory, 1 KB each: what a file has of them
+# is written at once, and the more that is, the less a row costs. With 5,000 and all
+# datasets in turn it would cost half as much again.
+HELD_ROWS = 20_000
+# What ends the name of the file beside, with records of which rows do not tell all.
+RECORDS = ".records"
+
+Files = dict[Dataset, list[Spooled]]
+
+
+class Spool:
+    """The files that are being written.
+
+    Args:
+        folder: Where they are; on this machine or Cloud Storage.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._files: dict[str, _File] = {}
+        self._made: dict[str, _File] = {}  # by path, until they are deleted
+        self._messages = 0
+        self._held = 0
+
+    def add(self, batch: RowBatch) -> None:
+        """Takes the rows of a message; they are in a file when that is closed."""
+        self._messages += 1
+        if (file := self._files.get(batch.dataset)) is None:
+            file = self._files[batch.dataset] = _File(batch.dataset, self._folder)
+            self._made[file.path] = file
+        file.hold(batch)
+        file.touched = self._messages
+        self._held += len(batch.records)
+        if self._held >= HELD_ROWS:
+            fullest = max(self._files.values(), key=lambda file: len(file.held))
+            self._held -= len(fullest.held)
+            fullest.write()
+
+    def settled(self) -> Files:
+        """Closes and gives the files that have probably had their last row.
+
+        It looks every `SETTLED_MESSAGES` messages and finds nothing in between.
+        """
+        if self._messages % SETTLED_MESSAGES:
+            return {}
+        before = self._messages - SETTLED_MESSAGES
+        return self._close(
+            [
+                name
+                for name, file in self._files.items()
+                if file.touched <= before and file.rows >= SETTLED_ROWS
+            ]
+        )
+
+    def rest(self) -> Files:
+        """Closes and gives all files that are left."""
+        return self._close(list(self._files))
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Deletes files that are loaded."""
+        for path in paths:
+            if file := self._made.pop(path, None):
+                FileSystems.delete(file.paths)
+
+    def discard(self) -> None:
+        """Deletes what is left of a run that has failed."""
+        self.delete(list(self._made))
+
+    def _close(self, names: list[str]) -> Files:
+        files = [self._files.pop(name) for name in names]
+        self._held -= sum(len(file.held) for file in files)
+        return {file.dataset: [file.close()] for file in files}
+
+
+class _File:
+    def __init__(self, name: str, folder: str) -> None:
+        self.dataset = load_registry()[name]
+        self.held: list[Row] = []
+        self.rows = 0
+        self.touched = 0
+        file_name = f"{self.dataset.table}-{uuid.uuid4().hex}.parquet"
+        self.path = posixpath.join(folder, file_name)
+        self.paths = [self.path]  # and that of its records, where it has any
+        self._opened = FileSystems.create(self.path)
+        self._writer = ParquetWriter(self._opened, schema_of(self.dataset))
+        self._days: set[dt.date | None] = set()
+        self._records: Any = None
+
+    def hold(self, batch: RowBatch) -> None:
+        self.held += map(batch.values_of, batch.records)
+        self.rows += len(batch.records)
+        for line in lines_of(batch):
+            if self._records is None:
+                path = f"{self.path}{RECORDS}"
+                self._records = FileSystems.create(path)
+                self.paths.append(path)
+            self._records.write(line)
+
+    def write(self) -> None:
+        """Writes the rows that are held."""
+        table = table_of(self.dataset, self.held)
+        self._writer.write_table(table)
+        days = table[self.dataset.partition_column].cast(pa.date32())
+        self._days.update(days.unique().to_pylist())
+        self.held = []
+
+    def close(self) -> Spooled:
+        if self.held:
+            self.write()
+        self._writer.close()
+        self._opened.close()
+        if self._records:
+            self._records.close()
+        days = [str(day) for day in self._days if day]
+        first, last = (min(days), max(days)) if days else (None, None)
+        undated = None in self._days
+        records = self.paths[1] if self._records else None
+        return Spooled(self.path, self.rows, first, last, undated, records)

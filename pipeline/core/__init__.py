@@ -1,0 +1,1 @@
+"""The pure core: one message to typed records. No Beam, no Google, no Azure."""

@@ -1,0 +1,147 @@
+"""What travels through the graph: rows of one message, and rows ready for a table."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import xxhash
+
+from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
+from pipeline.core.reasons import Reason
+
+# insertAll takes 10 MB a request, and base64 makes three bytes four.
+MAX_PAYLOAD_BYTES = 6_500_000
+
+
+@dataclass(slots=True)
+class RowBatch:
+    """The rows of one message (or a part of them).
+
+    Attributes:
+        dataset: The registry's name.
+        metadata: The metadata columns that all of them share.
+        attributes: The attributes of the message.
+        records: The records.
+    """
+
+    dataset: str
+    metadata: dict[str, str | None]
+    attributes: Mapping[str, str]
+    records: list[TypedRecord]
+
+    def values_of(self, record: TypedRecord) -> dict[str, Any]:
+        """The column values of one of its records, as `insertAll` takes them."""
+        return {**record.row, **self.metadata, "record_id": record.record_id}
+
+
+class TableRow(NamedTuple):
+    """A row of one of the pipeline's own tables, ready to be inserted.
+
+    Attributes:
+        dataset: The IRIS dataset that it is about.
+        insert_id: BigQuery drops a second row with the same id within a minute or so.
+        values: Column values as `insertAll` takes them.
+    """
+
+    dataset: str
+    insert_id: str
+    values: dict[str, Any]
+
+
+def row_batch(message: Message, decoded: Decoded) -> RowBatch:
+    """The rows of a decoded message."""
+    return RowBatch(
+        decoded.dataset, decoded.metadata, dict(message.attributes), decoded.records
+    )
+
+
+def dead_letter_row(
+    dataset: str, attributes: Mapping[str, str], letter: DeadLetter, failed_utc: str
+) -> TableRow:
+    """The row of `iris_dead_letters` for a letter; the same letter has the same id."""
+    identity = xxhash.xxh3_128_hexdigest(
+        "\n".join(
+            (
+                dataset,
+                attributes.get("publish_id") or attributes.get("message_id") or "",
+                str(letter.record_index),
+                letter.stage,
+                letter.reason,
+            )
+        ).encode()
+        + letter.payload
+    )
+    if letter.record_index is not None or letter.record_id is not None:
+        # One record's JSON is never packed, whatever the message was that brought it.
+        attributes = {k: v for k, v in attributes.items() if k != "content_encoding"}
+    payload, attributes = _fitted(letter.payload, attributes)
+    if letter.reason is Reason.UNREADABLE:
+        payload = None  # there are no bytes that a replay could send
+    return TableRow(
+        dataset,
+        identity,
+        {
+            "dead_letter_id": identity,
+            "failed_utc": failed_utc,
+            "stage": letter.stage.value,
+            "reason": letter.reason.value,
+            "error": letter.error,
+            "dataset": dataset,
+            "message_id": attributes.get("message_id"),
+            "record_index": letter.record_index,
+            "record_id": letter.record_id,
+            "payload": payload,
+            "attributes": json.dumps(dict(attributes), sort_keys=True),
+            "attempt": _attempt(attributes),
+        },
+    )
+
+
+def unmapped_row(message: Message, ingested_utc: str) -> TableRow:
+    """The row of `iris_unmapped` for a message of an unknown dataset."""
+    identity = xxhash.xxh3_128_hexdigest(
+        f"{message.dataset}\n{message.message_id}\n".encode() + message.data
+    )
+    # A replay that is unmapped again is a row of its own, under the same id.
+    attempt = _attempt(message.attributes)
+    payload, attributes = _fitted(message.data, message.attributes)
+    return TableRow(
+        message.dataset,
+        identity if attempt == 1 else f"{identity}-{attempt}",
+        {
+            "unmapped_id": identity,
+            "ingested_utc": ingested_utc,
+            "dataset": message.dataset,
+            "message_id": message.message_id,
+            "payload": payload,
+            "attributes": json.dumps(dict(attributes), sort_keys=True),
+        },
+    )
+
+
+def _attempt(attributes: Mapping[str, str]) -> int:
+    """How often the pipeline has tried; a replay counts up in the attribute."""
+    attempt = attributes.get("attempt", "1")
+    return int(attempt) if attempt.isdecimal() and len(attempt) < 10 else 1
+
+
+def _fitted(
+    payload: bytes, attributes: Mapping[str, str]
+) -> tuple[str | None, Mapping[str, str]]:
+    """The payload as base64, gzip'd where it would not fit a row.
+
+    The attribute `content_encoding` tells, as it does on Pub/Sub. What does not fit
+    even so is left out here, and `payload_bytes` says how large it was.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES and not payload.startswith(GZIP_MAGIC):
+        payload = gzip.compress(payload, mtime=0)
+        attributes = {**attributes, "content_encoding": "gzip"}
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        return None, {**attributes, "payload_bytes": str(len(payload))}
+    return base64.b64encode(payload).decode(), attributes

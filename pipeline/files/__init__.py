@@ -1,0 +1,1 @@
+"""The forms in which messages lie in files."""

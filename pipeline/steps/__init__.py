@@ -1,0 +1,1 @@
+"""The steps that `pipeline/graph.py` joins."""

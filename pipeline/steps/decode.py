@@ -1,0 +1,89 @@
+"""Decode, flatten and coerce as one step of the graph."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from pipeline.core.batches import dead_letter_row, row_batch, unmapped_row
+from pipeline.core.decoding import Decoded, Message, decode, utc_now
+from pipeline.core.inference import Samples
+from pipeline.steps.ledger import Tally
+
+# Enough to report every field of a large change once; the rest is in `extra` anyway.
+MAX_REPORTED_FIELDS = 1000
+_reported: set[tuple[str, str]] = set()
+_log = logging.getLogger(__name__)
+
+
+class DecodeMessages(beam.PTransform):
+    """Takes `Message`; gives `rows` (`RowBatch`), and as `TableRow` the outputs
+    `dead_letters`, `unmapped` and `ledger`.
+    """  # noqa: D205 - one sentence
+
+    def expand(self, messages: beam.PCollection) -> Any:
+        """Builds the step."""
+        return messages | "Decode, flatten, coerce" >> beam.ParDo(
+            _Decode()
+        ).with_outputs("dead_letters", "unmapped", "ledger", main="rows")
+
+
+class _Decode(beam.DoFn):
+    """Takes `Message`; gives everything that becomes of it."""
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+        self.now = utc_now()
+
+    def process(self, message: Message) -> Iterator[Any]:
+        decoded = decode(message, self.now)
+        self.tally.add(
+            decoded.dataset,
+            messages=1,
+            records=decoded.count,
+            dead_letters=len(decoded.dead_letters),
+            unmapped=int(decoded.unmapped),
+        )
+        if decoded.records:
+            _report_unknown_fields(decoded)
+            yield row_batch(message, decoded)
+        for letter in decoded.dead_letters:
+            row = dead_letter_row(decoded.dataset, message.attributes, letter, self.now)
+            yield beam.pvalue.TaggedOutput("dead_letters", row)
+        if decoded.unmapped:
+            row = unmapped_row(message, self.now)
+            yield beam.pvalue.TaggedOutput("unmapped", row)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
+
+
+def _report_unknown_fields(decoded: Decoded) -> None:
+    """Counts unknown fields, and says each one once, with what to do about it."""
+    for record in decoded.records:
+        extra = record.row.get("extra")
+        if extra is None:
+            continue
+        # Not orjson: `extra` may hold integers and texts that it cannot read.
+        for path, value in json.loads(extra).items():
+            Metrics.counter("drift", "unknown_fields").inc()
+            field = (decoded.dataset, path)
+            if field in _reported or len(_reported) >= MAX_REPORTED_FIELDS:
+                continue
+            _reported.add(field)
+            _log.warning(
+                "%s has an unknown field %s, for example %.200r: kept in `extra`; "
+                "%s. `python -m sql drift` shows how to make it a column",
+                decoded.dataset, path, value, _suggestion(value),
+            )  # fmt: skip
+
+
+def _suggestion(value: Any) -> str:
+    samples = Samples()
+    samples.add(value)
+    return samples.problem or f"this value fits {samples.column('').kind}"

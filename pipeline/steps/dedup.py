@@ -1,0 +1,219 @@
+"""Dedup: an identical record passes once within the horizon.
+
+One transform, four ways of remembering, all with the same result:
+
+- `in_process`: a set of this process, for streaming on the DirectRunner, whose keyed
+  state gets slower with every key and never frees them, and which makes a new DoFn for
+  every bundle (both measured).
+- `in_run`: a set of the one bundle of a bounded run in this process. It is not tried
+  again, so that records pass one by one and a run of any length fits into memory.
+- `in_state`: Beam's own `DeduplicatePerKey`, for streaming where runners keep state.
+- `by_grouping`: exact over the whole input, for bounded runs on many workers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import apache_beam as beam
+import xxhash
+from apache_beam.transforms.deduplicate import DeduplicatePerKey
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.timestamp import Duration
+
+from pipeline.core.batches import RowBatch
+from pipeline.core.coercion import TypedRecord
+from pipeline.steps.ledger import Tally
+from pipeline.steps.seen import SeenIds
+
+Memory = Literal["in_process", "in_run", "in_state", "by_grouping"]
+
+
+class DeduplicateRecords(beam.PTransform):
+    """Takes `RowBatch`; gives `.rows` (`RowBatch`) and `.ledger` (`TableRow`)."""
+
+    def __init__(self, memory: Memory, horizon_hours: float) -> None:
+        super().__init__()
+        self.memory = memory
+        self.horizon_seconds = horizon_hours * 3600
+
+    def expand(self, batches: beam.PCollection) -> Any:
+        """Builds the steps for the chosen memory."""
+        if self.memory == "in_process":
+            drop = beam.ParDo(_DropSeen(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+        if self.memory == "in_run":
+            drop = beam.ParDo(_DropSeenAtOnce(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+        is_bounded = self.memory == "by_grouping"
+        keyed = batches | "Key by record id" >> beam.FlatMap(
+            _by_record_id_alone if is_bounded else _by_record_id
+        ).with_output_types(tuple[str, Any])
+        if is_bounded:
+            keep = beam.ParDo(_KeepFirst()).with_outputs("ledger", main="rows")
+            return keyed | "Group" >> beam.GroupByKey() | "Keep the first" >> keep
+        return self._in_state(batches, keyed)
+
+    def _in_state(self, batches: beam.PCollection, keyed: beam.PCollection) -> Any:
+        horizon = Duration(seconds=self.horizon_seconds)
+        unique = (
+            keyed
+            | "Keep the first" >> DeduplicatePerKey(processing_time_duration=horizon)
+            | beam.Values()
+        )
+        # Beam does not tell what it drops: what went in less what came out is that.
+        # While records are between the two, the ledger shows them as duplicates.
+        before = batches | "Count before" >> beam.ParDo(_CountDuplicates(+1))
+        after = unique | "Count after" >> beam.ParDo(_CountDuplicates(-1))
+        return _Deduplicated(unique, (before, after) | "Duplicates" >> beam.Flatten())
+
+
+class _Deduplicated:
+    def __init__(self, rows: beam.PCollection, ledger: beam.PCollection) -> None:
+        self.rows = rows
+        self.ledger = ledger
+
+
+def _record_ids(batch: RowBatch) -> list[str]:
+    return [record.record_id for record in batch.records]
+
+
+def _dedup_ids(batch: RowBatch) -> list[str]:
+    """What names each record over time: its id, and the replay that brought it.
+
+    A replayed record was seen before and is no row: BigQuery had refused it. That does
+    not hold of what is written together with it, for which its id is enough: the raw
+    archive has both, and BigQuery now takes or refuses both.
+    """
+    ids = _record_ids(batch)
+    replay = batch.attributes.get("publish_id")
+    if not replay or replay == batch.attributes.get("message_id"):
+        return ids
+    return [xxhash.xxh3_128_hexdigest(f"{name}\n{replay}".encode()) for name in ids]
+
+
+def _by_record_id(batch: RowBatch) -> Iterator[Any]:
+    for name, record in zip(_dedup_ids(batch), batch.records, strict=True):
+        yield name, _only(batch, [record])
+
+
+def _by_record_id_alone(batch: RowBatch) -> Iterator[Any]:
+    for record in batch.records:
+        yield record.record_id, _only(batch, [record])
+
+
+def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
+    return RowBatch(batch.dataset, batch.metadata, batch.attributes, records)
+
+
+class _KeepFirst(beam.DoFn):
+    """Takes `(record id, RowBatches)`; gives the one that IRIS sent first."""
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+
+    def process(self, group: tuple[str, Iterable[RowBatch]]) -> Iterator[Any]:
+        batches = list(group[1])
+        self.tally.add(batches[0].dataset, duplicates=len(batches) - 1)
+        # Any order would do; this one is the same in a second run.
+        yield min(
+            batches,
+            key=lambda batch: (
+                batch.metadata["enqueued_utc"] or "",
+                batch.metadata["message_id"] or "",
+                batch.records[0].position,
+            ),
+        )
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
+
+
+@functools.cache
+def _seen_ids(horizon_seconds: float) -> SeenIds:
+    """The one memory of this process for a horizon."""
+    return SeenIds(horizon_seconds)
+
+
+def forget() -> None:
+    """Forgets everything that this process has seen."""
+    _seen_ids.cache_clear()
+
+
+class _DropSeen(beam.DoFn):
+    """Takes and gives `RowBatch`, less the records that this process has seen.
+
+    Ids are remembered only when the bundle ends: the runner tries a bundle that failed
+    again, and would find its records to be duplicates of themselves.
+    """
+
+    def __init__(self, horizon_seconds: float) -> None:
+        self.horizon_seconds = horizon_seconds
+
+    def start_bundle(self) -> None:
+        self.batches: list[RowBatch] = []
+
+    def process(self, batch: RowBatch) -> None:
+        self.batches.append(batch)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        tally, seen = Tally(), _seen_ids(self.horizon_seconds)
+        together: set[str] = set()
+        for batch in self.batches:
+            fresh = []
+            for identity, new in zip(
+                _record_ids(batch), seen.add(_dedup_ids(batch)), strict=True
+            ):
+                passes = new and identity not in together
+                fresh.append(passes)
+                if passes:
+                    together.add(identity)
+            if unseen := _unseen(batch, fresh, tally):
+                yield GlobalWindows.windowed_value(unseen)
+        yield from tally.tagged_entries()
+
+
+class _DropSeenAtOnce(beam.DoFn):
+    """Takes and gives `RowBatch`, less the records that this run has seen."""
+
+    def __init__(self, horizon_seconds: float) -> None:
+        self.horizon_seconds = horizon_seconds
+
+    def start_bundle(self) -> None:
+        self.seen = SeenIds(self.horizon_seconds)
+        self.tally = Tally()
+
+    def process(self, batch: RowBatch) -> Iterator[RowBatch]:
+        fresh = self.seen.add(_record_ids(batch))
+        if unseen := _unseen(batch, fresh, self.tally):
+            yield unseen
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
+
+
+def _unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
+    """What of a batch is fresh, if anything is; counts the rest."""
+    if all(fresh):
+        return batch
+    records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
+    tally.add(batch.dataset, duplicates=len(fresh) - len(records))
+    return _only(batch, records) if records else None
+
+
+class _CountDuplicates(beam.DoFn):
+    """Takes `RowBatch`; gives ledger entries of `sign` times its records."""
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+
+    def process(self, batch: RowBatch) -> None:
+        self.tally.add(batch.dataset, duplicates=self.sign * len(batch.records))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.entries()

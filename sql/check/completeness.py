@@ -1,0 +1,175 @@
+"""Completeness: every value that a dataset owes for a settlement day is there.
+
+A value is owed every cadence by every series (fuel, provider) that was seen in the days
+looked at or the seven days before. History fills gaps: the `_unified` view is read
+where there is one. When a day is due, and what its slots are, says `expectations.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.registry import Dataset
+from sql.check.context import Context, Result, Status, summed
+from sql.check.expectations import Grid, days_due, grid_of
+from sql.working_days import ONE_DAY, day_start
+
+NAME = "completeness"
+# A series that was there within a week is expected on.
+DAYS_OF_SERIES = 7 * ONE_DAY
+# A value may be filed in a partition next to its own day (a publication's).
+PARTITION_MARGIN = 10 * ONE_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What a dataset owes for the days looked at.
+
+    Attributes:
+        dataset: The dataset.
+        grid: Its slots.
+        days: The settlement days.
+        source: The view or table that is read.
+    """
+
+    dataset: Dataset
+    grid: Grid
+    days: list[dt.date]
+    source: str
+
+    @property
+    def kind(self) -> str:
+        """`Instants`, `Periods` or `Days`."""
+        return type(self.grid).__name__
+
+    @property
+    def first(self) -> str:
+        """The beginning of the days, as SQL."""
+        return self._bound(self.grid.column, self.days[0])
+
+    @property
+    def bounds(self) -> list[tuple[str, str, str]]:
+        """Columns with the ends of what is read, as SQL: values, then partitions."""
+        first, end = self.days[0], self.days[-1] + ONE_DAY
+        if self.dataset.series:
+            first -= DAYS_OF_SERIES
+        columns = {self.grid.column: (first, end)}
+        if self.dataset.partition_column not in columns:
+            margin = (first - ONE_DAY, end + PARTITION_MARGIN)
+            columns[self.dataset.partition_column] = margin
+        return [
+            (column, self._bound(column, low), self._bound(column, high))
+            for column, (low, high) in columns.items()
+        ]
+
+    def _bound(self, column: str, day: dt.date) -> str:
+        if self.dataset.column(column).type == "DATE":
+            return f'DATE "{day}"'
+        start = day_start(day)
+        if column == self.grid.column:
+            # The slot of midnight reaches half a cadence before it.
+            start -= dt.timedelta(seconds=(self.dataset.cadence_seconds or 0) // 2)
+        return f'TIMESTAMP "{start:%Y-%m-%d %H:%M:%S}+00"'
+
+
+def check(context: Context) -> Iterator[Result]:
+    """A slot without a value is missing, and any missing one is a failure."""
+    owed = []
+    for dataset in context.present():
+        if (grid := grid_of(dataset)) is None:
+            continue
+        if days := days_due(dataset, context.at, context.days):
+            owed.append(Owed(dataset, grid, days, _source(context, dataset)))
+        else:
+            detail = f"no value came due in {context.days} days"
+            yield Result(NAME, dataset.name, Status.INFO, None, "values", detail)
+    found = _found(context, owed)
+    results = [judged(one, found[one.dataset.name]) for one in owed]
+    pairs = list(zip(owed, results, strict=True))
+    not_begun = _not_begun(context, [o for o, result in pairs if result.measured])
+    for one, result in pairs:
+        if one.dataset.name in not_begun:
+            detail = f"IRIS has given no row of {one.days[-1]} or before"
+            yield Result(NAME, one.dataset.name, Status.INFO, None, "values", detail)
+        else:
+            yield result
+
+
+def _source(context: Context, dataset: Dataset) -> str:
+    unified = f"{dataset.stem}_unified"
+    return unified if unified in context.tables else dataset.table
+
+
+def _found(context: Context, owed: list[Owed]) -> dict[str, dict[str, set[int]]]:
+    """The slots that have a value, by dataset and series."""
+    found: dict[str, dict[str, set[int]]] = {one.dataset.name: {} for one in owed}
+    if owed:
+        for row in context.query("completeness.sql", owed=owed):
+            found[row.dataset][row.series] = set(row.slots)
+    return found
+
+
+def _not_begun(context: Context, owed: list[Owed]) -> set[str]:
+    """Which datasets have no row of the days looked at or before: a new installation.
+
+    Or the queue has a filter, and what is known of the dataset is history, which may
+    have ended within the days whose series are looked for.
+    """
+    if not owed:
+        return set()
+    rows = context.query("rows_before.sql", owed=owed)
+    return {row.dataset for row in rows if not row.row_count}
+
+
+def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
+    """What is missing of a dataset.
+
+    Args:
+        owed: What it owes.
+        found: The slots that have a value, by series.
+    """
+    slots = frozenset(slot for day in owed.days for slot in owed.grid.slots(day))
+    # Without any row there is no telling which series there are: one at least.
+    gaps = {series: slots - there for series, there in (found or {"": set()}).items()}
+    expected = len(slots) * len(gaps)
+    missing = sum(len(gap) for gap in gaps.values())
+    share = missing / expected
+    days = " to ".join(dict.fromkeys((str(owed.days[0]), str(owed.days[-1]))))
+    detail = f"{days}: {expected - missing:,} of {expected:,} values"
+    named = _gaps(owed, gaps)
+    if missing:
+        detail += f", {missing:,} missing ({_percent(share)}): {named}"
+    figures = {
+        "expected": expected,
+        "found": expected - missing,
+        "missing_share": round(share, 6),
+        "gaps": named,
+    }
+    status = Status.FAIL if missing else Status.OK
+    return Result(
+        NAME, owed.dataset.name, status, missing, "missing values", detail, figures
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "below 0.1%"
+
+
+def _gaps(owed: Owed, gaps: dict[str, frozenset[int]]) -> str:
+    """The gaps, with the series that share one named together."""
+    series_of: dict[frozenset[int], list[str]] = {}
+    for series, gap in sorted(gaps.items()):
+        if gap:
+            series_of.setdefault(gap, []).append(series)
+    largest = sorted(series_of, key=len, reverse=True)
+    return summed([_gap(owed, gap, series_of[gap], len(gaps)) for gap in largest])
+
+
+def _gap(owed: Owed, gap: frozenset[int], series: list[str], all_series: int) -> str:
+    text = owed.grid.text(gap)
+    if all_series == 1 and series == [""]:
+        return text
+    named = "all series" if len(series) == all_series > 1 else summed(series)
+    return f"{text} of {named}"

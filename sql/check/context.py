@@ -1,0 +1,115 @@
+"""What a check is given, and what it gives back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from google.cloud import bigquery
+
+from pipeline.registry import Dataset, Registry
+from sql.templates import fill
+
+_PARAMETER_TYPES = {dt.datetime: "TIMESTAMP", dt.date: "DATE", str: "STRING"}
+
+
+class Status(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    INFO = "info"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check found in one dataset.
+
+    Attributes:
+        check: The check's name.
+        dataset: The IRIS dataset; None where the result is about all of them.
+        status: How bad it is.
+        measured: The number that the check measured; None where there is nothing.
+        unit: What `measured` counts.
+        detail: What a person should read.
+        figures: More numbers, for machines.
+    """
+
+    check: str
+    dataset: str | None
+    status: Status
+    measured: float | None
+    unit: str
+    detail: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where to look, and from when.
+
+    Attributes:
+        client: The BigQuery client.
+        place: `project.dataset`.
+        registry: What is known of every dataset.
+        tables: The tables and views that exist.
+        at: The "now" of the check.
+        days: How many settlement days completeness looks at.
+        since: Dead letters and unmapped messages before it are left alone.
+        answers: What was asked, for checks that ask the same.
+    """
+
+    client: bigquery.Client
+    place: str
+    registry: Registry
+    tables: frozenset[str]
+    at: dt.datetime
+    days: int
+    since: dt.datetime
+    answers: dict[Any, list[Any]] = field(default_factory=dict, repr=False)
+
+    def present(self) -> list[Dataset]:
+        """The datasets that have a table."""
+        return [d for d in self.registry.values() if d.table in self.tables]
+
+    def filled(self) -> list[Dataset]:
+        """The datasets whose table has a row: statements over them alone are short."""
+        present = self.present()
+        rows = self.query("row_counts.sql", datasets=present) if present else []
+        counts = {row.dataset: row.row_count for row in rows}
+        return [dataset for dataset in present if counts[dataset.name]]
+
+    def query(
+        self,
+        template: str,
+        parameters: Mapping[str, dt.date | str] | None = None,
+        **values: Any,
+    ) -> list[Any]:
+        """The rows of a statement; one that is asked again is not run again.
+
+        Args:
+            template: Its file in `sql/check/`.
+            parameters: The query's parameters.
+            values: What the template asks for, besides the place.
+        """
+        statement = fill(f"check/{template}", place=self.place, **values)
+        given = tuple((parameters or {}).items())
+        if (statement, given) not in self.answers:
+            typed = [
+                bigquery.ScalarQueryParameter(name, _PARAMETER_TYPES[type(one)], one)
+                for name, one in given
+            ]
+            job = bigquery.QueryJobConfig(query_parameters=typed)
+            rows = self.client.query_and_wait(statement, job_config=job)
+            self.answers[statement, given] = list(rows)
+        return self.answers[statement, given]
+
+
+def summed(names: Sequence[str], limit: int = 3) -> str:
+    """`CCGT, WIND, OIL and 17 more`."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,90 @@
+"""Freshness: how long ago the newest row of each dataset came in.
+
+A row's time is when IRIS queued its message, so that a backlog being caught up is not
+called fresh; where that is not known (a file), when the pipeline made the row. Only
+partitions near the time of the check are read: rows that come in now are about now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.registry import Dataset
+from sql.check.context import Context, Result, Status
+from sql.check.expectations import lateness
+from sql.working_days import london_day, working_time
+
+NAME = "freshness"
+# Longer than any pause of a daily dataset: Easter and Christmas are four days.
+LOOKBACK_DAYS = 10
+# Forecasts are filed under the day that they are about: two weeks ahead, and a margin.
+LOOKAHEAD_DAYS = 30
+
+
+def check(context: Context) -> Iterator[Result]:
+    """A dataset is stale when its next row is late; without a cadence it is shown."""
+    filled = context.filled()
+    newest = _newest(context, filled) if filled else {}
+    names = {dataset.name for dataset in filled}
+    for dataset in context.present():
+        came = newest.get(dataset.name)
+        if came is None:
+            yield _absent(dataset, never=dataset.name not in names)
+        else:
+            yield _present(dataset, came, context.at)
+
+
+def _newest(context: Context, datasets: list[Dataset]) -> dict[str, dt.datetime | None]:
+    bounds = near(context.at, LOOKBACK_DAYS, LOOKAHEAD_DAYS)
+    parameters = {"at": context.at, **bounds}
+    rows = context.query("freshness.sql", parameters, datasets=datasets)
+    return {row.dataset: row.newest_utc for row in rows}
+
+
+def near(at: dt.datetime, days_before: int, days_after: int) -> dict[str, Any]:
+    """The bounds of the partitions near an instant, for DATE and TIMESTAMP columns."""
+    before, after = dt.timedelta(days=days_before), dt.timedelta(days=days_after)
+    return {
+        "from_time": at - before,
+        "until_time": at + after,
+        "from_date": london_day(at - before),
+        "until_date": london_day(at + after),
+    }
+
+
+def _absent(dataset: Dataset, *, never: bool) -> Result:
+    if never:
+        status = Status.WARN if dataset.cadence_seconds else Status.INFO
+        detail = "no row has ever come: a new installation, or a filter on the queue"
+    else:
+        status = Status.FAIL if dataset.cadence_seconds else Status.INFO
+        detail = f"no row in {LOOKBACK_DAYS} days"
+    return Result(NAME, dataset.name, status, None, "minutes", detail)
+
+
+def _present(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> Result:
+    minutes = _minutes(at - came)
+    detail = f"{minutes:,.0f} minutes since a row of {came:%Y-%m-%d %H:%M:%S} UTC"
+    if not dataset.cadence_seconds:
+        return Result(NAME, dataset.name, Status.INFO, minutes, "minutes", detail)
+    allowed = dt.timedelta(seconds=dataset.cadence_seconds) + lateness(dataset)
+    age = at - came
+    if dataset.published.working_days_only:
+        age = working_time(came, at)
+        detail += f", {_minutes(age):,.0f} of them on working days"
+    stale = age > allowed
+    return Result(
+        NAME,
+        dataset.name,
+        Status.FAIL if stale else Status.OK,
+        minutes,
+        "minutes",
+        f"{detail}; allowed are {_minutes(allowed):,.0f}",
+        {"counted_minutes": _minutes(age), "allowed_minutes": _minutes(allowed)},
+    )
+
+
+def _minutes(span: dt.timedelta) -> float:
+    return round(span.total_seconds() / 60, 1)

@@ -1,0 +1,15 @@
+{% from "check/parts.sql" import near %}
+-- When the newest row of each dataset was queued by IRIS or, where that is not known,
+-- came in.
+{% for dataset in datasets %}
+{% if not loop.first %}
+UNION ALL
+{% endif %}
+SELECT
+  {{ dataset.name | text }} AS dataset,
+  MAX(COALESCE(enqueued_utc, ingested_utc)) AS newest_utc
+FROM {{ (place ~ "." ~ dataset.table) | name }}
+WHERE
+  {{ near(dataset) }}
+  AND COALESCE(enqueued_utc, ingested_utc) <= @at
+{% endfor %}

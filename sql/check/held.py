@@ -1,0 +1,85 @@
+"""What is held back and what came of it: what two checks have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sql.check.context import Context, Status
+from sql.views.definitions import HELD_SOURCES, held_query
+
+REPLAY = "`python -m bridge replay`"
+# The pipeline makes a row within seconds of its message; after a start on Dataflow it
+# takes minutes.
+PATIENCE = dt.timedelta(hours=1)
+
+_STATUSES = {
+    "WAITING": Status.FAIL,
+    "FAILED_AGAIN": Status.FAIL,
+    "UNKNOWN_DATASET": Status.FAIL,
+    "ROW": Status.OK,
+    "OPENED": Status.OK,
+}
+
+
+def held(context: Context, kind: str) -> list[Any] | None:
+    """What is held of a kind, counted by dataset, reason, stage and state.
+
+    It is the view `iris_held`, less the tables of datasets of which nothing is held:
+    they would be read in vain.
+
+    Args:
+        context: Where to look, and from when.
+        kind: `DEAD_LETTER` or `UNMAPPED`.
+
+    Returns:
+        The counts; None where a table that they are read from does not exist.
+    """
+    if not context.tables.issuperset(HELD_SOURCES):
+        return None
+    since = {"since": context.since}
+    subjects = {row.dataset for row in context.query("held_datasets.sql", since)}
+    datasets = [
+        each
+        for each in context.present()
+        if not subjects.isdisjoint((each.name, *each.aliases))
+    ]
+    query = held_query(context.registry, context.place, datasets)
+    # Of both kinds at once: it is what costs, and the other check asks the same.
+    bounds = {**since, "at": context.at}
+    rows = context.query("held.sql", bounds, held=query.strip())
+    return [row for row in rows if row.kind == kind]
+
+
+def status_of(row: Any, at: dt.datetime) -> Status:
+    """How bad it is: what waits is a failure, and so is what failed again."""
+    if row.state == "REPLAYED":
+        return Status.WARN if at - row.replayed_utc > PATIENCE else Status.INFO
+    return _STATUSES[row.state]
+
+
+def outcome_of(row: Any) -> str:
+    """What came of it, or what to do, where that is the same for both kinds."""
+    if row.state == "REPLAYED":
+        return (
+            f"replayed, last at {row.replayed_utc:%Y-%m-%d %H:%M} UTC, and nothing has "
+            f"come of it yet: if the pipeline runs, {REPLAY[:-1]} --again`"
+        )
+    if row.state == "OPENED":
+        return "opened by a replay"
+    return "rows by now"
+
+
+def figures_of(row: Any) -> dict[str, Any]:
+    """The figures for machines."""
+    return {
+        "state": row.state,
+        "replayed": row.replayed_utc is not None,
+        "first_utc": row.first_utc,
+        "last_utc": row.last_utc,
+    }
+
+
+def span_of(row: Any) -> str:
+    """From when to when, in UTC."""
+    return f"{row.first_utc:%Y-%m-%d %H:%M} to {row.last_utc:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,247 @@
+"""`python -m sql compact TABLE`: removes identical rows, one day at a time.
+
+Without --execute it counts, and changes nothing. Rows are identical when their data is
+equal in every column, whatever was noted of their loading; in `_iris` tables, when they
+have the same `record_id`. The one that was ingested first stays, and so does every
+version. Each day is one statement: whenever the run ends, a day is done or untouched,
+and the next run goes on with what is left. Two runs at once do no harm: BigQuery makes
+one change of a day after the other, or refuses the second. BigQuery keeps what a table
+was for 7 days (`FOR SYSTEM_TIME AS OF`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from threading import Event
+from types import FrameType
+
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+
+from command.usage import UsageError
+from pipeline.registry import load_registry
+from sql.compact.bounded_queries import size_text
+from sql.compact.compaction import (
+    Compaction,
+    Done,
+    RowsLostError,
+    remove_copies,
+    run_steps,
+    with_counts,
+    with_estimate,
+)
+from sql.compact.day_progress import DayProgress
+from sql.compact.report import days_with_copies, loss, outcome, summary
+from sql.compact.table_layout import Days, Layout, layout_of
+from sql.place import DATASET, add_place_options, client_of, place_of
+
+INTERRUPTED = 130
+GIGABYTE = 10**9
+MAX_GB = 100.0
+# Rows of the last hours may be in the streaming buffer, which DML cannot reach.
+FRESH_DAYS = 2
+_TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.description = (__doc__ or "").split("\n\n", 1)[1]
+    add_place_options(parser)
+    parser.add_argument("tables", nargs="+", type=_table, metavar="TABLE")
+    parser.add_argument(
+        "--execute", action="store_true", help="remove the copies; else only count"
+    )
+    parser.add_argument(
+        "--from", dest="first", type=_day, metavar="DATE", help="the first day"
+    )
+    parser.add_argument(
+        "--to",
+        dest="last",
+        type=_day,
+        metavar="DATE",
+        help="the last day (default: the last there is; in _iris tables, to which "
+        "rows still come, the day before yesterday)",
+    )
+    parser.add_argument(
+        "--max-gb",
+        type=_gigabytes,
+        default=MAX_GB,
+        metavar="GB",
+        help="refuse a run that may be billed as more (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--day-column",
+        metavar="NAME",
+        help="the column that says of which day a row is",
+    )
+    parser.add_argument(
+        "--ignore-column",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a column in which identical rows may differ; those that are known to be "
+        "notes of a loader are left out anyway (may be repeated)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Counts the copies and, if told to, removes them; 1 if days were left."""
+    client = client_of(options)
+    layouts = [_layout(client, options, name) for name in dict.fromkeys(options.tables)]
+    wanted = [
+        with_estimate(client, Compaction(layout, _days(options, layout)))
+        for layout in layouts
+    ]
+    _refuse_above(options.max_gb, wanted, "counting alone")
+    plans = [with_counts(client, compaction) for compaction in wanted]
+    for plan in plans:
+        _say(() if options.execute else days_with_copies(plan))
+        _say(summary(plan))
+    if not any(plan.steps for plan in plans):
+        _say(["nothing to do"])
+        return 0
+    if not options.execute:
+        _say(_how(options, plans))
+        return 0
+    _refuse_above(options.max_gb, plans, "this run")
+    return _execute(client, [plan for plan in plans if plan.steps])
+
+
+def _layout(client: bigquery.Client, options: argparse.Namespace, name: str) -> Layout:
+    try:
+        table = client.get_table(f"{place_of(options)}.{name}")
+    except NotFound:
+        raise UsageError(f"there is no table {place_of(options)}.{name}") from None
+    ignored = options.ignore_column
+    return layout_of(table, load_registry(), options.day_column, ignored)
+
+
+def _days(options: argparse.Namespace, layout: Layout) -> Days | None:
+    """The days that the user means; those without a date only if none are named."""
+    first, last = options.first, options.last
+    unnamed = first is None and last is None
+    if unnamed and not layout.is_fed:
+        return None
+    if last is None and layout.is_fed:
+        last = datetime.now(UTC).date() - timedelta(days=FRESH_DAYS)
+    first, last = first or date.min, last or date.max
+    if first > last:
+        raise UsageError(f"--from {first} is after the last day, {last} (--to)")
+    return Days(first.isoformat(), last.isoformat(), undated=unnamed)
+
+
+def _refuse_above(max_gb: float, plans: Sequence[Compaction], what: str) -> None:
+    billed = sum(plan.billed_bytes for plan in plans)
+    if billed > max_gb * GIGABYTE:
+        raise UsageError(f"{what} {_above(max_gb, billed)}; nothing was changed")
+
+
+def _above(max_gb: float, billed: int) -> str:
+    needed = -(-billed // GIGABYTE)
+    return (
+        f"may be billed as {size_text(billed)}, above --max-gb {max_gb:g}: take fewer "
+        f"days with --from and --to, partition the table, or allow --max-gb {needed}"
+    )
+
+
+def _how(options: argparse.Namespace, plans: Sequence[Compaction]) -> Iterator[str]:
+    """What the real run costs, and the command that starts it."""
+    billed = sum(plan.billed_bytes for plan in plans)
+    processed = size_text(sum(plan.bytes for plan in plans))
+    yield (
+        f"nothing was changed. Removing them processes {processed} by BigQuery's "
+        f"estimate, billed as {size_text(billed)} at most (10 MiB a query at least)"
+    )
+    if billed > options.max_gb * GIGABYTE:
+        yield f"it {_above(options.max_gb, billed)}"
+    yield f"to remove them: {_command(options)}"
+
+
+def _command(options: argparse.Namespace) -> str:
+    words = ["python", "-m", "sql", "compact", *options.tables]
+    words += ["--project", options.project]
+    for flag, value, usual in (
+        ("--dataset", options.dataset, DATASET),
+        ("--from", options.first, None),
+        ("--to", options.last, None),
+        ("--max-gb", f"{options.max_gb:g}", f"{MAX_GB:g}"),
+        ("--day-column", options.day_column, None),
+        *(("--ignore-column", name, None) for name in options.ignore_column),
+    ):
+        if value != usual:
+            words += [flag, str(value)]
+    return shlex.join([*words, "--execute"])
+
+
+def _execute(client: bigquery.Client, plans: Sequence[Compaction]) -> int:
+    """Removes the copies; Ctrl-C ends it after the day in hand."""
+    started, code = datetime.now(UTC), 0
+    with _interruption() as interrupted:
+        for plan in plans:
+            done, layout = Done(), plan.layout
+            progress = DayProgress(layout.name, len(plan.steps))
+            remove = partial(remove_copies, client, layout)
+            try:
+                run_steps(plan.steps, remove, done, progress.report, interrupted.is_set)
+            except RowsLostError as error:
+                sys.stderr.write(f"python -m sql: {loss(plan, error, started)}\n")
+                return 1
+            finally:
+                _say(outcome(plan, done))
+            code = 1 if done.skipped else code
+    return INTERRUPTED if interrupted.is_set() else code
+
+
+@contextmanager
+def _interruption() -> Iterator[Event]:
+    """An event that the first Ctrl-C sets; a second one ends at once."""
+    interrupted = Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+        sys.stderr.write("\nstopping after this day; once more stops at once\n")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _table(text: str) -> str:
+    if not _TABLE.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no table name")
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD") from None
+
+
+def _gigabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return value

@@ -1,0 +1,242 @@
+"""A compaction: which days of a table hold copies, and their removal day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from sql.compact.bounded_queries import ask, billed_bytes, estimate
+from sql.compact.table_layout import Days, Layout
+from sql.templates import fill
+
+
+class RowsLostError(Exception):
+    """A day does not hold what it is to hold; the text says which, and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The rows of one day of a table.
+
+    Attributes:
+        date: The day as text; None for the rows that have none.
+        rows: How many there are.
+        distinct_rows: How many remain when identical ones count once.
+    """
+
+    date: str | None
+    rows: int
+    distinct_rows: int
+
+    @property
+    def copies(self) -> int:
+        """How many rows are copies of another."""
+        return self.rows - self.distinct_rows
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return "rows without a day" if self.date is None else self.date or "''"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A day with copies, and what it costs to remove them.
+
+    Attributes:
+        day: The day, as it was counted.
+        merge_bytes: What removing its copies processes.
+        check_bytes: What counting it afterwards processes.
+    """
+
+    day: Day
+    merge_bytes: int
+    check_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """What both process."""
+        return self.merge_bytes + self.check_bytes
+
+    @property
+    def billed_bytes(self) -> int:
+        """What both are billed as, at most."""
+        return billed_bytes(self.merge_bytes) + billed_bytes(self.check_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What is to be done to a table.
+
+    Attributes:
+        layout: The table.
+        days: Which of its days; None means all its rows.
+        count_bytes: What counting them processes.
+        counted: The days, as counted.
+        steps: The days with copies, in order.
+    """
+
+    layout: Layout
+    days: Days | None
+    count_bytes: int = 0
+    counted: tuple[Day, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What a run processes: it counts, removes, and counts again."""
+        return self.count_bytes + sum(step.bytes for step in self.steps)
+
+    @property
+    def billed_bytes(self) -> int:
+        """What a run is billed as, at most."""
+        steps = sum(step.billed_bytes for step in self.steps)
+        return billed_bytes(self.count_bytes) + steps
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of the days.
+
+    Attributes:
+        changed: Days whose copies are gone.
+        removed_rows: The copies that are gone.
+        skipped: Days that BigQuery still holds in its streaming buffer.
+    """
+
+    changed: list[str] = field(default_factory=list)
+    removed_rows: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+def count_statement(layout: Layout, days: Days | None) -> str:
+    """The SQL that counts rows and distinct rows of each day."""
+    return fill("compact/count.sql", layout=layout, days=days)
+
+
+def deduplicate_statement(layout: Layout, date: str | None) -> str:
+    """The SQL that removes the copies of one day."""
+    return fill("compact/deduplicate.sql", layout=layout, days=Days.one(date))
+
+
+def with_estimate(client: bigquery.Client, wanted: Compaction) -> Compaction:
+    """Asks BigQuery what counting processes; counts nothing yet."""
+    statement = count_statement(wanted.layout, wanted.days)
+    (count_bytes,) = estimate(client, [statement])
+    return replace(wanted, count_bytes=count_bytes)
+
+
+def with_counts(client: bigquery.Client, wanted: Compaction) -> Compaction:
+    """Counts the days, and asks BigQuery what removing the copies processes."""
+    statement = count_statement(wanted.layout, wanted.days)
+    counted = tuple(_count(client, statement, wanted.count_bytes))
+    copied = [day for day in counted if day.copies]
+    return replace(
+        wanted, counted=counted, steps=tuple(_steps(client, wanted.layout, copied))
+    )
+
+
+def _count(
+    client: bigquery.Client, statement: str, estimated_bytes: int
+) -> Iterator[Day]:
+    for row in ask(client, statement, estimated_bytes).result():
+        yield Day(row["row_day"], row["total_rows"], row["distinct_rows"])
+
+
+def _steps(
+    client: bigquery.Client, layout: Layout, days: Sequence[Day]
+) -> Iterator[Step]:
+    # A table that is not partitioned is read as a whole, whichever the day.
+    asked = days if layout.partitioned else days[:1]
+    statements = chain.from_iterable(
+        (
+            deduplicate_statement(layout, day.date),
+            count_statement(layout, Days.one(day.date)),
+        )
+        for day in asked
+    )
+    found = estimate(client, list(statements))
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    if not layout.partitioned:
+        pairs *= len(days)
+    for day, (merge_bytes, check_bytes) in zip(days, pairs, strict=True):
+        yield Step(day, merge_bytes, check_bytes)
+
+
+def remove_copies(client: bigquery.Client, layout: Layout, step: Step) -> int:
+    """Removes the copies of one day, and makes sure that nothing else went.
+
+    Returns:
+        How many rows went; another run may have been there since they were counted.
+
+    Raises:
+        RowsLostError: The day does not hold what it is to hold.
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused; the day is
+            as it was.
+    """
+    date = step.day.date
+    job = ask(client, deduplicate_statement(layout, date), step.merge_bytes)
+    statement = count_statement(layout, Days.one(date))
+    after = next(_count(client, statement, step.check_bytes), Day(date, 0, 0))
+    check(step.day, after)
+    return int(job.dml_stats.deleted_row_count - job.dml_stats.inserted_row_count)
+
+
+def check(before: Day, after: Day) -> None:
+    """Compares a day with what it was before its copies were removed.
+
+    Distinct rows that came meanwhile are welcome; one that went is not.
+
+    Raises:
+        RowsLostError: Distinct rows went, or copies stayed.
+    """
+    if after.distinct_rows < before.distinct_rows or after.copies:
+        raise RowsLostError(
+            f"{before.title} was to hold {before.distinct_rows:,} distinct rows and "
+            f"has {after.rows:,} rows, {after.distinct_rows:,} of them distinct"
+        )
+
+
+def run_steps(
+    steps: Sequence[Step],
+    remove: Callable[[Step], int],
+    done: Done,
+    report: Callable[[Step, int | None], None],
+    stopping: Callable[[], bool],
+) -> None:
+    """Takes one day after the other.
+
+    Args:
+        steps: The days.
+        remove: Removes the copies of one, and says how many rows went.
+        done: Where it is noted, also when an error ends the run.
+        report: Is told of each day, and how many rows went; None when it was skipped.
+        stopping: Asked before each day; true ends the run.
+    """
+    for step in steps:
+        if stopping():
+            return
+        try:
+            removed = remove(step)
+        except GoogleAPICallError as error:
+            if not in_streaming_buffer(error):
+                raise
+            done.skipped.append(step.day.title)
+            report(step, None)
+        else:
+            done.changed.append(step.day.title)
+            done.removed_rows += removed
+            report(step, removed)
+
+
+def in_streaming_buffer(error: GoogleAPICallError) -> bool:
+    """Whether rows are too fresh to be removed.
+
+    BigQuery says "MERGE statement over table p.d.t would affect rows in the streaming
+    buffer, which is not supported".
+    """
+    return "streaming buffer" in str(error)

@@ -1,0 +1,177 @@
+"""The layout of a table that may hold copies: its day, and which columns are data.
+
+It is read from the table itself, because historic tables were made by several programs
+and differ in names and types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from google.cloud import bigquery
+
+from command.usage import UsageError
+from pipeline.registry import METADATA_COLUMNS, Registry
+from sql.views.historic import is_load_column
+
+DAY_KINDS = frozenset({"DATE", "DATETIME", "TIMESTAMP", "STRING"})
+# `extra` holds fields of the record: it is data.
+_PIPELINE_COLUMNS = {column.name for column in METADATA_COLUMNS} - {"extra"}
+_INGESTED_COLUMNS = frozenset({"ingested_utc", "_ingested_utc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Which rows of a table are meant.
+
+    Attributes:
+        first: The first day, `YYYY-MM-DD`; None for no dated row.
+        last: The last day, itself included.
+        undated: Whether rows without a day belong to them.
+    """
+
+    first: str | None
+    last: str | None
+    undated: bool = False
+
+    @classmethod
+    def one(cls, day: str | None) -> Days:
+        """One day alone; None means the rows without a day."""
+        return cls(day, day, undated=day is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What finding and removing copies needs to know of a table.
+
+    Attributes:
+        table: `project.dataset.table`.
+        columns: All columns.
+        data_columns: Those in which identical rows agree.
+        day_column: The column that says of which day a row is; one of the data.
+        day_kind: Its type, of `DAY_KINDS`.
+        partitioned: Whether a day can be read without the rest of the table.
+        record_id: The column that is equal for identical records, if there is one.
+        ingested_column: The column that says when a row was loaded, if there is one.
+        unknown_columns: Data columns that look like a note of the load.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    data_columns: tuple[str, ...]
+    day_column: str
+    day_kind: str
+    partitioned: bool
+    record_id: str | None
+    ingested_column: str | None
+    unknown_columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name, without project and dataset."""
+        return self.table.rsplit(".", 1)[-1]
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether the pipeline writes to it."""
+        return self.name.endswith("_iris") or self.name.startswith("iris_")
+
+
+def layout_of(
+    table: bigquery.Table,
+    registry: Registry,
+    day_column: str | None = None,
+    ignored: Collection[str] = (),
+) -> Layout:
+    """Reads the layout of a table.
+
+    Args:
+        table: The table, as the service describes it.
+        registry: Knows the event time of a dataset's tables.
+        day_column: The column that the user names, if any.
+        ignored: Columns in which copies may differ, too, as the user names them.
+
+    Raises:
+        UsageError: It is none that copies can be removed from, and why.
+    """
+    _refuse_unfit(table)
+    kinds = {field.name: field.field_type for field in table.schema}
+    folded = {name.lower(): name for name in kinds}
+    # A dead letter has that of its record, which may fail again: no copy of the letter.
+    record_id = None if "dead_letter_id" in folded else folded.get("record_id")
+    load = _load_columns(kinds, ignored, with_record_id=record_id is not None)
+    data = tuple(name for name in kinds if name not in load)
+    day = _day_column(table, registry, day_column, data)
+    return Layout(
+        table=f"{table.project}.{table.dataset_id}.{table.table_id}",
+        columns=tuple(kinds),
+        data_columns=data,
+        day_column=day,
+        day_kind=kinds[day],
+        partitioned=day == _partition_column(table),
+        record_id=record_id,
+        ingested_column=next(
+            (name for name in kinds if name.lower() in _INGESTED_COLUMNS), None
+        ),
+        unknown_columns=tuple(name for name in data if name.startswith("_")),
+    )
+
+
+def _refuse_unfit(table: bigquery.Table) -> None:
+    if table.table_type != "TABLE":
+        kind = str(table.table_type).lower().replace("_", " ")
+        raise UsageError(f"{table.table_id} is a {kind}: only tables hold copies")
+    if table.time_partitioning and not table.time_partitioning.field:
+        # Rows written anew would move to today's partition.
+        raise UsageError(
+            f"{table.table_id} is partitioned by the time of loading, which writing "
+            "rows anew would change: copy it into a table partitioned by its day"
+        )
+
+
+def _load_columns(
+    names: Collection[str], ignored: Collection[str], *, with_record_id: bool
+) -> set[str]:
+    """Columns that say how a row was loaded, and nothing of what it means."""
+    folded = {name.lower() for name in ignored}
+    if unknown := folded - {name.lower() for name in names}:
+        raise UsageError(f"there is no column {', '.join(sorted(unknown))} to ignore")
+    if with_record_id:
+        folded |= _PIPELINE_COLUMNS
+    return {name for name in names if is_load_column(name) or name.lower() in folded}
+
+
+def _partition_column(table: bigquery.Table) -> str | None:
+    partitioning = table.time_partitioning
+    return partitioning.field if partitioning else None
+
+
+def _day_column(
+    table: bigquery.Table,
+    registry: Registry,
+    named: str | None,
+    data: Collection[str],
+) -> str:
+    """The first of the data columns that can say which day it is.
+
+    A column that is no data cannot: copies would differ in it, and lie apart.
+    """
+    days: dict[str, str] = {
+        field.name.lower(): field.name
+        for field in table.schema
+        if field.name in data
+        and field.field_type in DAY_KINDS
+        and field.mode != "REPEATED"
+    }
+    stem = table.table_id.removesuffix("_iris")
+    events = [d.event_time for d in registry.values() if d.stem == stem]
+    wanted = [named] if named else [_partition_column(table), "settlementDate", *events]
+    for name in wanted:
+        if name and name.lower() in days:
+            return days[name.lower()]
+    none = f"{named} does not say" if named else "nothing says"
+    raise UsageError(
+        f"{table.table_id}: {none} of which day a row is; name a "
+        f"column with --day-column: {', '.join(days.values()) or 'there is none'}"
+    )

@@ -1,0 +1,1 @@
+"""`docs/data.md`, written from the registry."""

@@ -1,0 +1,43 @@
+"""`python -m sql docs`: docs/data.md, the page of every dataset, from the registry."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from command.usage import UsageError
+from pipeline.registry import load_registry
+from sql.docs.data_page import data_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.add_argument(
+        "--output", type=Path, default=PAGE, help="the file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit code 1 says that the file is out of date",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the page, or compares it with what is there."""
+    page, output = data_page(load_registry()), options.output
+    try:
+        if options.check:
+            return _check(page, output)
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output}: {error.strerror}") from error
+    sys.stdout.write(f"{output}\n")
+    return 0
+
+
+def _check(page: str, output: Path) -> int:
+    if output.exists() and output.read_text(encoding="utf-8") == page:
+        return 0
+    sys.stderr.write(f"{output} is out of date: run `python -m sql docs`\n")
+    return 1

@@ -1,0 +1,181 @@
+"""Making unknown fields and datasets known: the registry first, then the tables."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.api_core.exceptions import GoogleAPIError
+from google.cloud import bigquery
+from requests.exceptions import RequestException
+
+from command.usage import UsageError
+from pipeline.registry import Column, Dataset, Registry, read_registry
+from sql.apply import Outcome, apply_tables, apply_views
+from sql.drift.dataset_file import replace_file, with_column
+from sql.drift.datasets import NewDataset
+from sql.drift.fields import UnknownField
+from sql.tables import dataset_table
+
+MAX_LISTED = 5
+
+
+class TablesBehindError(RuntimeError):
+    """The registry has the columns and BigQuery does not; the cause says why."""
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What is to become known.
+
+    Attributes:
+        fields: Unknown fields.
+        new: Unknown datasets.
+        known: Datasets whose field, or which themselves, are known already: their
+            tables may not be up to date.
+    """
+
+    fields: list[UnknownField] = field(default_factory=list)
+    new: list[NewDataset] = field(default_factory=list)
+    known: list[Dataset] = field(default_factory=list)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of all datasets concerned."""
+        names = [each.dataset for each in self.fields]
+        names += [each.name for each in self.new]
+        names += [each.name for each in self.known]
+        return list(dict.fromkeys(names))
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a registry that is no checkout.
+
+    Raises:
+        UsageError: It belongs to an installed package, or cannot be written.
+    """
+    installed = {"site-packages", "dist-packages"} & set(folder.parts)
+    if installed or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"{folder} is no writable checkout: accept in a clone of the repository"
+        )
+
+
+def wishes_of(
+    wanted: Sequence[str],
+    registry: Registry,
+    fields: Sequence[UnknownField],
+    new: Sequence[NewDataset],
+) -> Wishes:
+    """Finds what the user names: `REMIT.newField`, `newField`, or a new dataset.
+
+    Raises:
+        UsageError: There is no such field, there are several, or it has a problem.
+    """
+    unknown: dict[str, UnknownField | NewDataset] = {
+        f"{each.dataset}.{_plain(each.field)}": each for each in fields
+    }
+    unknown |= {each.name: each for each in new}
+    known = {
+        f"{each.name}{path}": each
+        for each in registry.values()
+        for path in ("", *_paths(each.columns))
+    }
+    wishes = Wishes()
+    for name in dict.fromkeys(map(_plain, wanted)):
+        full = _full_name(name, [*unknown], [*known])
+        target = unknown.get(full) or known[full]
+        if isinstance(target, Dataset):
+            wishes.known.append(target)
+        elif target.problem:
+            raise UsageError(f"{full} cannot be added: {target.problem}")
+        elif isinstance(target, NewDataset):
+            wishes.new.append(target)
+        elif target not in wishes.fields:
+            wishes.fields.append(target)
+    return wishes
+
+
+def _plain(name: str) -> str:
+    return name.replace("[]", "")
+
+
+def _paths(columns: Sequence[Column], path: str = "") -> list[str]:
+    """The paths of all columns, `.outageProfile.capacity`."""
+    paths = []
+    for column in columns:
+        here = f"{path}.{column.name}"
+        paths += [here, *_paths(column.fields, here)]
+    return paths
+
+
+def _full_name(name: str, unknown: list[str], known: list[str]) -> str:
+    for names in (unknown, known):
+        found = [name] if name in names else []
+        found = found or [full for full in names if full.partition(".")[2] == name]
+        if len(found) > 1:
+            raise UsageError(f"{name!r} may be {_listed(found)}: name one of them")
+        if found:
+            return found[0]
+    by_text = {full.partition(".")[2]: full for full in unknown}
+    by_text |= {full: full for full in unknown}
+    near = difflib.get_close_matches(name, by_text, MAX_LISTED)
+    choice = list(dict.fromkeys(by_text[text] for text in near)) or unknown
+    advice = f"there is {_listed(choice)}" if choice else "nothing is unknown"
+    raise UsageError(f"no unknown field or dataset is called {name!r}: {advice}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED
+    text = ", ".join(names[:MAX_LISTED])
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def write_registry(wishes: Wishes, folder: Path) -> list[str]:
+    """Writes what is wished into the registry's files; returns their names.
+
+    Every text is checked before the first file is replaced.
+
+    Raises:
+        RegistryError: A file cannot be extended.
+        UsageError: The folder cannot be written.
+    """
+    texts = {f"{each.name}.yaml": each.text for each in wishes.new}
+    for each in wishes.fields:
+        name = f"{each.dataset}.yaml"
+        text = texts.get(name) or (folder / name).read_bytes().decode()
+        if each.column is not None:
+            texts[name] = with_column(name, text, each.names[:-1], each.column)
+    for name, text in texts.items():
+        try:
+            replace_file(folder / name, text)
+        except OSError as error:
+            raise UsageError(f"{folder / name} cannot be written: {error}") from error
+    return list(texts)
+
+
+def bring_about(
+    client: bigquery.Client, place: str, wishes: Wishes, folder: Path
+) -> Outcome:
+    """Makes or extends the tables as the registry now says, and their views.
+
+    Raises:
+        TablesBehindError: BigQuery refused.
+    """
+    registry = read_registry(folder)
+    concerned = [registry[name] for name in wishes.datasets]
+    tables = [dataset_table(each) for each in concerned]
+    dataset = place.rpartition(".")[2]
+    try:
+        location = client.get_dataset(place).location
+        outcome = apply_tables(client, dataset, tables, location)
+        views = apply_views(client, dataset, Registry(concerned), registry)
+    except (GoogleAPIError, RequestException) as error:
+        raise TablesBehindError(str(error).splitlines()[0]) from error
+    outcome.created += views.created
+    outcome.replaced += views.replaced
+    outcome.conflicts += views.conflicts
+    return outcome

@@ -1,0 +1,132 @@
+"""What `python -m sql drift` prints: the unknown, and what would make it known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sql.drift.dataset_file import column_text
+from sql.drift.datasets import NewDataset
+from sql.drift.fields import UnknownField, shown_json
+from sql.tables import add_column_statement, create_statement, dataset_table
+
+
+def as_table(
+    fields: Sequence[UnknownField], new: Sequence[NewDataset], place: str
+) -> str:
+    """A table of the fields, then for each what would make it known."""
+    if not fields and not new:
+        return "the registry knows every field and every dataset\n"
+    text = _table(fields)
+    for field in fields:
+        text += f"\n{field.dataset}.{field.field}{_proposal(field, place)}"
+    for each in new:
+        text += f"\n{_described(each)}{_proposal_of_dataset(each, place)}"
+    addable = [f"{each.dataset}.{each.field}" for each in fields if not each.problem]
+    addable += [each.name for each in new if not each.problem]
+    if addable:
+        text += f"\nto add one: the same command with --accept '{addable[0]}'\n"
+    return text.removeprefix("\n")
+
+
+def _table(fields: Sequence[UnknownField]) -> str:
+    header = ("field", "rows", "first seen", "sample", "suggested type")
+    lines = [header, *map(_table_line, fields)] if fields else []
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        for cells in lines
+    )
+    return "".join(f"{line.rstrip()}\n" for line in padded)
+
+
+def _table_line(field: UnknownField) -> tuple[str, ...]:
+    return (
+        f"{field.dataset}.{field.field}",
+        str(field.rows),
+        f"{field.first_seen:%Y-%m-%d %H:%M}",
+        field.sample,
+        field.column.kind if field.column and not field.problem else "-",
+    )
+
+
+def _proposal(field: UnknownField, place: str) -> str:
+    if field.problem:
+        return f": {field.problem}; it stays in `extra`\n"
+    return f", for {field.dataset}.yaml:\n{_line(field)}{_statement(field, place)}"
+
+
+def _line(field: UnknownField) -> str:
+    """The registry's line, indented as its place in the file asks for."""
+    if field.problem or field.column is None:
+        return ""
+    return column_text(field.column, "  " + "    " * (len(field.names) - 1))
+
+
+def _statement(field: UnknownField, place: str) -> str:
+    if field.problem or field.column is None:
+        return ""
+    if len(field.names) > 1:
+        # BigQuery's DDL adds no field to a RECORD; its API does.
+        return "-- no statement adds a field to a RECORD: `python -m sql apply` does\n"
+    table = f"bmrs_{field.dataset.lower()}_iris"
+    return add_column_statement(table, field.column, place)
+
+
+def _described(new: NewDataset) -> str:
+    text = f"{_shown(new.name)}: a new dataset: messages {new.messages}"
+    text += f", records {new.records}"
+    text += f", messages that cannot be opened {new.unopened}" if new.unopened else ""
+    return text + (f", records that are no rows {new.refused}" if new.refused else "")
+
+
+def _shown(name: str) -> str:
+    return name if name.isidentifier() else shown_json(name)
+
+
+def _proposal_of_dataset(new: NewDataset, place: str) -> str:
+    if new.problem or new.dataset is None:
+        return f": {new.problem}\n"
+    return f"; {new.name}.yaml:\n{new.text}{_create(new, place)}"
+
+
+def _create(new: NewDataset, place: str) -> str:
+    return create_statement(dataset_table(new.dataset), place) if new.dataset else ""
+
+
+def as_json(
+    fields: Sequence[UnknownField], new: Sequence[NewDataset], place: str
+) -> str:
+    """The same as a JSON object of `fields` and `datasets`."""
+    found: dict[str, Any] = {
+        "fields": [
+            {
+                "dataset": each.dataset,
+                "field": each.field,
+                "rows": each.rows,
+                "first_seen": each.first_seen.isoformat(),
+                "last_seen": each.last_seen.isoformat(),
+                "sample": each.sample,
+                "type": each.column.kind if each.column else None,
+                "problem": each.problem,
+                "registry": _line(each),
+                "statement": _statement(each, place),
+            }
+            for each in fields
+        ],
+        "datasets": [
+            {
+                "dataset": each.name,
+                "messages": each.messages,
+                "unopened": each.unopened,
+                "records": each.records,
+                "refused": each.refused,
+                "problem": each.problem,
+                "registry": each.text,
+                "statement": _create(each, place),
+            }
+            for each in new
+        ],
+    }
+    return json.dumps(found, indent=2) + "\n"

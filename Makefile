@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 # The commands take these from the environment, as they were given: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE RATE ARCHIVE SQL PROJECT DATASET
-VARIABLES += EVERY SUBSCRIPTION REASON IRIS SINCE AGAIN DRY FROM TO MISSING VIA
+VARIABLES += EVERY SUBSCRIPTION REASON IRIS_DATASET IRIS SINCE AGAIN DRY FROM TO MISSING VIA
 VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 
 # An empty one is a shell's variable that is not set: what is meant for the cloud would
@@ -16,6 +16,10 @@ VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 $(if $(findstring command,$(origin PROJECT)),$(if $(PROJECT),,$(error PROJECT is empty)))
 
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
+# The name until release 0.1.
+ifneq ($(value IRIS),)
+override IRIS_DATASET := $(value IRIS)
+endif
 export $(VARIABLES)
 
 # A mistyped variable would count as left out: DRYRUN=1 publishes. Settings of the
@@ -83,24 +87,24 @@ drain: #: PROJECT=id SUBSCRIPTION=name DATASET=name   in the cloud (DATASET: uk_
 	else $(PYTHON) -m local drain "$$@"; fi
 
 replay: .venv/complete ## publish dead letters and unmapped messages again
-replay: #: REASON=WRONG_TYPE IRIS=REMIT SINCE=2026-05-06   only those (default: all)
+replay: #: REASON=WRONG_TYPE IRIS_DATASET=REMIT SINCE=2026-05-06   only those (default: all)
 replay: #: DRY=1            show what it would do; AGAIN=1: also what is under way
 replay: #: DATA=dir         of what runs there (default .local)
 replay: #: PROJECT=id DATASET=name   in the cloud, to PUBSUB_TOPIC (DATASET: uk_energy_prod)
 	@set --; \
 	[ -z "$$REASON" ] || set -- "$$@" --reason "$$REASON"; \
-	[ -z "$$IRIS" ] || set -- "$$@" --dataset "$$IRIS"; \
+	[ -z "$$IRIS_DATASET" ] || set -- "$$@" --iris-dataset "$$IRIS_DATASET"; \
 	[ -z "$$SINCE" ] || set -- "$$@" --since "$$SINCE"; \
 	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
 	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
 	if [ -n "$$PROJECT" ]; then \
 	    $(PYTHON) -m bridge replay --project "$$PROJECT" \
-	        --tables "$${DATASET:-uk_energy_prod}" "$$@"; \
+	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
 	else $(PYTHON) -m local replay "$$@"; fi
 
 backfill: .venv/complete ## publish messages of a span of time from Elexon's archive
 backfill: #: FROM=2026-05-06 TO=2026-05-07T12:00   of the upload to IRIS, in UTC
-backfill: #: IRIS=FREQ        that dataset only (default: all)
+backfill: #: IRIS_DATASET=FREQ   that dataset only (default: all)
 backfill: #: MISSING=1        only what the tables do not know
 backfill: #: VIA=api          from the Insights API, which lacks a few datasets
 backfill: #: DRY=1           list and report; AGAIN=1: a finished span once more
@@ -109,14 +113,14 @@ backfill: #: PROJECT=id DATASET=name   to PUBSUB_TOPIC (DATASET: uk_energy_prod)
 	@if [ -z "$$FROM" ] || [ -z "$$TO" ]; then \
 	    echo "backfill: name a span: FROM=2026-05-06 TO=2026-05-07" >&2; exit 2; fi; \
 	set -- --from "$$FROM" --to "$$TO"; \
-	[ -z "$$IRIS" ] || set -- "$$@" --dataset "$$IRIS"; \
+	[ -z "$$IRIS_DATASET" ] || set -- "$$@" --iris-dataset "$$IRIS_DATASET"; \
 	[ -z "$$MISSING" ] || set -- "$$@" --missing; \
 	[ -z "$$VIA" ] || set -- "$$@" --via "$$VIA"; \
 	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
 	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
 	if [ -n "$$PROJECT" ]; then \
 	    $(PYTHON) -m bridge backfill --project "$$PROJECT" \
-	        --tables "$${DATASET:-uk_energy_prod}" "$$@"; \
+	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
 	else $(PYTHON) -m local backfill "$$@"; fi
 
 up: .venv/complete ## Pub/Sub, BigQuery and an IRIS simulator in the background

@@ -6,7 +6,6 @@ their other work differ.
 
 import argparse
 import importlib
-import math
 import os
 import signal
 import sys
@@ -19,7 +18,8 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.measurement import Measurement
-from command.usage import OneLineParser
+from command.quantity import positive
+from command.usage import INTERRUPTED, OneLineParser
 
 # Each is a module of this package with `measure(scale) -> Iterator[Measurement]`.
 PARTS = {
@@ -64,16 +64,6 @@ def _measure(name: str, scale: float) -> Iterator[Measurement]:
     yield from part.measure(scale)
 
 
-def _scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = math.nan
-    if not 0 < scale < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return scale
-
-
 def _options() -> argparse.Namespace:
     """The command line; whoever waits half an hour is not to find it wrong then."""
     parser = _parser()
@@ -102,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scale",
-        type=_scale,
+        type=positive,
         default=1.0,
         help="a share of the usual sizes, for a quick look (default: %(default)s)",
     )
@@ -125,4 +115,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

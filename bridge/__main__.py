@@ -1,43 +1,46 @@
 """`python -m bridge`: relays IRIS to Pub/Sub until SIGTERM or Ctrl-C.
 
 Its commands, `python -m bridge COMMAND`, publish to the same topic what comes from
-elsewhere. Each is a module of this package with `configure(parser)`, which adds its
-options, and `run(options) -> int`.
+elsewhere.
 """
 
 import argparse
 import asyncio
 import atexit
 import gc
-import importlib
 import logging
-import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import uvloop
 
 from bridge import absence, check, health, logs, notices, settings
 from bridge.metrics import Metrics
 from bridge.relay import Relay
+from command import dispatch, signals
+from command.dispatch import Command
+from command.usage import USER_ERROR, OneLineParser, UsageError
 
 log = logging.getLogger("bridge")
 
 # Long enough for one batch and one new session; closing one may take 5 s more, and
 # orchestrators kill after 30 s or so.
 STOP_SECONDS = 15.0
-USER_ERROR = 2
-INTERRUPTED = 130
 
 # A batch of 500 is some ten thousand objects alive together. With Python's threshold of
 # 700 the collector walks them at every step and takes a tenth of the speed.
 GC_THRESHOLD = 100_000
 
+PROG = "python -m bridge"
 COMMANDS = {
-    "backfill": "publish messages from Elexon's archive",
-    "replay": "publish dead letters and unmapped messages again",
+    "backfill": Command(
+        "bridge.backfill.command", "publish messages from Elexon's archive"
+    ),
+    "replay": Command(
+        "bridge.replay.command", "publish dead letters and unmapped messages again"
+    ),
 }
 
 DESCRIPTION = """\
@@ -45,9 +48,7 @@ Takes every message of an IRIS queue to a Pub/Sub topic. A message is completed 
 queue only when Pub/Sub has it.
 
 Commands, each with --help:
-  python -m bridge backfill   {backfill}
-  python -m bridge replay     {replay}
-"""
+""" + "\n".join(f"  {PROG} {name:10} {each.purpose}" for name, each in COMMANDS.items())
 
 SETTINGS_HELP = """\
 settings, from the environment, else from .env, else from IRIS_SETTINGS_FILE:
@@ -70,21 +71,14 @@ exit codes: 0 stopped as asked, 1 failed, 2 a setting must be corrected
 """
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """A parser that leaves out its usage when an option is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(USER_ERROR, f"bridge: {message} (--help shows the options)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and arguments[0] in COMMANDS:
-        return _run_command(arguments[0], arguments[1:])
-    parser = _OneLineParser(
-        prog="python -m bridge",
-        description=DESCRIPTION.format(**COMMANDS),
+        return dispatch.run(PROG, DESCRIPTION, COMMANDS, arguments)
+    parser = OneLineParser(
+        prog=PROG,
+        description=DESCRIPTION,
         epilog=SETTINGS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,21 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = settings.from_process()
         return uvloop.run(check.run(chosen) if options.check else _relay(chosen))
-    except settings.SettingsError as error:
-        print(f"bridge: {error}", file=sys.stderr)
-        return USER_ERROR
-
-
-def _run_command(name: str, arguments: Sequence[str]) -> int:
-    parser = _OneLineParser(prog=f"python -m bridge {name}", description=COMMANDS[name])
-    try:
-        module = importlib.import_module(f"bridge.{name}.command")
-        module.configure(parser)
-        return int(module.run(parser.parse_args(arguments)))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except settings.SettingsError as error:
-        print(f"bridge: {error}", file=sys.stderr)
+    except UsageError as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
         return USER_ERROR
 
 
@@ -135,7 +116,7 @@ async def _until_stopped(
 ) -> None:
     """Relays until a signal; then gives what is in hand `STOP_SECONDS` to finish."""
     stopped = asyncio.Event()
-    _on_signals(stopped)
+    _stop_on_signals(stopped)
     chores: list[Coroutine[Any, Any, None]] = [
         notices.summarize(metrics),
         watch.keep(),
@@ -159,17 +140,12 @@ async def _until_stopped(
         task.result()
 
 
-def _on_signals(stopped: asyncio.Event) -> None:
-    """The first signal sets the event, a second one ends the process at once."""
-
-    def stop(number: int) -> None:
-        if stopped.is_set():
-            os._exit(128 + number)
-        log.info("stopping", extra={"fields": {"signal": signal.Signals(number).name}})
+def _stop_on_signals(stopped: asyncio.Event) -> None:
+    def stop(number: signal.Signals) -> None:
+        log.info("stopping", extra={"fields": {"signal": number.name}})
         stopped.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    signals.on_stop_in_loop(stop)
 
 
 if __name__ == "__main__":

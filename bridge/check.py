@@ -7,8 +7,10 @@ from google.api_core import exceptions
 from google.pubsub_v1.services.publisher import PublisherAsyncClient
 
 from bridge import iris_queue, publisher
-from bridge.logs import Redactor, one_line
-from bridge.settings import Settings, SettingsError
+from bridge.logs import Redactor
+from bridge.settings import Settings
+from command.text import one_line
+from command.usage import UsageError
 
 SERVICE_BUS_SCOPE = "https://servicebus.azure.net/.default"
 PUBLISH_PERMISSION = "pubsub.topics.publish"
@@ -65,7 +67,7 @@ async def _try_topic(settings: Settings) -> tuple[bool, str]:
                 return True, f"may publish to {topic}"
             # Without the permission Pub/Sub does not say whether the topic exists.
             await client.get_topic(topic=topic, retry=None)
-    except SettingsError as error:
+    except UsageError as error:
         return False, str(error)
     except Exception as error:  # noqa: BLE001 - said in one line, whatever it is
         return False, f"{one_line(error)}; {publisher.advice(error, topic)}"

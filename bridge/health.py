@@ -12,9 +12,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bridge.envelope import rfc3339
-from bridge.logs import Redactor, one_line
+from bridge.logs import Redactor
 from bridge.metrics import Metrics
-from bridge.settings import SettingsError
+from command.text import one_line
+from command.usage import UsageError
 
 # The longest honest silence of the loop: opening a session is bounded by 20 s, one
 # call to the queue by 15 s.
@@ -87,7 +88,7 @@ async def serve(health: Health, metrics: Metrics, port: int) -> AsyncIterator[in
     """Serves /healthz and /metrics; gives the port, which 0 leaves open.
 
     Raises:
-        SettingsError: The port cannot be had.
+        UsageError: The port cannot be had.
     """
 
     async def healthz(request: web.Request) -> web.Response:
@@ -115,6 +116,6 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
     try:
         await web.TCPSite(runner, HOST, port).start()
     except OSError as error:
-        raise SettingsError(
+        raise UsageError(
             f"HEALTH_PORT: cannot listen on {port}: {os.strerror(error.errno or 0)}"
         ) from None

@@ -116,18 +116,3 @@ def configure(redact: Redactor) -> None:
     logging.getLogger("azure.servicebus").setLevel(logging.CRITICAL)
     # And asyncio each write to such a link.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-
-
-def one_line(error: BaseException, max_characters: int = 300) -> str:
-    """An exception as `Type: text` on one line."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return f"{name}: {text}"[:max_characters] if text else name
-
-
-def printable(text: str) -> str:
-    """A text fit for a terminal: names and answers come from outside."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )

@@ -12,7 +12,7 @@ from google.pubsub_v1.services.publisher.transports import (
 )
 
 from bridge.envelope import Envelope
-from bridge.settings import SettingsError
+from command.usage import UsageError
 
 # Pub/Sub takes 1,000 messages and 10 MB a request. One megabyte is enough to make the
 # round trip cheap, and few copies are in memory at once.
@@ -37,7 +37,7 @@ class Publisher:
         """Opens a channel; nothing is sent yet.
 
         Raises:
-            SettingsError: There are no Google credentials.
+            UsageError: There are no Google credentials.
         """
         self.topic = topic
         self.client = connect(emulator_host)
@@ -64,7 +64,7 @@ def connect(emulator_host: str | None) -> PublisherAsyncClient:
     """A client of Pub/Sub, or of the local one at `emulator_host` (`host:port`).
 
     Raises:
-        SettingsError: There are no Google credentials.
+        UsageError: There are no Google credentials.
     """
     channel = (
         grpc.aio.insecure_channel(emulator_host, options=CHANNEL_OPTIONS)
@@ -80,7 +80,7 @@ def _authorized_channel() -> grpc.aio.Channel:
     try:
         return PublisherGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
     except DefaultCredentialsError:
-        raise SettingsError(
+        raise UsageError(
             "no Google credentials: gcloud auth application-default login, or set "
             "GOOGLE_APPLICATION_CREDENTIALS (PUBSUB_EMULATOR_HOST for a local Pub/Sub)"
         ) from None

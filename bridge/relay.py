@@ -33,10 +33,10 @@ from bridge.in_flight import (
     lock_left_seconds,
     next_batch,
 )
-from bridge.logs import one_line
 from bridge.metrics import Metrics
 from bridge.settings import Settings
 from bridge.sharing import Sharing
+from command.text import one_line
 
 log = logging.getLogger("bridge")
 
@@ -83,7 +83,7 @@ class Relay:
         """Makes the Pub/Sub client; call it inside the running loop.
 
         Raises:
-            SettingsError: There are no Google credentials.
+            UsageError: There are no Google credentials.
         """
         self._settings = settings
         self._metrics = metrics

@@ -1,6 +1,7 @@
 """Settings: where the bridge reads from, where it publishes to, and what it checks.
 
 A value comes from the environment, else from `.env` in the working directory, else
+from command.usage import UsageError
 from the file named by `IRIS_SETTINGS_FILE` (the settings.json of Elexon's own client).
 An empty value counts as not set, since compose files pass unset variables on as empty.
 """
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from azure.servicebus import parse_connection_string
 from dotenv import dotenv_values
+
+from command.usage import UsageError
 
 # IRIS moved to this namespace and tenant with the August 2025 release
 # (elexon-data/iris-clients, README).
@@ -43,10 +46,6 @@ TOPIC_PATTERN = re.compile(
     re.ASCII,
 )
 HOST_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
-
-
-class SettingsError(ValueError):
-    """A setting that the user must correct; the text is one line and names it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def load(environment: Mapping[str, str], folder: Path) -> Settings:
         folder: Where `.env` may lie; relative paths start here too.
 
     Raises:
-        SettingsError: A setting is missing, half set or not valid.
+        UsageError: A setting is missing, half set or not valid.
     """
     values = _values(environment, folder)
     if path := values.get("IRIS_SETTINGS_FILE"):
@@ -144,7 +143,7 @@ def load_destination(environment: Mapping[str, str], folder: Path) -> Destinatio
     """Reads and checks only where to publish; the arguments are those of `load`.
 
     Raises:
-        SettingsError: The topic is missing or not valid.
+        UsageError: The topic is missing or not valid.
     """
     values = _values(environment, folder)
     return Destination(_topic(values), values.get("PUBSUB_EMULATOR_HOST"))
@@ -167,7 +166,7 @@ def parse(values: Mapping[str, str]) -> Settings:
     `.env` holds the credentials of the live feed.
 
     Raises:
-        SettingsError: A setting is missing, half set or not valid.
+        UsageError: A setting is missing, half set or not valid.
     """
     connection_string = values.get("IRIS_CONNECTION_STRING")
     if connection_string:
@@ -201,20 +200,20 @@ def _dotenv(path: Path) -> dict[str, str]:
     try:
         return _present(dotenv_values(path))
     except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"{path} cannot be read") from None
+        raise UsageError(f"{path} cannot be read") from None
 
 
 def _settings_file(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SettingsError(
+        raise UsageError(
             f"IRIS_SETTINGS_FILE: cannot read {path} ({error.strerror})"
         ) from None
     except ValueError:  # the text of the error could quote the secret
-        raise SettingsError(f"IRIS_SETTINGS_FILE: {path} is not valid JSON") from None
+        raise UsageError(f"IRIS_SETTINGS_FILE: {path} is not valid JSON") from None
     if not isinstance(content, dict):
-        raise SettingsError(f"IRIS_SETTINGS_FILE: {path} holds no JSON object")
+        raise UsageError(f"IRIS_SETTINGS_FILE: {path} holds no JSON object")
     nested = content.get("AppRegistration")
     if isinstance(nested, dict):
         content |= {f"AppRegistration.{key}": text for key, text in nested.items()}
@@ -232,7 +231,7 @@ def _check_connection_string(text: str) -> None:
     try:
         parse_connection_string(text)
     except ValueError:  # the text of the error could quote the key
-        raise SettingsError(
+        raise UsageError(
             "IRIS_CONNECTION_STRING is not a Service Bus connection string "
             "(Endpoint=sb://...;SharedAccessKeyName=...;SharedAccessKey=...)"
         ) from None
@@ -242,12 +241,12 @@ def _check_credentials(values: Mapping[str, str]) -> None:
     names = ("IRIS_CLIENT_ID", "IRIS_CLIENT_SECRET", "IRIS_QUEUE_NAME")
     missing = [name for name in names if name not in values]
     if len(missing) == len(names):
-        raise SettingsError(
+        raise UsageError(
             f"no IRIS credentials: set {', '.join(names)} "
             "(from https://bmrs.elexon.co.uk/iris), or IRIS_CONNECTION_STRING"
         )
     if missing:
-        raise SettingsError(
+        raise UsageError(
             f"IRIS credentials are half set: {', '.join(missing)} is missing"
         )
 
@@ -255,9 +254,9 @@ def _check_credentials(values: Mapping[str, str]) -> None:
 def _topic(values: Mapping[str, str]) -> str:
     topic = values.get("PUBSUB_TOPIC")
     if not topic:
-        raise SettingsError("PUBSUB_TOPIC is not set (projects/PROJECT/topics/TOPIC)")
+        raise UsageError("PUBSUB_TOPIC is not set (projects/PROJECT/topics/TOPIC)")
     if not TOPIC_PATTERN.fullmatch(topic):
-        raise SettingsError(
+        raise UsageError(
             f"PUBSUB_TOPIC: {topic!r} is not of the form projects/PROJECT/topics/TOPIC"
         )
     return topic
@@ -271,7 +270,7 @@ def _namespace(values: Mapping[str, str]) -> str:
 def _host(values: Mapping[str, str], name: str, default: str) -> str:
     text = values.get(name, default)
     if not HOST_PATTERN.fullmatch(text):
-        raise SettingsError(f"{name}: {text!r} is not a name")
+        raise UsageError(f"{name}: {text!r} is not a name")
     return text
 
 
@@ -280,11 +279,11 @@ def _date(values: Mapping[str, str], name: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise SettingsError(f"{name}: {text!r} is not a date (YYYY-MM-DD)") from None
+        raise UsageError(f"{name}: {text!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _port(values: Mapping[str, str], name: str, default: str) -> int:
     text = values.get(name, default)
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_PORT):
-        raise SettingsError(f"{name}: {text!r} is not a port (0 to {MAX_PORT})")
+        raise UsageError(f"{name}: {text!r} is not a port (0 to {MAX_PORT})")
     return int(text)

@@ -1,84 +1,104 @@
-"""Warehouse: where the BigQuery tables are, for commands that ask them."""
+"""Warehouse: the BigQuery tables, for commands that ask them."""
 
 import argparse
 import os
 import re
-import socket
-from urllib.parse import urlsplit
 
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
-from bridge.settings import Destination, SettingsError
+from bridge.settings import Destination
+from command.tables_path import (
+    DATASET,
+    TablesPath,
+    dataset_name,
+    project_id,
+    require_answer,
+)
+from command.usage import UsageError
 
-DEFAULT_TABLES = "uk_energy_prod"
-# https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
-# domain that old ones have; https://cloud.google.com/bigquery/docs/datasets#dataset-naming
-PROJECT_PATTERN = re.compile(r"[a-z][a-z0-9.:-]{0,98}[a-z0-9]", re.ASCII)
-TABLES_PATTERN = re.compile(r"[A-Za-z0-9_]{1,1024}", re.ASCII)
-ANSWER_SECONDS = 5.0
-
-
-def add_place_options(parser: argparse._ActionsContainer) -> None:
-    """Adds `--project` and `--tables`."""
-    parser.add_argument(
-        "--project", type=_project, help="of the tables (default: the topic's)"
-    )
-    parser.add_argument(
-        "--tables",
-        type=_tables,
-        default=DEFAULT_TABLES,
-        metavar="DATASET",
-        help="BigQuery dataset of the tables (default: %(default)s)",
-    )
+# Elexon writes the names of its datasets in capitals, all but one of 89.
+_IRIS_DATASET = re.compile(r"[A-Z][A-Z0-9_]*|mibm_mid", re.ASCII)
 
 
-def place_of(options: argparse.Namespace, destination: Destination) -> str:
-    """`project.dataset` of the tables, both plain names."""
-    return f"{options.project or destination.project}.{options.tables}"
-
-
-def connect(place: str) -> bigquery.Client:
-    """A client of BigQuery, or of the local one at `BIGQUERY_EMULATOR_HOST`.
+def add_options(
+    parser: argparse._ActionsContainer, iris: argparse._ActionsContainer
+) -> None:
+    """Adds the options that say where the tables are, and which datasets are asked for.
 
     Args:
-        place: `project.dataset`.
+        parser: Gets `--project` and `--dataset`.
+        iris: Gets `--iris-dataset`.
+    """
+    iris.add_argument(
+        "--iris-dataset",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this IRIS dataset, such as FREQ; repeatable (default: all)",
+    )
+    parser.add_argument(
+        "--project",
+        type=project_id,
+        help="the project of the tables (default: the topic's)",
+    )
+    # Repeatable as long as it may still be given in the old sense, see `parsed`.
+    parser.add_argument(
+        "--dataset",
+        type=dataset_name,
+        action="append",
+        default=[],
+        help=f"the BigQuery dataset of the tables (default: {DATASET})",
+    )
+    parser.add_argument("--tables", type=dataset_name, help=argparse.SUPPRESS)
+
+
+def iris_datasets(options: argparse.Namespace) -> list[str]:
+    """The IRIS datasets that were asked for, each once; empty for all.
+
+    Until release 0.1, `--dataset` named an IRIS dataset and `--tables` the BigQuery
+    dataset: a command that has `--tables` is read that way.
+    """
+    old = options.dataset if options.tables else []
+    return list(dict.fromkeys([*options.iris_dataset, *old]))
+
+
+def tables_path(options: argparse.Namespace, destination: Destination) -> TablesPath:
+    """Where the tables are.
 
     Raises:
-        SettingsError: There are no credentials, or nothing answers there; the client
-            itself would try for ten minutes.
+        UsageError: `--dataset` does not name one BigQuery dataset.
     """
-    project = place.rpartition(".")[0]
-    host = os.environ.get("BIGQUERY_EMULATOR_HOST")
-    if not host:
-        try:
-            return bigquery.Client(project=project)
-        except DefaultCredentialsError:
-            raise SettingsError(
-                "no Google credentials: gcloud auth application-default login, or set "
-                "GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
-                "BigQuery)"
-            ) from None
-    address = urlsplit(host if "//" in host else f"//{host}")
+    project = options.project or destination.project
+    if options.tables:
+        return TablesPath(project, options.tables)
+    named = list(dict.fromkeys(options.dataset)) or [DATASET]
+    for name in filter(_IRIS_DATASET.fullmatch, named):
+        raise UsageError(
+            f"--dataset is the BigQuery dataset: for messages of {name} alone, give "
+            f"--iris-dataset {name} (and --tables {name} for a BigQuery dataset)"
+        )
+    if len(named) > 1:
+        raise UsageError(f"--dataset is given twice: {', '.join(named)}")
+    return TablesPath(project, named[0])
+
+
+def connect(path: TablesPath) -> bigquery.Client:
+    """A client of BigQuery, or of the local one at `BIGQUERY_EMULATOR_HOST`.
+
+    Raises:
+        UsageError: There are no credentials, or nothing answers there.
+    """
+    if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
+        require_answer(host)
+        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
+        return bigquery.Client(project=path.project, credentials=anonymous)
     try:
-        server = (address.hostname or "", address.port or 80)
-        socket.create_connection(server, ANSWER_SECONDS).close()
-    except (OSError, ValueError):
-        raise SettingsError(
-            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST)"
+        return bigquery.Client(project=path.project)
+    except DefaultCredentialsError:
+        raise UsageError(
+            "no Google credentials: run `gcloud auth application-default login`, or "
+            "set GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
+            "BigQuery)"
         ) from None
-    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-    return bigquery.Client(project=project, credentials=anonymous)
-
-
-def _project(text: str) -> str:
-    if not PROJECT_PATTERN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no project id")
-    return text
-
-
-def _tables(text: str) -> str:
-    if not TABLES_PATTERN.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no BigQuery dataset name")
-    return text

@@ -15,8 +15,8 @@ from google.cloud import dataflow_v1beta3 as dataflow
 from cloud import place
 from cloud.place import Place
 from cloud.template import METADATA
+from command.text import first_line
 from command.usage import UsageError
-from pipeline.subscription import first_line
 
 USER_ERROR = 2
 MODES = {

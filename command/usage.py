@@ -1,16 +1,20 @@
-"""A user's mistake: told in one line, with exit code 2."""
+"""Usage: what every command line shares: its exit codes, its parser, its one error."""
 
 import argparse
 from typing import NoReturn
 
+FAILED = 1
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
 
 class UsageError(ValueError):
-    """A mistake that the user mends; the text is one line for that."""
+    """A mistake that the user can correct; the text is one line that says how."""
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser that leaves out its usage when an option is wrong."""
+    """A parser that reports a wrong option in one line, without its usage."""
 
     def error(self, message: str) -> NoReturn:
         """Ends the program with exit code 2."""
-        self.exit(2, f"{self.prog}: {message} (--help shows the options)\n")
+        self.exit(USER_ERROR, f"{self.prog}: {message} (--help shows the options)\n")

@@ -5,9 +5,9 @@ Options that it does not know are those of `python -m bridge backfill`.
 
 import argparse
 
+from command.usage import UsageError
 from local import command_there
 from local.data_folder import DataFolder
-from local.failure import UserError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
         # With its tables goes what is known to be in them.
         journal = ["--journal", str(data.path / "backfill")]
         return command_there.run("backfill", data, [*journal, *options.rest])
-    except UserError as error:
+    except UsageError as error:
         return command_there.refuse("backfill", error)

@@ -7,9 +7,10 @@ import argparse
 import os
 import sys
 
+from command.usage import UsageError
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
-from local.failure import PartFailedError, UserError
+from local.failure import PartFailedError
 from sql.__main__ import main as sql
 
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         with emulator.serving(DataFolder(options.data, made=False)) as host:
             os.environ["BIGQUERY_EMULATOR_HOST"] = host
             return sql(["check", *place, *options.rest])
-    except UserError as error:
+    except UsageError as error:
         print(f"check: {error}", file=sys.stderr)
         return 2
     except PartFailedError as error:

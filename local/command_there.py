@@ -5,9 +5,9 @@ import os
 import sys
 
 from bridge.__main__ import main as bridge
+from command.usage import UsageError
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
-from local.failure import UserError
 
 NEEDED = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "PUBSUB_TOPIC")
 
@@ -28,10 +28,10 @@ def run(command: str, data: DataFolder, options: list[str]) -> int:
         options: What it is told besides the place of the tables.
 
     Raises:
-        UserError: Nothing runs there.
+        UsageError: Nothing runs there.
     """
     enter(data)
-    place = ["--project", emulator.PROJECT, "--tables", emulator.DATASET]
+    place = ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
     return bridge([command, *place, *options])
 
 
@@ -39,17 +39,17 @@ def enter(data: DataFolder) -> None:
     """Points this process at the servers that run in a DATA folder.
 
     Raises:
-        UserError: Nothing runs there.
+        UsageError: Nothing runs there.
     """
     addresses = (data.state() or {}).get("addresses", {})
     if not all(name in addresses for name in NEEDED):
-        raise UserError(
+        raise UsageError(
             f"nothing is up in {data.path}: `make run-local` (or `make up`) first"
         )
     os.environ |= {name: addresses[name] for name in NEEDED}
 
 
-def refuse(command: str, error: UserError) -> int:
+def refuse(command: str, error: UsageError) -> int:
     """Says what the user must mend; gives the exit code for it."""
     print(f"{command}: {error}", file=sys.stderr)
     return 2

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from local.failure import UserError
+from command.usage import UsageError
 from local.process import ROOT
 
 DEFAULT_DATA = ".local"
@@ -52,15 +52,15 @@ class DataFolder:
             made: Whether it is made where it is not there.
 
         Raises:
-            UserError: The folder cannot be made.
+            UsageError: The folder cannot be made.
         """
         self.path = ROOT / path.expanduser()
         if not made and not self.path.exists():
-            raise UserError(f"there is no folder {self.path} (DATA)")
+            raise UsageError(f"there is no folder {self.path} (DATA)")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot use DATA {path}: {error.strerror}") from None
+            raise UsageError(f"cannot use DATA {path}: {error.strerror}") from None
 
     @property
     def has_tables(self) -> bool:
@@ -81,7 +81,7 @@ class DataFolder:
         """Keeps everybody else off the folder.
 
         Raises:
-            UserError: Something runs here, or the folder cannot be written to.
+            UsageError: Something runs here, or the folder cannot be written to.
         """
         with self._lock_file() as lock:
             started = time.monotonic()
@@ -89,7 +89,7 @@ class DataFolder:
                 owner = self._read_state()
                 patience_seconds = GLANCE_SECONDS if owner else QUERY_SECONDS
                 if time.monotonic() - started > patience_seconds:
-                    raise UserError(self._taken(owner))
+                    raise UsageError(self._taken(owner))
                 time.sleep(RETRY_SECONDS)  # the lock is the condition waited for
             self._state_file.unlink(missing_ok=True)  # of an owner that was killed
             try:
@@ -111,7 +111,7 @@ class DataFolder:
         """What runs here, as its owner wrote it; None when nothing does.
 
         Raises:
-            UserError: The folder cannot be written to.
+            UsageError: The folder cannot be written to.
         """
         with self._lock_file() as lock:
             return None if take_lock(lock) else self._read_state()
@@ -131,7 +131,7 @@ class DataFolder:
         try:
             return (self.path / "stack.lock").open("ab")
         except OSError as error:
-            raise UserError(f"cannot use DATA {self.path}: {error.strerror}") from None
+            raise UsageError(f"cannot use DATA {self.path}: {error.strerror}") from None
 
     def _taken(self, owner: dict[str, Any] | None) -> str:
         what = f"`{owner['owner']}` (process {owner['pid']})" if owner else "a stack"

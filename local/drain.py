@@ -5,10 +5,10 @@ Options that it does not know are those of `python -m pipeline --drain`.
 
 import argparse
 
+from command.usage import UsageError
 from local import command_there
 from local.bigquery import emulator
 from local.data_folder import DataFolder
-from local.failure import UserError
 from local.pubsub.topics import SUBSCRIPTION
 from pipeline.__main__ import main as pipeline
 
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     """Drains the subscription of what runs; 2 when the user must mend something."""
     try:
         command_there.enter(DataFolder(options.data, made=False))
-    except UserError as error:
+    except UsageError as error:
         return command_there.refuse("drain", error)
     names = ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
     return pipeline(["--drain", "--subscription", SUBSCRIPTION, *names, *options.rest])

@@ -1,8 +1,4 @@
-"""What can go wrong here, as errors whose text is for the user."""
-
-
-class UserError(ValueError):
-    """Something the user must correct; the text is one line that says what."""
+"""What can go wrong with a part of the stack."""
 
 
 class PartFailedError(RuntimeError):

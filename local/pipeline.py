@@ -15,7 +15,6 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -32,7 +31,7 @@ from google.api_core.exceptions import (
 from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 
-from command.usage import UsageError
+from command import signals
 from pipeline import __main__ as command_line
 from pipeline.bigquery.inserts import Insert, Rejected
 from pipeline.drain import cause
@@ -174,17 +173,12 @@ def run(options: argparse.Namespace) -> int:
     command_line.log_to_stderr()
     # The default runner would first try to download the Prism binary.
     arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
-    try:
-        parsed = command_line.parse(arguments)
-        plan = plan_of(parsed, spool="")
-    except UsageError as error:
-        sys.stderr.write(f"python -m local pipeline: {error}\n")
-        return 2
+    parsed = command_line.parse(arguments)
+    plan = plan_of(parsed, spool="")
     _insert[:] = [plan.inserter]
     pubsub.SubscriberClient = WideSubscriberClient
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    signals.on_stop(lambda _: stop.set(), signals.ignore)
     failed: list[BaseException] = []
     pipeline = threading.Thread(
         target=_run_pipeline,

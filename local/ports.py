@@ -10,7 +10,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from local.failure import UserError
+from command.usage import UsageError
 
 LOOPBACK = "127.0.0.1"
 MAX_PORT = 65_535
@@ -85,7 +85,7 @@ def choose_port(
         host: The address that will be listened on.
 
     Raises:
-        UserError: The port that the user gave cannot be had.
+        UsageError: The port that the user gave cannot be had.
     """
     port = usual if wanted is None else wanted
     try:
@@ -96,7 +96,9 @@ def choose_port(
         if wanted is None:
             return private_port(host)
         reason = os.strerror(error.errno or 0)
-        raise UserError(f"port {wanted} ({purpose}) cannot be used: {reason}") from None
+        raise UsageError(
+            f"port {wanted} ({purpose}) cannot be used: {reason}"
+        ) from None
     return port
 
 
@@ -104,7 +106,7 @@ def private_port(host: str = LOOPBACK) -> int:
     """Returns a free port that nobody knows, another each time.
 
     Raises:
-        UserError: The host is not of this machine, or has no port left.
+        UsageError: The host is not of this machine, or has no port left.
     """
     for port in random.sample(sorted(FREE_PORTS - _chosen), ATTEMPTS):
         try:
@@ -114,4 +116,4 @@ def private_port(host: str = LOOPBACK) -> int:
         else:
             _chosen.add(port)
             return port
-    raise UserError(f"no port of {host} can be used: {reason}")
+    raise UsageError(f"no port of {host} can be used: {reason}")

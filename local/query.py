@@ -18,9 +18,10 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.bigquery import Client
 
+from command.usage import UsageError
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
-from local.failure import PartFailedError, UserError
+from local.failure import PartFailedError
 
 FLOAT_NAMES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
@@ -42,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
     sql = os.environ.get("SQL", "") if options.sql is None else options.sql
     try:
         if not sql.strip():
-            raise UserError('no statement: make query SQL="SELECT …"')
+            raise UsageError('no statement: make query SQL="SELECT …"')
         with emulator.serving(DataFolder(options.data, made=False)) as host:
             count = print_rows(rows(emulator.connect(host), sql))
         if not count:
             print("0 rows", file=sys.stderr)
-    except UserError as error:
+    except UsageError as error:
         print(f"query: {error}", file=sys.stderr)
         return 2
     except (QueryError, PartFailedError) as error:

@@ -5,9 +5,9 @@ Options that it does not know are those of `python -m bridge replay`.
 
 import argparse
 
+from command.usage import UsageError
 from local import command_there
 from local.data_folder import DataFolder
-from local.failure import UserError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +20,5 @@ def run(options: argparse.Namespace) -> int:
     try:
         data = DataFolder(options.data, made=False)
         return command_there.run("replay", data, options.rest)
-    except UserError as error:
+    except UsageError as error:
         return command_there.refuse("replay", error)

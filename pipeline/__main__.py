@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import gc
 import logging
-import os
 import shutil
 import signal
 import sys
@@ -25,7 +24,8 @@ from apache_beam.options.pipeline_options import (
     _BeamArgumentParser,
 )
 
-from command.usage import UsageError
+from command import signals
+from command.usage import INTERRUPTED, USER_ERROR, UsageError
 from pipeline import drain
 from pipeline.files.raw_archive import is_local
 from pipeline.graph import Plan, build
@@ -67,9 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
                 return _run_here(options, plan, advice)
     except UsageError as error:
         sys.stderr.write(f"python -m pipeline: {error}\n")
-        return 2
+        return USER_ERROR
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -94,19 +94,14 @@ def _spool(options: PipelineOptions) -> Iterator[str]:
 def _ending_at_once(spool: str, advice: str) -> Iterator[None]:
     """Has a signal end a run of files or a stream, and leave no folder behind."""
 
-    def stop(number: int, _frame: object) -> None:
+    def stop(number: signal.Signals) -> None:
         sys.stderr.write(f"stopped; {advice}\n")
         sys.stderr.flush()
         shutil.rmtree(spool, ignore_errors=True)
-        os._exit(128 + number)
+        signals.end_at_once(number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
+    with signals.stopping(stop):
         yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def log_to_stderr() -> None:

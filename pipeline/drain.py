@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 import signal
 import sys
 import threading
@@ -38,11 +37,13 @@ from google.api_core.exceptions import (
 )
 from google.auth.exceptions import GoogleAuthError
 
+from command import signals
+from command.text import first_line
 from command.usage import UsageError
 from pipeline.core.decoding import Message
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
-from pipeline.limits import Limits
+from pipeline.options import Limits
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
 from pipeline.steps.sources import ReadHand, in_hand
@@ -51,7 +52,6 @@ from pipeline.subscription import (
     PUBSUB_ERRORS,
     Pulled,
     Subscription,
-    first_line,
     unreadable,
 )
 
@@ -261,16 +261,11 @@ def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
 
 
 def _stop_on_signals(stopping: threading.Event) -> None:
-    """The first signal ends after the round in hand, a second one at once."""
-
-    def stop(number: int, _frame: object) -> None:
-        if stopping.is_set():
-            os._exit(128 + number)
+    def stop(_number: signal.Signals) -> None:
         stopping.set()
-        _log.info("finishing the round in hand; a second signal ends at once")
+        _log.info("finishing the current round; a second signal ends at once")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    signals.on_stop(stop)
 
 
 def graph_runner(

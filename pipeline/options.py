@@ -7,13 +7,13 @@ import os
 import re
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from apache_beam.io.gcp.pubsub import parse_subscription
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from command.duration import seconds_in
 from command.usage import UsageError
-from pipeline.limits import Limits
 from pipeline.steps.sources import GLOB_MAGIC
 
 # What ends a drain.
@@ -191,6 +191,20 @@ def _require_apart(pattern: str, prefix: str) -> None:
 def _absolute(path: str) -> str:
     # With one slash after the scheme, as the parts of a path have it.
     return str(PurePosixPath(path)) if "://" in path else os.path.realpath(path)
+
+
+class Limits(NamedTuple):
+    """When a drain ends, besides when the subscription is empty.
+
+    Attributes:
+        max_messages: After so many messages.
+        max_seconds: After the round during which so much time has passed.
+        every_seconds: It does not end, and drains again so often; None for once.
+    """
+
+    max_messages: int | None = None
+    max_seconds: float | None = None
+    every_seconds: float | None = None
 
 
 def drain_limits(options: IrisOptions) -> Limits:

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import grpc
 from google.api_core.exceptions import (
     DeadlineExceeded,
-    GoogleAPICallError,
     GoogleAPIError,
 )
 from google.api_core.retry import Retry, if_transient_error
@@ -27,6 +26,7 @@ from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from command.text import first_line
 from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
 
 # What one pull takes: a round costs one insert a table, some 40 ms, so with 89 datasets
@@ -242,12 +242,6 @@ class Subscription:
     def _forget(self, ack_ids: list[str]) -> None:
         with self._lock:
             self._held.difference_update(ack_ids)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    text = error.message if isinstance(error, GoogleAPICallError) else str(error)
-    return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
 def unreadable(name: str, error: BaseException) -> str:

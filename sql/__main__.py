@@ -1,76 +1,65 @@
-"""`python -m sql COMMAND`: the SQL of the product, and what is done with it."""
+"""`python -m sql COMMAND`: tables and views in BigQuery, made and kept well."""
 
-import argparse
 import atexit
 import gc
-import importlib
 import sys
+from collections.abc import Sequence
 
+from command import dispatch
+from command.dispatch import Command
 from command.output import let_reader_leave
-from command.usage import OneLineParser, UsageError
+from command.usage import FAILED, INTERRUPTED
 
-INTERRUPTED = 130
 COMMANDS = {
-    "render": "write all SQL to a folder; needs no connection",
-    "apply": "make tables and views in BigQuery, or bring them up to date",
-    "check": "quality checks: fresh, complete, no duplicates, nothing left behind",
-    "drift": "show fields and datasets that the registry does not know, and add them",
-    "compact": "remove identical rows from tables, one day at a time",
-    "docs": "write docs/data.md, the page of all datasets and columns",
+    "render": Command("sql.render", "write all SQL to a folder; needs no connection"),
+    "apply": Command(
+        "sql.apply", "make tables and views in BigQuery, or bring them up to date"
+    ),
+    "check": Command(
+        "sql.check.command",
+        "quality checks: fresh, complete, no duplicates, nothing left behind",
+    ),
+    "drift": Command(
+        "sql.drift.command",
+        "show fields and datasets that the registry does not know, and add them",
+    ),
+    "compact": Command(
+        "sql.compact.command", "remove identical rows from tables, one day at a time"
+    ),
+    "docs": Command(
+        "sql.docs.command", "write docs/data.md, the page of all datasets and columns"
+    ),
 }
-
-# Commands that are folders, by the module that has their options.
-MODULES = {name: f"{name}.command" for name in ("check", "drift", "compact", "docs")}
+PROG = "python -m sql"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the module named by the first argument; returns its exit code.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the first argument names; returns its exit code.
 
-    Each command is a module of this package with `configure(parser)`, which adds its
-    options, and `run(options) -> int`. A user's mistake ends with 2, and 1 says that
-    BigQuery refuses, each with one line.
+    Where BigQuery refuses, one line says why, with exit code 1.
     """
     try:
-        return _run(_parsed(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:
+        return _run(arguments)
+    except KeyboardInterrupt:  # Google's libraries take a second to load
         return INTERRUPTED
 
 
-def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = OneLineParser(prog="python -m sql", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose)
-        if arguments[:1] == [name]:
-            module = importlib.import_module(f"sql.{MODULES.get(name, name)}")
-            module.configure(command)
-            command.set_defaults(run=module.run)
-    return parser.parse_args(arguments)
-
-
-def _run(options: argparse.Namespace) -> int:
-    # Google's libraries take a second to load: Ctrl-C may come before they have.
+def _run(arguments: Sequence[str] | None) -> int:
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
 
     try:
-        return int(options.run(options))
-    except UsageError as error:
-        return _fail(str(error), 2)
+        return dispatch.run(PROG, __doc__, COMMANDS, arguments)
     except GoogleAuthError as error:
-        return _fail(
+        text = (
             f"no credentials for BigQuery ({error}): run "
-            "`gcloud auth application-default login`",
-            1,
+            "`gcloud auth application-default login`"
         )
     except (GoogleAPICallError, RetryError, RequestException) as error:
-        return _fail(f"BigQuery refused: {str(error).splitlines()[0]}", 1)
-
-
-def _fail(text: str, code: int) -> int:
-    sys.stderr.write(f"python -m sql: {text}\n")
-    return code
+        text = f"BigQuery refused: {str(error).splitlines()[0]}"
+    print(f"{PROG}: {text}", file=sys.stderr)
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ by a kill between Pub/Sub's answer and the journal; identical records are droppe
 
 import argparse
 import asyncio
-import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,18 +33,18 @@ from bridge.backfill.sources import (
     Source,
     SourceError,
 )
-from bridge.backfill.tally import Tally, size_text
+from bridge.backfill.tally import Tally
 from bridge.backfill.transfer import PublishError, Transfer
-from bridge.logs import printable
 from bridge.publisher import Publisher
-from bridge.settings import Destination, SettingsError
+from bridge.settings import Destination
 from bridge.span import Span, moment_option, seconds_text
+from command import signals
+from command.quantity import between
+from command.text import printable, size_text
+from command.usage import FAILED, INTERRUPTED, UsageError
 
 # What ends a run early, for a reason that the user is told.
 ENDING_ERRORS = (GaveUpError, SourceError, TablesError, PublishError, OSError)
-
-FAILED = 1
-INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 DEFAULT_JOURNAL = Path(".gb-iris/backfill")
 DEFAULT_CONCURRENCY = 8
@@ -91,12 +89,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=text,
         )
     what.add_argument(
-        "--dataset",
-        action="append",
-        default=[],
-        help="one of its datasets, as IRIS names it; may be repeated (default: all)",
-    )
-    what.add_argument(
         "--missing",
         action="store_true",
         help="only messages that the BigQuery tables do not know",
@@ -112,26 +104,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--again", action="store_true", help="publish a finished span once more"
     )
-    _configure_how(parser)
+    _configure_how(parser, what)
 
 
-def _configure_how(parser: argparse.ArgumentParser) -> None:
+def _configure_how(
+    parser: argparse.ArgumentParser, what: argparse._ActionsContainer
+) -> None:
     how = parser.add_argument_group("how")
     how.add_argument(
         "--concurrency",
-        type=_number(int, 1, MAX_CONCURRENCY),
+        type=between(1, MAX_CONCURRENCY, int),
         default=DEFAULT_CONCURRENCY,
         help="requests at once (default %(default)s)",
     )
     how.add_argument(
         "--rate",
-        type=_number(float, 0.01, 10_000),
+        type=between(0.01, 10_000),
         default=DEFAULT_RATE,
         help="requests a second (default %(default)s)",
     )
     how.add_argument(
         "--patience",
-        type=_number(float, 0, 1e6),
+        type=between(0, 1e6),
         default=DEFAULT_PATIENCE_SECONDS,
         metavar="SECONDS",
         help="give up when nothing succeeds for so long (default %(default)s)",
@@ -143,7 +137,7 @@ def _configure_how(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where to note what is published (default %(default)s)",
     )
-    warehouse.add_place_options(how)
+    warehouse.add_options(how, what)
     for name, url in (
         ("archive", elexon_archive.ARCHIVE_URL),
         ("api", insights_api.API_URL),
@@ -156,7 +150,7 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; returns its exit code.
 
     Raises:
-        SettingsError: An option or a setting must be corrected.
+        UsageError: An option or a setting must be corrected.
     """
     return Command(options, settings.destination_from_process()).run()
 
@@ -168,13 +162,14 @@ class Command:
         """Checks the options.
 
         Raises:
-            SettingsError: They do not fit together.
+            UsageError: They do not fit together.
         """
         self._options = options
         self._destination = destination
         self._span = Span(options.start, options.end).widened()
+        self._path = warehouse.tables_path(options, destination)
         self._tally = Tally("slices") if options.via == "api" else Tally()
-        self._datasets = list(dict.fromkeys(options.dataset))
+        self._datasets = warehouse.iris_datasets(options)
         _check(options, self._span)
         if options.via == "api":
             self._datasets = _api_datasets(self._datasets)
@@ -183,7 +178,7 @@ class Command:
         """Publishes and reports; returns the exit code.
 
         Raises:
-            SettingsError: Something that it needs is not there.
+            UsageError: Something that it needs is not there.
         """
         options = self._options
         try:
@@ -208,7 +203,7 @@ class Command:
             return asyncio.run(self._work(lookup, journal))
 
     def _lookup(self) -> Lookup:
-        lookup = Lookup(Tables(warehouse.place_of(self._options, self._destination)))
+        lookup = Lookup(Tables(self._path))
         lookup.check()
         return lookup
 
@@ -230,7 +225,7 @@ class Command:
         """Transfers with a journal; without one it only lists."""
         options = self._options
         patience = Patience(options.patience)
-        _on_stop(asyncio.get_running_loop(), patience)
+        _stop_on_signals(patience)
         downloader = Downloader(Pace(options.rate), patience, options.concurrency)
         source = self._source(downloader, lookup, patience)
         started = time.monotonic()
@@ -353,23 +348,23 @@ async def _list(source: Source) -> None:
 
 def _check(options: argparse.Namespace, span: Span) -> None:
     if span.start >= span.end:
-        raise SettingsError("--to must be later than --from")
+        raise UsageError("--to must be later than --from")
     if options.via == "api" and options.missing:
-        raise SettingsError("--missing compares with the archive, not with the API")
+        raise UsageError("--missing compares with the archive, not with the API")
     if options.via == "archive" and span.end > datetime.now(UTC):
-        raise SettingsError("--to lies in the future: more messages are to come")
+        raise UsageError("--to lies in the future: more messages are to come")
 
 
 def _api_datasets(asked: list[str]) -> list[str]:
     """The datasets to ask of the API.
 
     Raises:
-        SettingsError: One was asked for that it does not give.
+        UsageError: One was asked for that it does not give.
     """
     known = insights_api.endpoints()
     if strange := [dataset for dataset in asked if dataset not in known]:
-        raise SettingsError(
-            f"--dataset: the API gives no {', '.join(strange)} in IRIS's form; "
+        raise UsageError(
+            f"--iris-dataset: the API has no {', '.join(strange)} in IRIS's form; "
             "take --via archive"
         )
     if not asked:
@@ -380,40 +375,16 @@ def _api_datasets(asked: list[str]) -> list[str]:
     return asked or list(known)
 
 
-def _on_stop(loop: asyncio.AbstractEventLoop, patience: Patience) -> None:
-    """The first signal stops the work, a second one ends the process at once."""
-
-    def stop(number: int) -> None:
-        if patience.stopping.is_set():
-            os._exit(128 + number)
-        _say("stopping; what is in hand is finished first")
+def _stop_on_signals(patience: Patience) -> None:
+    def stop(_number: signal.Signals) -> None:
+        _say("stopping; what is in flight is finished first")
         patience.stopping.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    signals.on_stop_in_loop(stop)
 
 
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
-
-
-def _number(
-    kind: Callable[[str], float], least: float, most: float
-) -> Callable[[str], float]:
-    """A parser of numbers within bounds."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not between {least:g} and {most:g}"
-            )
-        return value
-
-    return parse
 
 
 def _url(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from bridge.logs import one_line
+from command.text import one_line
 
 CONNECT_SECONDS = 15.0
 # The API prepares a large answer for half a minute before its first byte.

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from bridge.settings import SettingsError
 from bridge.span import seconds_text
+from command.usage import UsageError
 
 DIGEST_CHARACTERS = 10
 
@@ -40,7 +40,7 @@ class Journal:
         """Opens the journal of a command, or begins one.
 
         Raises:
-            SettingsError: The folder cannot be written, or a run is at work.
+            UsageError: The folder cannot be written, or a run is at work.
         """
         self.path = folder / journal_name(command)
         self._header = json.dumps({"command": command}, sort_keys=True) + "\n"
@@ -52,7 +52,7 @@ class Journal:
             self._lock()
             self._load()
         except OSError as error:
-            raise SettingsError(
+            raise UsageError(
                 f"--journal: cannot write {self.path} ({error.strerror})"
             ) from None
 
@@ -61,7 +61,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise SettingsError(
+            raise UsageError(
                 f"this command is already running (it holds {self.path})"
             ) from None
 
@@ -73,7 +73,7 @@ class Journal:
             if not line.endswith(b"\n"):
                 break
             if whole_bytes == 0 and line != self._header.encode():
-                raise SettingsError(f"{self.path} is not the journal of this command")
+                raise UsageError(f"{self.path} is not the journal of this command")
             whole_bytes += len(line)
             self._take(line)
         self._file.truncate(whole_bytes)
@@ -84,7 +84,7 @@ class Journal:
         try:
             entry = json.loads(line)
         except ValueError:
-            raise SettingsError(f"{self.path} is damaged: remove it") from None
+            raise UsageError(f"{self.path} is damaged: remove it") from None
         match entry:
             case [str(dataset), str(message_id)]:
                 self.keys.add(key(dataset, message_id))

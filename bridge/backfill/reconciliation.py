@@ -9,9 +9,10 @@ from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from bridge.logs import one_line
-from bridge.settings import SettingsError
 from bridge.warehouse import connect
+from command.tables_path import TablesPath
+from command.text import one_line
+from command.usage import UsageError
 
 # A dataset name is data until it matches this; only then does it name a table.
 DATASET_PATTERN = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
@@ -30,9 +31,9 @@ class TablesError(Exception):
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a place, which is `project.dataset`."""
+    """The tables that the pipeline writes to."""
 
-    place: str
+    path: TablesPath
 
     def own_query(self, dataset: str) -> str | None:
         """Asks a dataset's own table for ids from @first to @last.
@@ -57,7 +58,7 @@ class Tables:
             )
 
     def _table(self, name: str) -> str:
-        return f"`{self.place}.{name}`"
+        return f"`{self.path}.{name}`"
 
 
 class Lookup:
@@ -67,10 +68,10 @@ class Lookup:
         """Makes the client.
 
         Raises:
-            SettingsError: There are no Google credentials.
+            UsageError: There are no Google credentials.
         """
         self._tables = tables
-        self._client = connect(tables.place)
+        self._client = connect(tables.path)
 
     def remove_known(self, listed: Mapping[str, set[str]]) -> None:
         """Takes out of `listed` what the tables have: one scan for each table.
@@ -112,15 +113,15 @@ class Lookup:
         """Makes sure that the BigQuery dataset is there.
 
         Raises:
-            SettingsError: It is not.
+            UsageError: It is not.
             TablesError: BigQuery does not answer.
         """
-        name = self._tables.place
+        name = self._tables.path
         try:
-            self._client.get_dataset(name, retry=RETRY)
+            self._client.get_dataset(str(name), retry=RETRY)
         except NotFound:
-            raise SettingsError(
-                f"{name} does not exist: --project and --tables name the tables"
+            raise UsageError(
+                f"{name} does not exist: --project and --dataset name the tables"
             ) from None
         except FAILURES as error:
             raise TablesError(_told(error)) from None

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from bridge.logs import printable
+from command.text import printable
 
 # Columns in the order of the report, by the name of their count.
 COLUMNS = {
@@ -75,12 +75,3 @@ class Tally:
             yield "  ".join(
                 [first.ljust(widths[0]), *(c.rjust(width) for c, width in numbers)]
             )
-
-
-def size_text(size_bytes: float) -> str:
-    """A size as `12.3 MB`."""
-    for unit in ("B", "kB", "MB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} GB"

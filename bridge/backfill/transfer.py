@@ -19,8 +19,8 @@ from bridge.backfill.download import Patience, StoppedError, delay_seconds
 from bridge.backfill.journal import Journal, key
 from bridge.backfill.sources import Job, Parcel, Source
 from bridge.backfill.tally import Tally
-from bridge.logs import one_line
 from bridge.publisher import Publisher
+from command.text import one_line
 
 # Listing runs ahead of fetching by no more than a page or so.
 MAX_JOBS_WAITING = 5_000

@@ -26,17 +26,17 @@ from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
 
 from bridge import publisher, settings, warehouse
-from bridge.logs import one_line, printable
 from bridge.publisher import Publisher
 from bridge.replay import held
 from bridge.replay.held import Planned, Replay, Selection, Tables, Wish
 from bridge.span import moment_option
+from command.text import one_line, printable
+from command.usage import FAILED, INTERRUPTED, UsageError
 
 # A Pub/Sub that is away for longer wants a person.
 PUBLISH_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0
-INTERRUPTED = 130
 
 # The general one, since the client's own patience ends in a RetryError.
 BIGQUERY_ERRORS = (GoogleAPIError, GoogleAuthError, RequestException)
@@ -77,13 +77,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only this reason code, UNMAPPED for unmapped messages; repeatable",
     )
     parser.add_argument(
-        "--dataset",
-        action="append",
-        default=[],
-        metavar="D",
-        help="only this IRIS dataset; repeatable",
-    )
-    parser.add_argument(
         "--since",
         type=moment_option,
         metavar="T",
@@ -100,22 +93,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="show what it would do, publish nothing"
     )
-    warehouse.add_place_options(parser)
+    warehouse.add_options(parser, parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Publishes what the user names, and shows what came of it.
 
     Raises:
-        SettingsError: The user must correct something.
+        UsageError: The user must correct something.
     """
     destination = settings.destination_from_process()
     if options.since and options.until and options.since >= options.until:
-        raise settings.SettingsError("--until must be later than --since")
-    place = warehouse.place_of(options, destination)
+        raise UsageError("--until must be later than --since")
+    path = warehouse.tables_path(options, destination)
     report = Report()
     try:
-        tables = Tables(warehouse.connect(place), place)
+        tables = Tables(warehouse.connect(path), path)
         selection = tables.select(_wish(options))
         pages = list(held.pages(report.noted(selection.plan())))
         if not options.dry_run:
@@ -142,13 +135,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _failed(text: str) -> int:
     print(f"replay: {text}", file=sys.stderr)
-    return 1
+    return FAILED
 
 
 def _wish(options: argparse.Namespace) -> Wish:
     return Wish(
         tuple(options.reason),
-        tuple(options.dataset),
+        tuple(warehouse.iris_datasets(options)),
         options.since,
         options.until,
         options.again,

@@ -17,7 +17,8 @@ from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
 
 from bridge.envelope import Envelope, fitting, rfc3339
-from bridge.settings import SettingsError
+from command.tables_path import TablesPath
+from command.usage import UsageError
 
 # What is in memory at a time: rows of a page, and the bytes of their payloads.
 PAGE_ROWS = 1_000
@@ -43,17 +44,17 @@ FROM (
       PARTITION BY IFNULL(record_id, held_id)
       ORDER BY payload IS NULL, state != 'REPLAYED', held_utc, held_id
     ) = 1 AS chosen
-  FROM `{place}.iris_held`
+  FROM `{path}.iris_held`
   WHERE ({conditions}) OR (state = 'REPLAYED' AND state NOT IN UNNEST(@states))
 )
 WHERE fits
 """
 MARK_SQL = """
-UPDATE `{place}.iris_dead_letters` AS letters
+UPDATE `{path}.iris_dead_letters` AS letters
 SET replayed_utc = replays.replayed_utc
 FROM (
   SELECT held_id, MAX(replayed_utc) AS replayed_utc
-  FROM `{place}.iris_replays`
+  FROM `{path}.iris_replays`
   GROUP BY held_id
 ) AS replays
 WHERE letters.dead_letter_id = replays.held_id
@@ -106,33 +107,28 @@ class Replay(NamedTuple):
 
 
 class Tables:
-    """The BigQuery dataset with the pipeline's tables.
+    """The tables that the pipeline writes to."""
 
-    Args:
-        client: The client.
-        place: `project.dataset`, both plain names.
-    """
-
-    def __init__(self, client: bigquery.Client, place: str) -> None:
+    def __init__(self, client: bigquery.Client, path: TablesPath) -> None:
         self._client = client
-        self._place = place
+        self._path = path
 
     def select(self, wish: Wish) -> Selection:
         """Looks up what is held, and chooses.
 
         Raises:
-            SettingsError: There is no such view.
+            UsageError: There is no such view.
         """
-        sql, parameters = select_statement(self._place, wish)
+        sql, parameters = select_statement(self._path, wish)
         config = bigquery.QueryJobConfig(query_parameters=parameters)
         try:
             job = self._client.query(sql, job_config=config)
             job.result(page_size=1)
         except NotFound:
-            project, _, dataset = self._place.rpartition(".")
-            raise SettingsError(
-                f"{self._place}.iris_held does not exist: `python -m sql apply "
-                f"--project {project} --dataset {dataset}` makes it"
+            raise UsageError(
+                f"{self._path}.iris_held does not exist: `python -m sql apply "
+                f"--project {self._path.project} --dataset {self._path.dataset}` "
+                "makes it"
             ) from None
         return Selection(self._client, self._client.get_table(job.destination))
 
@@ -145,7 +141,7 @@ class Tables:
         """
         now = rfc3339(datetime.now(UTC))
         refused = self._client.insert_rows_json(
-            f"{self._place}.iris_replays",
+            f"{self._path}.iris_replays",
             [{**replay.row, "replayed_utc": now} for replay in replays],
             row_ids=[replay.row_id for replay in replays],
         )
@@ -155,7 +151,7 @@ class Tables:
     def mark(self) -> bool:
         """Sets `replayed_utc` of the dead letters; tells whether all could be set."""
         for bound in ("", BOUND_SQL):
-            sql = MARK_SQL.format(place=self._place, bound=bound)
+            sql = MARK_SQL.format(path=self._path, bound=bound)
             try:
                 self._client.query(sql).result()
             except BadRequest:  # some are in the streaming buffer still
@@ -188,11 +184,11 @@ class Selection:
         return [replay_of(row) for row in rows if row["chosen"]]
 
 
-def select_statement(place: str, wish: Wish) -> tuple[str, list[Any]]:
+def select_statement(path: TablesPath, wish: Wish) -> tuple[str, list[Any]]:
     """The statement that chooses, and its parameters.
 
     Args:
-        place: `project.dataset`, both plain names.
+        path: Where the tables are.
         wish: What the user wants; its texts are parameters, never SQL.
     """
     states = [*FAILED, *([IN_FLIGHT] if wish.again else [])]
@@ -212,7 +208,7 @@ def select_statement(place: str, wish: Wish) -> tuple[str, list[Any]]:
         if instant:
             conditions.append(f"held_utc {sign} @{name}")
             parameters.append(bigquery.ScalarQueryParameter(name, "TIMESTAMP", instant))
-    sql = SELECT_SQL.format(place=place, conditions=" AND ".join(conditions))
+    sql = SELECT_SQL.format(path=path, conditions=" AND ".join(conditions))
     return sql, parameters
 
 

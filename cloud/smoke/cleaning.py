@@ -24,8 +24,8 @@ from cloud.place import Place
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
+from command.text import first_line
 from pipeline.registry import Registry
-from pipeline.subscription import first_line
 from sql.place import existing_tables
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import quoted

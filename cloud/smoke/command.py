@@ -21,10 +21,9 @@ from cloud.smoke.messages import new_run
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
 from command.duration import seconds_in
+from command.text import first_line, printable
 from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
-from pipeline.subscription import first_line
-from sql.check.report import printable
 from sql.place import add_place_options, client_of
 
 INTERRUPTED = 130

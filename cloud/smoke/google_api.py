@@ -13,7 +13,7 @@ from google.oauth2.credentials import Credentials
 from requests import Response, Session
 from requests.exceptions import RequestException
 
-from pipeline.subscription import first_line
+from command.text import first_line
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ANSWER_SECONDS = 30.0

@@ -14,7 +14,8 @@ from cloud.place import Place
 from cloud.smoke import subscriptions
 from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import SmokeMessage
-from pipeline.subscription import PUBSUB_ERRORS, emulator_transport, first_line
+from command.text import first_line
+from pipeline.subscription import PUBSUB_ERRORS, emulator_transport
 
 ANSWER_SECONDS = 30.0
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud.smoke.findings import Finding, Verdict, any_failed
-from sql.check.report import FILE_COLUMNS, printable
+from command.text import printable
+from sql.check.report import FILE_COLUMNS
 
 _COLOURS = {
     Verdict.OK: "green",

@@ -19,8 +19,9 @@ from cloud.smoke.drain import LocalDrain
 from cloud.smoke.findings import Finding, Verdict, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
 from cloud.smoke.pubsub import Pubsub
+from command.text import first_line
 from pipeline.registry import Registry
-from pipeline.subscription import PUBSUB_ERRORS, first_line
+from pipeline.subscription import PUBSUB_ERRORS
 
 # Each look reads 10 MB of each table at the least, as BigQuery counts it.
 POLL_SECONDS = 5.0

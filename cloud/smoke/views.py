@@ -11,8 +11,8 @@ from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run
+from command.text import first_line
 from pipeline.registry import Registry
-from pipeline.subscription import first_line
 from sql.templates import quoted
 from sql.views.definitions import HELD
 

@@ -7,7 +7,6 @@ it: how it starts, when it is ready, and how to ask it.
 import argparse
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,15 +19,16 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from command import signals
+from command.tables_path import LOCAL_TABLES
+from command.usage import UsageError
 from local.bigquery.environment import bigquery_python, server_environment
 from local.data_folder import DataFolder, add_data_option
-from local.failure import PartFailedError, UserError
+from local.failure import PartFailedError
 from local.ports import LOOPBACK, add_host_option, choose_port, port_number
 from local.process import POLL_SECONDS, Child, wait_for_event
-from sql import place
 
-# The names that `python -m sql` takes by default.
-PROJECT, DATASET = place.PROJECT, place.DATASET
+PROJECT, DATASET = LOCAL_TABLES
 
 USUAL_PORT = 9050
 USUAL_GRPC_PORT = 9060
@@ -86,7 +86,7 @@ def start(
         grpc_port: The port that the Storage APIs must have, if any.
 
     Raises:
-        UserError: The port is taken, or the environment cannot be made.
+        UsageError: The port is taken, or the environment cannot be made.
     """
     chosen = choose_port(port, USUAL_PORT, "BigQuery", address)
     grpc_port = choose_port(grpc_port, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
@@ -136,14 +136,14 @@ def serving(data: DataFolder) -> Iterator[str]:
     """The address of a DATA folder's BigQuery: the one that runs, else one for a while.
 
     Raises:
-        UserError: It cannot be started.
+        UsageError: It cannot be started.
         PartFailedError: It does not come up.
     """
     if host := _running_host(data):
         yield host
         return
     if not data.has_tables:
-        raise UserError(
+        raise UsageError(
             f"no tables in {data.path}: `make run-local` or `make up` first"
         )
     with data.owned():
@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> int:
         data = DataFolder(options.data)
         with data.owned():
             asyncio.run(_serve(data, options))
-    except UserError as error:
+    except UsageError as error:
         print(f"bigquery: {error}", file=sys.stderr)
         return 2
     except PartFailedError as error:
@@ -196,8 +196,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(data: DataFolder, options: argparse.Namespace) -> None:
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
     server = start(data, options.port, options.project, options.host)
     try:
         await server.ready()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from local.failure import UserError
+from command.usage import UsageError
 from local.process import ROOT, output_of
 
 ENVIRONMENT = ROOT / ".venv-bigquery"
@@ -42,7 +42,7 @@ def bigquery_python() -> Path:
     """Returns the environment's Python; makes the environment if need be.
 
     Raises:
-        UserError: There is no Python for it, or its packages cannot be had.
+        UsageError: There is no Python for it, or its packages cannot be had.
     """
     stamp = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()
     with _one_at_a_time():
@@ -111,14 +111,14 @@ def _fetch_python() -> str:
     """Lets uv download a Python; returns its path.
 
     Raises:
-        UserError: It cannot.
+        UsageError: It cannot.
     """
     _say(f"no Python {FETCHED_VERSION} on this machine: fetching one")
     uv = find_uv_bin()
     output_of([uv, "python", "install", "--no-bin", FETCHED_VERSION])
     python = output_of([uv, "python", "find", "--managed-python", FETCHED_VERSION])
     if not python:
-        raise UserError(
+        raise UsageError(
             f"the local BigQuery needs Python {FETCHED_VERSION}: there is none here and"
             " it could not be downloaded; install it (https://www.python.org/downloads,"
             f" or `pyenv install {FETCHED_VERSION}`) and try again"
@@ -130,16 +130,16 @@ def _make(python: str) -> None:
     """Makes the environment anew, packages and DuckDB extensions included.
 
     Raises:
-        UserError: A step fails.
+        UsageError: A step fails.
     """
     _say("installing the local BigQuery into .venv-bigquery (600 MB, once)")
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     problem = _install_with_uv(python) and _install_with_pip(python)
     if problem:
-        raise UserError(f"the local BigQuery cannot be installed: {problem}")
+        raise UsageError(f"the local BigQuery cannot be installed: {problem}")
     command = [str(_python()), "-c", EXTENSIONS_PROGRAM]
     if problem := _problem(command, server_environment()):
-        raise UserError(f"DuckDB's extensions cannot be installed: {problem}")
+        raise UsageError(f"DuckDB's extensions cannot be installed: {problem}")
     _say("the local BigQuery is installed")
 
 
@@ -191,7 +191,7 @@ def main() -> int:
     """Makes the environment; for what needs it ready beforehand."""
     try:
         bigquery_python()
-    except UserError as error:
+    except UsageError as error:
         print(f"bigquery: {error}", file=sys.stderr)
         return 2
     return 0

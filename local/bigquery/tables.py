@@ -17,10 +17,10 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from command.usage import UsageError
 from local.bigquery import emulator
 from local.bigquery.environment import ENVIRONMENT, LOCK_FILE
 from local.data_folder import DataFolder, take_lock
-from local.failure import UserError
 from local.ports import private_port
 from local.process import POLL_SECONDS, Child
 from sql import render
@@ -68,7 +68,7 @@ async def start_from_blank(data: DataFolder) -> None:
         data: The folder, which its owner holds, and where no BigQuery has run.
 
     Raises:
-        UserError: The disk refuses.
+        UsageError: The disk refuses.
         PartFailedError: The tables cannot be made.
     """
     try:
@@ -83,7 +83,7 @@ async def start_from_blank(data: DataFolder) -> None:
             shutil.copytree(DataFolder(BLANK).bigquery, draft, ignore=NOT_COPIED)
             draft.rename(data.bigquery)
     except OSError as error:
-        raise UserError(f"cannot make the tables in {data.path}: {error}") from None
+        raise UsageError(f"cannot make the tables in {data.path}: {error}") from None
 
 
 async def _make_blank() -> None:

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import socket
 import sqlite3
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import grpc
 
+from command import signals
 from local.ports import add_host_option, port_or_any
 from local.pubsub.handlers import handlers
 from local.pubsub.message_store import MessageStore
@@ -73,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(store: MessageStore, host: str, port: int) -> None:
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
     server = grpc.aio.server(options=SERVER_OPTIONS)
     server.add_generic_rpc_handlers(handlers(PubSubService(store)))
     try:

@@ -11,16 +11,16 @@ import errno
 import itertools
 import logging
 import random
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 from aiohttp import web
 
+from command import signals
+from command.quantity import positive, whole
 from local.ports import LOOPBACK, add_host_option, port_or_any
-from local.quantity import positive
 from local.simulator.amqp import new_message
 from local.simulator.broker import Broker
 from local.simulator.control import control_app
@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, kind, default, text in (
         ("--queue", str, "iris", "its name"),
         ("--lock-seconds", positive, 60.0, "how long a message is its receiver's"),
-        ("--max-deliveries", _count, 5, "after so many a message is dead-lettered"),
+        ("--max-deliveries", whole, 5, "after so many a message is dead-lettered"),
     ):
         text += " (default: %(default)s)"
         parser.add_argument(name, type=kind, default=default, help=text)
@@ -132,7 +132,7 @@ async def _serve(options: argparse.Namespace) -> int:
         port = await _listen(broker, options)
         control_port = await _listen_control(control, options.control_port)
         task = asyncio.create_task(feed.run())
-        _on_signals(task.cancel)
+        signals.on_stop_in_loop(lambda _: task.cancel(), signals.ignore)
         _announce(options, port, control_port)
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -140,12 +140,6 @@ async def _serve(options: argparse.Namespace) -> int:
         await broker.stop()
         await control.cleanup()
     return 0
-
-
-def _on_signals(stop: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
 
 
 async def _listen(broker: Broker, options: argparse.Namespace) -> int:
@@ -197,9 +191,3 @@ def _announce(options: argparse.Namespace, port: int, control_port: int) -> None
         "queue": options.queue,
     }
     print(orjson.dumps(ready).decode(), flush=True)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)

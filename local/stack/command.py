@@ -22,13 +22,15 @@ from typing import Any, cast, get_args
 
 from rich.console import Console
 
+from command import signals
+from command.quantity import positive
+from command.usage import INTERRUPTED, USER_ERROR, UsageError
 from local.bigquery.environment import bigquery_python
 from local.data_folder import DEFAULT_DATA, DataFolder, add_data_option
-from local.failure import PartFailedError, UserError
+from local.failure import PartFailedError
 from local.ports import LOOPBACK, choose_port, port_number
 from local.process import POLL_SECONDS, ROOT, unless, wait_for_event
 from local.pubsub.google_pubsub import Choice, PubsubUnavailableError, pubsub_command
-from local.quantity import positive
 from local.simulator.sample_folder import SampleFolder, SamplesError
 from local.stack.iris_source import IrisSource, read_source
 from local.stack.progress import final_table, make_progress
@@ -79,14 +81,14 @@ def run(options: argparse.Namespace) -> int:
             return _nothing_is_up(path)
         data = DataFolder(options.data, made=options.action != "env")
         return actions[options.action](data, options)
-    except (RegistryError, UserError) as error:
+    except (RegistryError, UsageError) as error:
         print(f"{COMMANDS[options.action]}: {error}", file=sys.stderr)
-        return 2
+        return USER_ERROR
     except PartFailedError as error:
         _report_failure(error)
         return 1
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return INTERRUPTED
 
 
 def _run(data: DataFolder, options: argparse.Namespace) -> int:
@@ -184,8 +186,7 @@ def _serve(data: DataFolder, options: argparse.Namespace) -> int:
 
 async def _keep(services: Services) -> None:
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
     try:
         await unless(stopped, services.start())
         while not stopped.is_set():
@@ -199,7 +200,7 @@ def _env(data: DataFolder, options: argparse.Namespace) -> int:
     """Prints the addresses of what runs, for `export $(make -s env)`."""
     addresses = _addresses(data)
     if not addresses:
-        raise UserError(f"nothing is up in {data.path}: start it with `make up`")
+        raise UsageError(f"nothing is up in {data.path}: start it with `make up`")
     for name, value in addresses.items():
         print(f"{name}={value}")
     return 0
@@ -214,7 +215,7 @@ def _down(data: DataFolder, options: argparse.Namespace) -> int:
     deadline = time.monotonic() + DOWN_SECONDS
     while data.state():
         if time.monotonic() > deadline:
-            raise UserError(f"process {state['pid']} does not stop; see {data.path}")
+            raise UsageError(f"process {state['pid']} does not stop; see {data.path}")
         time.sleep(POLL_SECONDS)  # the lock is the condition waited for
     print(f"stopped what `{state['owner']}` had started in {data.path}")
     return 0
@@ -232,7 +233,7 @@ def _plan(
 
     Raises:
         RegistryError: A dataset file is wrong.
-        UserError: Something is not as it should be.
+        UsageError: Something is not as it should be.
     """
     samples = _samples(options.samples)
     pubsub = _pubsub(options.pubsub)
@@ -260,7 +261,7 @@ def _samples(text: str) -> Path | None:
     try:
         SampleFolder(folder)
     except (SamplesError, OSError) as error:
-        raise UserError(str(error)) from None
+        raise UsageError(str(error)) from None
     return folder
 
 
@@ -268,12 +269,12 @@ def _pubsub(text: str) -> Choice | None:
     if not text:
         return None
     if text not in get_args(Choice):
-        raise UserError(f"PUBSUB is {text!r}; it can be google or embedded")
+        raise UsageError(f"PUBSUB is {text!r}; it can be google or embedded")
     choice = cast("Choice", text)
     try:
         pubsub_command(choice, LOOPBACK, 0, ROOT)
     except PubsubUnavailableError as error:
-        raise UserError(str(error)) from None
+        raise UsageError(str(error)) from None
     return choice
 
 
@@ -282,7 +283,7 @@ def _archive(text: str) -> Path | None:
         return None
     folder = ROOT / Path(text).expanduser()
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"ARCHIVE is {text!r}, which is no folder")
+        raise UsageError(f"ARCHIVE is {text!r}, which is no folder")
     return folder
 
 
@@ -290,22 +291,22 @@ def _rate(text: str) -> float | None:
     try:
         return positive(text) if text else None
     except argparse.ArgumentTypeError:
-        raise UserError(
+        raise UsageError(
             f"RATE is {text!r}; it can be a number of messages a second"
         ) from None
 
 
 def _mode(text: str) -> Mode:
     if text and text not in get_args(Mode):
-        raise UserError(f"MODE is {text!r}; it can be streaming or drain")
+        raise UsageError(f"MODE is {text!r}; it can be streaming or drain")
     return cast("Mode", text or DEFAULT_MODE)
 
 
 def _drain(options: argparse.Namespace) -> bool:
     if options.until not in ("", DRAINED):
-        raise UserError(f"UNTIL is {options.until!r}; it can be {DRAINED}")
+        raise UsageError(f"UNTIL is {options.until!r}; it can be {DRAINED}")
     if options.until and not options.samples:
-        raise UserError(f"UNTIL={DRAINED} needs SAMPLES: the demo feed never ends")
+        raise UsageError(f"UNTIL={DRAINED} needs SAMPLES: the demo feed never ends")
     return bool(options.until)
 
 
@@ -315,7 +316,7 @@ def _given_port(name: str) -> int | None:
     try:
         return choose_port(port_number(text), 0, name) if text else None
     except argparse.ArgumentTypeError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _addresses(data: DataFolder) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from bridge import settings
-from local.failure import UserError
+from command.usage import UsageError
 from local.pubsub.topics import TOPIC
 
 # Any of these says that the live feed is wanted; all that it needs must then be there.
@@ -39,7 +39,7 @@ def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
         folder: Where `.env` may lie.
 
     Raises:
-        UserError: A setting is half set or not valid.
+        UsageError: A setting is half set or not valid.
     """
     given = {
         name
@@ -56,7 +56,7 @@ def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
     }
     try:
         checked = settings.load({**environment, **known}, folder)
-    except settings.SettingsError as error:
-        raise UserError(str(error)) from None
+    except UsageError as error:
+        raise UsageError(str(error)) from None
     port = checked.health_port if "HEALTH_PORT" in given else 0
     return IrisSource(live, port or None)

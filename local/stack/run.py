@@ -1,7 +1,6 @@
 """One run of the whole system: services, bridge, pipeline, watched until the end."""
 
 import asyncio
-import os
 import signal
 import time
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from urllib.request import urlopen
 
 from google.api_core.exceptions import GoogleAPICallError
 
+from command import signals
 from local.bigquery import emulator
 from local.data_folder import write_json
 from local.failure import PartFailedError
@@ -74,7 +74,7 @@ class Run:
             The summary, as it was written into the DATA folder.
 
         Raises:
-            UserError: Something must be mended first; nothing is left running.
+            UsageError: Something must be mended first; nothing is left running.
         """
         started = datetime.now(UTC)
         stopped = self._stop_on_signals()
@@ -90,16 +90,17 @@ class Run:
         """Returns an event that the first signal sets; a second one ends at once."""
         stopped = asyncio.Event()
 
-        def stop(number: int) -> None:
-            if stopped.is_set():
-                self._progress.close()
-                self.services.kill()
-                os._exit(128 + number)
+        def finish(_number: signal.Signals) -> None:
             stopped.set()
             self._progress.say("finishing what is under way; Ctrl-C again to kill")
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        def kill(number: signal.Signals) -> None:
+            self._progress.close()
+            self.services.kill()
+            signals.end_at_once(number)
+
+        numbers = (*signals.STOP_SIGNALS, signal.SIGHUP)
+        signals.on_stop_in_loop(finish, kill, numbers)
         return stopped
 
     async def _go_on(self, stopped: asyncio.Event) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from command.usage import UsageError
 from local.bigquery import emulator, tables
 from local.data_folder import DataFolder
-from local.failure import UserError
 from local.ports import LOOPBACK, choose_port
 from local.process import Child, together
 from local.pubsub.google_pubsub import (
@@ -93,7 +93,7 @@ class Services:
         """Starts all of them at once; returns when all are ready.
 
         Raises:
-            UserError: A port is taken, or something is not installed.
+            UsageError: A port is taken, or something is not installed.
             PartFailedError: One of them does not come up.
         """
         self.environment = {"PUBSUB_TOPIC": TOPIC, "PUBSUB_SUBSCRIPTION": SUBSCRIPTION}
@@ -176,7 +176,7 @@ class Services:
         try:
             kind, command = pubsub_command(self.plan.pubsub, LOOPBACK, port, folder)
         except PubsubUnavailableError as error:
-            raise UserError(str(error)) from None
+            raise UsageError(str(error)) from None
         self.pubsub_kind = kind
         if kind == "embedded":
             self.backlog = _backlog(folder / "pubsub.sqlite")

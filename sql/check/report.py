@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from command.text import printable
 from sql.check.context import Result, Status
 
 # Where nobody looks, rich takes 80 columns, too few for a name and what is wrong.
@@ -126,12 +127,4 @@ def _summary(check: str, results: Sequence[Result]) -> str:
         f"{counts[status]} {words.get(status, status)}"
         for status in reversed(_BY_WEIGHT)
         if counts[status]
-    )
-
-
-def printable(text: str) -> str:
-    """A text that may come from a message, with what moves a cursor made visible."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
     )

@@ -21,16 +21,6 @@ def billed_bytes(processed_bytes: int) -> int:
     return max(rounded, LEAST_BILLED_BYTES)
 
 
-def size_text(size_bytes: int) -> str:
-    """A size for people: `1.2 GB`; a thousand makes the next unit."""
-    size, units = float(size_bytes), ["TB", "GB", "MB", "kB"]
-    if size < 1000:
-        return f"{size_bytes} bytes"
-    while size >= 1000 and units:
-        size, unit = size / 1000, units.pop()
-    return f"{size:,.1f} {unit}"
-
-
 def estimate(client: bigquery.Client, statements: Sequence[str]) -> list[int]:
     """The bytes that each statement would process, as BigQuery says; runs none."""
     config = bigquery.QueryJobConfig(dry_run=True)

@@ -21,14 +21,16 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from threading import Event
-from types import FrameType
 
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from command.usage import UsageError
+from command import signals
+from command.quantity import positive
+from command.tables_path import DATASET
+from command.text import size_text
+from command.usage import INTERRUPTED, UsageError
 from pipeline.registry import load_registry
-from sql.compact.bounded_queries import size_text
 from sql.compact.compaction import (
     Compaction,
     Done,
@@ -41,9 +43,8 @@ from sql.compact.compaction import (
 from sql.compact.day_progress import DayProgress
 from sql.compact.report import days_with_copies, loss, outcome, summary
 from sql.compact.table_layout import Days, Layout, layout_of
-from sql.place import DATASET, add_place_options, client_of, place_of
+from sql.place import add_place_options, client_of, place_of
 
-INTERRUPTED = 130
 GIGABYTE = 10**9
 MAX_GB = 100.0
 # Rows of the last hours may be in the streaming buffer, which DML cannot reach.
@@ -72,7 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-gb",
-        type=_gigabytes,
+        type=positive,
         default=MAX_GB,
         metavar="GB",
         help="refuse a run that may be billed as more (default: %(default)g)",
@@ -205,17 +206,16 @@ def _interruption() -> Iterator[Event]:
     """An event that the first Ctrl-C sets; a second one ends at once."""
     interrupted = Event()
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
+    def note(_number: signal.Signals) -> None:
         interrupted.set()
-        sys.stderr.write("\nstopping after this day; once more stops at once\n")
+        print("\nstopping after this day; once more stops at once", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
+    with signals.stopping(note, _interrupt, (signal.SIGINT,)):
         yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(_number: signal.Signals) -> None:
+    raise KeyboardInterrupt
 
 
 def _say(lines: Iterable[str]) -> None:
@@ -235,13 +235,3 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD") from None
-
-
-def _gigabytes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 
-from sql.compact.bounded_queries import size_text
+from command.text import size_text
 from sql.compact.compaction import Compaction, Done, RowsLostError
 from sql.compact.table_layout import Days
 from sql.templates import fill

@@ -99,14 +99,16 @@ def test_only_the_datasets_asked_for_and_nothing_at_all_on_a_dry_run(
 ) -> None:
     for dataset in ("FREQ", "MID", "BOALF"):
         archive.put(dataset, f"{dataset}_1.json", b"[1]", UPLOADED)
-    out, _ = backfill.run(*DAY, "--dataset", "FREQ", "--dataset", "MID", "--dry-run")
+    out, _ = backfill.run(
+        *DAY, "--iris-dataset", "FREQ", "--iris-dataset", "MID", "--dry-run"
+    )
     assert [line.split() for line in out.splitlines()[1:]] == [
         ["FREQ", "1"],
         ["MID", "1"],
         ["total", "2"],
     ]
     assert not [path for path in archive.fetches() if "data" in path]
-    backfill.run(*DAY, "--dataset", "FREQ", "--dataset", "MID")
+    backfill.run(*DAY, "--iris-dataset", "FREQ", "--iris-dataset", "MID")
     ids = {x.attributes["message_id"] for x in pubsub.pull(2)}
     assert ids == {"FREQ_1.json", "MID_1.json"}
 
@@ -206,7 +208,7 @@ def test_a_gap_from_the_api_is_one_message_a_slice(
     archive.api["SYSWARN"] = [(x, {"dataset": "SYS_WARN", "at": x}) for x in times]
     archive.api_max_hours = 12
     options = ("--from", "2026-05-05", "--to", "2026-05-07", "--via", "api")
-    backfill.run(*options, "--dataset", "SYS_WARN")
+    backfill.run(*options, "--iris-dataset", "SYS_WARN")
     messages = pubsub.pull(2)
     assert {x.attributes["message_id"] for x in messages} == {
         "API_SYS_WARN_20260506T000000Z_20260506T120000Z",
@@ -217,10 +219,10 @@ def test_a_gap_from_the_api_is_one_message_a_slice(
     assert {x.attributes["source"] for x in messages} == {"INSIGHTS_API"}
     assert {x.attributes["dataset"] for x in messages} == {"SYS_WARN"}
 
-    _, err = backfill.run(*options, "--dataset", "ISPSTACK", code=2)
+    _, err = backfill.run(*options, "--iris-dataset", "ISPSTACK", code=2)
     assert err == (
-        "bridge: --dataset: the API gives no ISPSTACK in IRIS's form; "
-        "take --via archive\n"
+        "python -m bridge backfill: --iris-dataset: the API has no ISPSTACK in IRIS's "
+        "form; take --via archive\n"
     )
 
 

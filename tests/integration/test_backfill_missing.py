@@ -54,7 +54,7 @@ def test_what_the_tables_have_is_not_fetched(
     archive.put(odd, "ODD_1", b"[1]", UPLOADED)
 
     backfill = Backfill(tmp_path, archive, pubsub)
-    options = (*DAY, "--missing", "--project", client.project, "--tables", tables)
+    options = (*DAY, "--missing", "--project", client.project, "--dataset", tables)
     out, _ = backfill.run(*options, "--dry-run")
     assert row(out, "FREQ") == ["5", "3"]
     out, _ = backfill.run(*options)
@@ -75,4 +75,6 @@ def test_what_the_tables_have_is_not_fetched(
     assert row(out, "total")[:2] == ["8", "6"]
     assert "2 were published before and have no row yet" in err
     _, err = backfill.run(*options[:-1], "nowhere", code=2)
-    assert err.splitlines()[-1].startswith(f"bridge: {client.project}.nowhere does not")
+    assert err.splitlines()[-1].startswith(
+        f"python -m bridge backfill: {client.project}.nowhere does not"
+    )

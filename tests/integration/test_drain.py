@@ -10,7 +10,7 @@ from command.usage import UsageError
 from local.ports import private_port
 from pipeline import subscription
 from pipeline.drain import Drain, RoundFailedError
-from pipeline.limits import Limits
+from pipeline.options import Limits
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS
 from pipeline.subscription import Subscription

@@ -228,13 +228,14 @@ def test_a_replay_sends_each_record_once_and_says_what_it_cannot_send(
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
 
     def replay(*options):
-        assert main(["replay", "--tables", name, *options]) == 0
+        assert main(["replay", "--dataset", name, *options]) == 0
         return capsys.readouterr().out, roots(subscriber)
 
-    assert replay("--dataset", "' OR TRUE --") == ("nothing is held that fits\n", [])
+    nothing = ("nothing is held that fits\n", [])
+    assert replay("--iris-dataset", "' OR TRUE --") == nothing
     assert replay("--since", "2026-05-07")[1] == []
     assert replay("--reason", "NOT_FINITE", "--until", "2026-05-07")[1] == []
-    assert replay("--dataset", "it's `odd`; --")[1] == ["two"]
+    assert replay("--iris-dataset", "it's `odd`; --")[1] == ["two"]
     said, sent = replay()
     assert sent == ["new", "one"]
     assert "1 hold a record that another one holds" in said
@@ -263,7 +264,7 @@ def test_a_record_that_is_under_way_is_not_sent_for_another_letter_of_it(
     )
     monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
-    assert main(["replay", "--tables", name, "--reason", "INSERT_REJECTED"]) == 0
+    assert main(["replay", "--dataset", name, "--reason", "INSERT_REJECTED"]) == 0
     assert roots(subscriber) == ["three"]
     assert "1 hold a record that another one holds" in capsys.readouterr().out
 
@@ -274,7 +275,7 @@ def test_what_pubsub_does_not_take_is_not_written_down(
     name = tables(iris_dead_letters=[letter("one", "r1")])
     monkeypatch.setenv("PUBSUB_TOPIC", f"{TOPIC}-nowhere")
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub[0])
-    assert main(["replay", "--tables", name]) == 1
+    assert main(["replay", "--dataset", name]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "gcloud pubsub topics create" in line
     assert states(client, name) == {"one": ("one", "WAITING")}
@@ -283,7 +284,7 @@ def test_what_pubsub_does_not_take_is_not_written_down(
 def test_a_missing_view_is_one_line_and_code_2(client, pubsub, monkeypatch, capsys):
     monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub[0])
-    assert main(["replay", "--tables", "nowhere"]) == 2
+    assert main(["replay", "--dataset", "nowhere"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "python -m sql apply --project gb-iris --dataset nowhere" in line
 
@@ -296,7 +297,7 @@ def test_a_replay_that_is_killed_loses_nothing_and_sends_no_other_message(
     name = tables(iris_dead_letters=[letter(each, f"r-{each}") for each in names])
     monkeypatch.setenv("PUBSUB_TOPIC", TOPIC)
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
-    command = ["replay", "--tables", name]
+    command = ["replay", "--dataset", name]
     process = subprocess.Popen([sys.executable, "-m", "bridge", *command])
     sql = f"SELECT COUNT(*) AS n FROM {name}.iris_replays"
     while not (written := next(iter(client.query(sql).result())).n):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from command.usage import UsageError
 from local.bigquery import emulator, tables
 from local.data_folder import DataFolder
-from local.failure import PartFailedError, UserError
+from local.failure import PartFailedError
 from tests.integration.bigquery_fixture import running_bigquery
 
 pytestmark = pytest.mark.integration
@@ -58,7 +59,7 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
         assert not [text for text in statements if text.startswith("CREATE")]
     two_again = DataFolder(tmp_path / "two again")
     (two_again.path / "bigquery.new").write_text("in the way")
-    with pytest.raises(UserError, match=r"cannot make the tables in .* again"):
+    with pytest.raises(UsageError, match=r"cannot make the tables in .* again"):
         start(two_again)
     assert two.has_tables
     assert not two_again.has_tables

@@ -94,7 +94,7 @@ class Installation:
         return self.run("sql", "apply", "--project", PROJECT, "--dataset", TABLES)
 
     def replay(self, *options):
-        return self.run("bridge", "replay", "--tables", TABLES, *options)
+        return self.run("bridge", "replay", "--dataset", TABLES, *options)
 
     def query(self, sql):
         job = self.client.query(sql.replace("@", f"{PROJECT}.{TABLES}."))
@@ -258,7 +258,7 @@ def told(servers, tmp_path_factory):
     told["states after it"] = installation.states()
     with installation.pipeline():
         told["replay"] = installation.replay("--reason", "wrong_type")
-        told["unmapped replay"] = installation.replay("--dataset", "MID")
+        told["unmapped replay"] = installation.replay("--iris-dataset", "MID")
         told["ledger"] = installation.wait_for(sent + REMITS + UNMAPPED)
         told["states"] = installation.states()
         told["second replay"] = installation.replay("--reason", "WRONG_TYPE")

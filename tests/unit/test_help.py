@@ -7,23 +7,13 @@ import pytest
 
 from bridge.__main__ import COMMANDS as BRIDGE
 from cloud.__main__ import COMMANDS as CLOUD
-from cloud.__main__ import MODULES as CLOUD_FOLDERS
 from local.__main__ import COMMANDS as LOCAL
-from local.__main__ import MODULES as LOCAL_FOLDERS
 from sql.__main__ import COMMANDS as SQL
-from sql.__main__ import MODULES as SQL_FOLDERS
 
-PACKAGES = {"bridge": BRIDGE, "cloud": CLOUD, "local": LOCAL, "sql": SQL}
-FOLDERS = {
-    "bridge": {name: f"{name}.command" for name in BRIDGE},
-    "cloud": CLOUD_FOLDERS,
-    "local": LOCAL_FOLDERS,
-    "sql": SQL_FOLDERS,
-}
 MODULES = [
-    f"{package}.{FOLDERS[package].get(name, name)}"
-    for package in PACKAGES
-    for name in PACKAGES[package]
+    command.module
+    for commands in (BRIDGE, CLOUD, LOCAL, SQL)
+    for command in commands.values()
 ]
 # What an option has that is left out, and that does nothing.
 NOTHING = (None, False, "", [], argparse.SUPPRESS)

@@ -32,7 +32,7 @@ def test_a_scale_is_a_number_above_0(
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, "--scale", scale)
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"--scale: '{scale}' is no number above 0" in line
+    assert f"--scale: '{scale}' is not a number above 0" in line
 
 
 @pytest.mark.parametrize("output", ["missing/x.json", ".", "x.png", "x"])

@@ -5,7 +5,8 @@ import logging
 import sys
 from typing import Any
 
-from bridge.logs import JsonFormatter, Redactor, RepeatFilter, one_line
+from bridge.logs import JsonFormatter, Redactor, RepeatFilter
+from command.text import one_line
 
 SECRET = 'very"secret\\value'
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge import settings
+from command.usage import UsageError
 
 TOPIC = "projects/demo-project/topics/iris-messages"
 SIMULATOR = (
@@ -131,7 +132,7 @@ def test_a_mistake_is_one_line_that_names_the_setting(
     (tmp_path / "broken.json").write_text('{"Secret": "a-real-secret"')
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\xfd")
-    with pytest.raises(settings.SettingsError) as caught:
+    with pytest.raises(UsageError) as caught:
         settings.load(LIVE | change, tmp_path)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -140,14 +141,14 @@ def test_a_mistake_is_one_line_that_names_the_setting(
 
 def test_an_unreadable_dotenv_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"IRIS_CLIENT_ID=\xff\xfe")
-    with pytest.raises(settings.SettingsError, match=r"\.env cannot be read"):
+    with pytest.raises(UsageError, match=r"\.env cannot be read"):
         settings.load(LIVE, tmp_path)
 
 
 def test_without_any_credentials_the_line_says_where_to_get_them(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(settings.SettingsError, match=r"bmrs\.elexon\.co\.uk/iris"):
+    with pytest.raises(UsageError, match=r"bmrs\.elexon\.co\.uk/iris"):
         settings.load({"PUBSUB_TOPIC": TOPIC}, tmp_path)
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from command.usage import UsageError
 from local import data_folder
 from local.data_folder import DataFolder, write_json
-from local.failure import UserError
 
 
 def test_the_state_is_there_while_the_owner_is(tmp_path):
@@ -23,7 +23,7 @@ def test_a_second_owner_is_told_of_the_first(tmp_path, monkeypatch):
     with data.owned():
         data.write_state("make up", {})
         with (
-            pytest.raises(UserError, match=r"`make up`.*make down"),
+            pytest.raises(UsageError, match=r"`make up`.*make down"),
             DataFolder(tmp_path).owned(),
         ):
             pass
@@ -39,7 +39,7 @@ def test_the_state_of_an_owner_that_was_killed_does_not_count(tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_a_users_mistake(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot use DATA"):
+    with pytest.raises(UsageError, match="cannot use DATA"):
         DataFolder(tmp_path / "file")
 
 
@@ -54,7 +54,7 @@ def test_a_json_file_is_replaced_whole(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_a_users_mistake(tmp_path):
     (tmp_path / "stack.lock").mkdir()  # as good as read-only, for root too
     data = DataFolder(tmp_path)
-    with pytest.raises(UserError, match="cannot use DATA"):
+    with pytest.raises(UsageError, match="cannot use DATA"):
         data.state()
-    with pytest.raises(UserError, match="cannot use DATA"), data.owned():
+    with pytest.raises(UsageError, match="cannot use DATA"), data.owned():
         pass

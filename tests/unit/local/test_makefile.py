@@ -27,12 +27,16 @@ def make(target: str, variables: dict[str, str]) -> subprocess.CompletedProcess[
     ("variables", "options"),
     [
         ({}, []),
-        ({"IRIS": "FREQ", "VIA": "api"}, ["--dataset", "FREQ", "--via", "api"]),
+        (
+            {"IRIS_DATASET": "FREQ", "VIA": "api"},
+            ["--iris-dataset", "FREQ", "--via", "api"],
+        ),
+        ({"IRIS": "FREQ"}, ["--iris-dataset", "FREQ"]),  # the name until release 0.1
         (
             {"MISSING": "1", "AGAIN": "1", "DRY": "1"},
             ["--missing", "--again", "--dry-run"],
         ),
-        ({"IRIS": "it's $HOME;x"}, ["--dataset", "it's $HOME;x"]),
+        ({"IRIS_DATASET": "it's $HOME;x"}, ["--iris-dataset", "it's $HOME;x"]),
     ],
 )
 def test_variables_of_a_backfill_are_its_options(variables, options):
@@ -53,7 +57,7 @@ def test_variables_of_a_backfill_are_its_options(variables, options):
 def test_with_a_project_it_is_the_cloud(target, needed, options, variables, tables):
     done = make(target, needed | {"PROJECT": "p"} | variables)
     assert done.stdout.splitlines() == [
-        *("-m", "bridge", target, "--project", "p", "--tables", tables, *options)
+        *("-m", "bridge", target, "--project", "p", "--dataset", tables, *options)
     ]
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from local.failure import UserError
+from command.usage import UsageError
 from local.ports import choose_port, port_number, private_port
 
 
@@ -34,7 +34,7 @@ def test_a_free_port_is_none_that_an_outgoing_connection_gets(taken_port):
 
 
 def test_a_port_that_the_user_gave_is_not_exchanged(taken_port):
-    with pytest.raises(UserError, match=f"port {taken_port} .BigQuery.*in use"):
+    with pytest.raises(UsageError, match=f"port {taken_port} .BigQuery.*in use"):
         choose_port(taken_port, 9050, "BigQuery")
 
 

@@ -8,8 +8,7 @@ import pytest
 from command.usage import UsageError
 from pipeline import registry
 from pipeline.__main__ import main, parse
-from pipeline.limits import Limits
-from pipeline.options import IrisOptions, drain_limits
+from pipeline.options import IrisOptions, Limits, drain_limits
 from pipeline.plans import plan_of
 
 SUBSCRIPTION = "--subscription=projects/some-project/subscriptions/some"

@@ -50,7 +50,7 @@ def test_no_shell_stands_between_a_signal_and_the_bridge() -> None:
 
 def test_only_the_bridge_and_its_packages_are_copied_and_all_exist() -> None:
     sources = {copy.source for copy in copies()}
-    assert sources == {"bridge", "templates/bridge/requirements.txt"}
+    assert sources == {"bridge", "command", "templates/bridge/requirements.txt"}
     assert all((ROOT / source).exists() for source in sources)
 
 

@@ -28,9 +28,12 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ((*TIMES, "--concurrency", "many"), "'many' is not between 1 and 64"),
         ((*TIMES, "--archive", "elexon"), "'elexon' is not an address"),
         ((*TIMES, "--via", "api", "--missing"), "--missing compares with the archive"),
-        ((*TIMES, "--via", "api", "--dataset", "X"), "gives no X in IRIS's form"),
-        ((*TIMES, "--missing", "--tables", "a.b`"), "'a.b`' is no BigQuery dataset"),
-        ((*TIMES, "--missing", "--project", "P`"), "'P`' is no project"),
+        ((*TIMES, "--via", "api", "--iris-dataset", "X"), "has no X in IRIS's form"),
+        (
+            (*TIMES, "--missing", "--dataset", "a.b`"),
+            "'a.b`' is not a BigQuery dataset",
+        ),
+        ((*TIMES, "--missing", "--project", "P`"), "'P`' is not a project"),
     ],
 )
 def test_each_mistake_is_named_in_one_line(
@@ -43,7 +46,7 @@ def test_each_mistake_is_named_in_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert code == 2
     assert len(lines) == 1
-    assert lines[0].startswith("bridge: ")
+    assert lines[0].startswith("python -m bridge backfill: ")
     assert complaint in lines[0]
 
 

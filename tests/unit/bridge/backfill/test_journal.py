@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.backfill.journal import Journal, journal_name, key
-from bridge.settings import SettingsError
+from command.usage import UsageError
 
 COMMAND = {"via": "archive", "from": "2026-05-06T00:00:00Z"}
 ENTRIES = st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1, max_size=20)
@@ -64,7 +64,7 @@ def test_another_command_has_another_journal() -> None:
 
 def test_a_second_run_of_the_same_command_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path, COMMAND)
-    with pytest.raises(SettingsError, match="already running"):
+    with pytest.raises(UsageError, match="already running"):
         Journal(tmp_path, COMMAND)
     journal.close()
     Journal(tmp_path, COMMAND).close()
@@ -76,7 +76,7 @@ def test_a_file_of_something_else_is_never_written(
 ) -> None:
     path = tmp_path / journal_name(COMMAND)
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=path.name):
+    with pytest.raises(UsageError, match=path.name):
         Journal(tmp_path, COMMAND)
     assert path.read_bytes() == content
 
@@ -85,7 +85,7 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_user(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="--journal: cannot write"):
+    with pytest.raises(UsageError, match="--journal: cannot write"):
         Journal(tmp_path / "file" / "folder", COMMAND)
 
 
@@ -103,7 +103,7 @@ def full_disk(free_bytes: int) -> Iterator[None]:
 def test_a_disk_that_is_full_at_the_beginning_is_a_mistake_of_the_user(
     tmp_path: Path,
 ) -> None:
-    with full_disk(20), pytest.raises(SettingsError, match="--journal: cannot write"):
+    with full_disk(20), pytest.raises(UsageError, match="--journal: cannot write"):
         Journal(tmp_path, COMMAND)
     Journal(tmp_path, COMMAND).close()
 

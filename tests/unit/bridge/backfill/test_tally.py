@@ -1,8 +1,6 @@
 """The report of a backfill."""
 
-import pytest
-
-from bridge.backfill.tally import Tally, size_text
+from bridge.backfill.tally import Tally
 
 
 def test_the_table_shows_what_was_counted_with_totals() -> None:
@@ -38,17 +36,3 @@ def test_complaints_are_kept_to_a_number_and_all_counted() -> None:
         tally.complain("failed", "FREQ", str(number))
     assert tally.complaints == [str(number) for number in range(20)]
     assert (tally.unsaid, tally.total("failed")) == (30, 50)
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1200, "1.2 kB"),
-        (3e6, "3.0 MB"),
-        (5e12, "5000.0 GB"),
-    ],
-)
-def test_sizes_read_well(size_bytes: float, text: str) -> None:
-    assert size_text(size_bytes) == text

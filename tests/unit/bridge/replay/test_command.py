@@ -34,8 +34,8 @@ def complaint(capsys):
         ("--since", "yesterday"),
         ("--until", "2026-05-06T25:00:00"),
         ("--project", "p; DROP"),
-        ("--tables", "a.b"),
-        ("--tables", "`"),
+        ("--dataset", "a.b"),
+        ("--dataset", "`"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_code_2(options, capsys):

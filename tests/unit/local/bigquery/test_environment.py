@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from command.usage import UsageError
 from local.bigquery import environment
-from local.failure import UserError
 
 
 def script(path: Path, text: str) -> None:
@@ -35,7 +35,7 @@ def test_a_shim_that_fails_is_passed_over(bare_machine):
 
 def test_one_line_says_how_to_get_a_python(bare_machine):
     assert environment._find_python() is None
-    with pytest.raises(UserError, match=r"needs Python 3\.13.*install it") as caught:
+    with pytest.raises(UsageError, match=r"needs Python 3\.13.*install it") as caught:
         environment._fetch_python()
     assert "\n" not in str(caught.value)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from local.failure import UserError
+from command.usage import UsageError
 from local.stack.iris_source import IrisSource, read_source
 
 CREDENTIALS = {
@@ -43,11 +43,11 @@ def test_addresses_of_a_simulator_are_no_credentials(tmp_path):
 @pytest.mark.parametrize("missing", CREDENTIALS)
 def test_half_set_credentials_are_refused_by_name(tmp_path, missing):
     half = {name: text for name, text in CREDENTIALS.items() if name != missing}
-    with pytest.raises(UserError, match=missing) as caught:
+    with pytest.raises(UsageError, match=missing) as caught:
         read_source(half, tmp_path)
     assert "hush" not in str(caught.value)
 
 
 def test_a_bad_health_port_is_refused(tmp_path):
-    with pytest.raises(UserError, match="HEALTH_PORT"):
+    with pytest.raises(UsageError, match="HEALTH_PORT"):
         read_source({"HEALTH_PORT": "http"}, tmp_path)

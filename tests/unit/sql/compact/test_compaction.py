@@ -8,12 +8,7 @@ from google.cloud import bigquery
 
 from command.usage import UsageError
 from pipeline.registry import load_registry
-from sql.compact.bounded_queries import (
-    LEAST_BILLED_BYTES,
-    MEBIBYTE,
-    billed_bytes,
-    size_text,
-)
+from sql.compact.bounded_queries import LEAST_BILLED_BYTES, MEBIBYTE, billed_bytes
 from sql.compact.compaction import (
     Compaction,
     Day,
@@ -62,15 +57,6 @@ def layout(name, *columns, day_column=None, ignored=(), **more):
 )
 def test_a_query_is_billed_by_the_mebibyte_and_at_least_ten(processed, billed):
     assert billed_bytes(processed) == billed
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"),
-     (3.21e12, "3.2 TB"), (4e15, "4,000.0 TB")],
-)  # fmt: skip
-def test_a_size_is_told_in_its_unit(size, text):
-    assert size_text(int(size)) == text
 
 
 def test_a_run_may_be_billed_as_the_sum_of_the_limits_of_its_queries():

@@ -1,0 +1,77 @@
+"""Dispatch: a command line of several commands, each loaded when it is asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from command.usage import INTERRUPTED, USER_ERROR, OneLineParser, UsageError
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+        module: The module that has `configure(parser)`, which adds its options, and
+            `run(options)`, which returns its exit code.
+        purpose: What it does, for `--help`.
+    """
+
+    module: str
+    purpose: str
+
+
+def run(
+    prog: str,
+    description: str | None,
+    commands: Mapping[str, Command],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Runs the command that the first argument names; returns its exit code.
+
+    A user's mistake is one line on standard error and exit code 2, Ctrl-C is 130; other
+    errors pass. A command that passes options on to another program has `rest=[]` among
+    its defaults, and finds in it what its own parser does not know.
+
+    Args:
+        prog: How the user starts the program: `python -m sql`.
+        description: What `--help` says before the list of commands.
+        commands: By the name that the user types.
+        arguments: By default those of the process.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parse(prog, description, commands, arguments)
+        return int(options.run(options))
+    except UsageError as error:
+        print(f"{prog} {arguments[0]}: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:  # the libraries of a command take seconds to load
+        return INTERRUPTED
+
+
+def _parse(
+    prog: str,
+    description: str | None,
+    commands: Mapping[str, Command],
+    arguments: list[str],
+) -> argparse.Namespace:
+    """Parses the command line; only the named command's options are known."""
+    parser = OneLineParser(prog=prog, description=description)
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen: argparse.ArgumentParser = parser
+    for name, command in commands.items():
+        one = parsers.add_parser(
+            name, help=command.purpose, description=command.purpose
+        )
+        if arguments[:1] == [name]:
+            module = importlib.import_module(command.module)
+            module.configure(one)
+            one.set_defaults(run=module.run)
+            chosen = one
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not hasattr(options, "rest"):
+        chosen.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return options

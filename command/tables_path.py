@@ -1,0 +1,82 @@
+"""Tables path: the project and the BigQuery dataset that hold the tables."""
+
+import argparse
+import re
+import socket
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from command.usage import UsageError
+
+DATASET = "uk_energy_prod"
+# https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
+# domain that old ones have; https://cloud.google.com/bigquery/docs/datasets#dataset-naming
+_PROJECT = re.compile(r"[a-z][a-z0-9.:-]{0,98}[a-z0-9]", re.ASCII)
+_DATASET = re.compile(r"\w{1,1024}", re.ASCII)
+ANSWER_SECONDS = 5.0
+
+
+class TablesPath(NamedTuple):
+    """Where the tables are; as a text `project.dataset`, both plain names."""
+
+    project: str
+    dataset: str = DATASET
+
+    def __str__(self) -> str:
+        return f"{self.project}.{self.dataset}"
+
+
+# Those of the local BigQuery.
+LOCAL_TABLES = TablesPath("gb-iris")
+
+
+def project_id(text: str) -> str:
+    """A project id; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is not a project id.
+    """
+    if not _PROJECT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a project id")
+    return text
+
+
+def dataset_name(text: str) -> str:
+    """The name of a BigQuery dataset; for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is not such a name.
+    """
+    if not _DATASET.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a BigQuery dataset name")
+    return text
+
+
+def add_dataset_option(parser: argparse._ActionsContainer) -> None:
+    """Adds `--dataset`."""
+    parser.add_argument(
+        "--dataset",
+        type=dataset_name,
+        default=DATASET,
+        help="the BigQuery dataset (default: %(default)s)",
+    )
+
+
+def require_answer(host: str) -> None:
+    """Makes sure that a local BigQuery answers; Google's client tries for ten minutes.
+
+    Args:
+        host: What `BIGQUERY_EMULATOR_HOST` says, with or without `http://`.
+
+    Raises:
+        UsageError: Nothing answers there.
+    """
+    try:
+        address = urlsplit(host if "//" in host else f"//{host}")
+        server = (address.hostname or "", address.port or 80)
+        socket.create_connection(server, ANSWER_SECONDS).close()
+    except (OSError, ValueError):
+        raise UsageError(
+            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST): start it with "
+            "`make up`, or unset the variable"
+        ) from None

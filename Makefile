@@ -32,12 +32,32 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if \
 MISTYPED := $(strip $(filter-out $(SETTINGS) $(VARIABLES),$(GIVEN)))
 $(if $(MISTYPED),$(error no variable $(MISTYPED): `make help` lists them))
 
-SAY_WHERE = { echo "$@: say where: PROJECT=id REGION=europe-west2" >&2; exit 2; }
-# The options that images, template and launch share, as a shell's arguments.
-IN_CLOUD = [ -n "$$PROJECT" ] && [ -n "$$REGION" ] || $(SAY_WHERE); \
-	set -- --project "$$PROJECT" --region "$$REGION"; \
-	[ -z "$$TAG" ] || set -- "$$@" --tag "$$TAG"; \
-	[ -z "$$DRY" ] || set -- "$$@" --dry-run
+# A variable as an option of the program, left out where it is not set. OPTIONS has what
+# no variable is for.
+option = $${$(1):+--$(2) "$$$(1)"}
+flag = $${$(1):+--$(2)}
+need = [ -n "$$$(1)" ] || { echo "$@: $(2)" >&2; exit 2; }
+
+TABLES = $(call option,PROJECT,project) $(call option,DATASET,dataset)
+SAY_WHEN = name an interval: FROM=2026-05-06 TO=2026-05-07
+SAY_WHERE = say where: PROJECT=id REGION=europe-west2
+IN_CLOUD = $(call need,PROJECT,$(SAY_WHERE)); $(call need,REGION,$(SAY_WHERE))
+DEPLOYMENT = $(call option,PROJECT,project) $(call option,REGION,region) \
+	$(call option,TAG,tag) $(call flag,DRY,dry-run)
+
+# With a PROJECT it is Google Cloud, else what runs on this machine.
+ifeq ($(value PROJECT),)
+CHECK = local check
+DRAIN_NOW = local drain
+REPLAY = local replay
+BACKFILL = local backfill
+else
+CHECK = sql check $(TABLES)
+DRAIN_NOW = pipeline --drain $(TABLES) \
+	--subscription "projects/$$PROJECT/subscriptions/$$SUBSCRIPTION"
+REPLAY = bridge replay $(TABLES)
+BACKFILL = bridge backfill $(TABLES)
+endif
 
 COMPILE = .venv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes \
 	--python-version 3.11
@@ -64,64 +84,43 @@ query: #: DATA=dir         whose tables (default .local)
 check: .venv/complete ## quality checks of the tables: fails when one does
 check: #: DATA=dir         the local tables of that folder (default .local)
 check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
-	@if [ -n "$$PROJECT" ]; then \
-	    $(PYTHON) -m sql check --project "$$PROJECT" --dataset "$${DATASET:-uk_energy_prod}"; \
-	else $(PYTHON) -m local check; fi
+check: #: OPTIONS="…"      others of `python -m sql check --help`
+	@$(PYTHON) -m $(CHECK) $$OPTIONS
 
-drain: .venv/complete ## take what waits in Pub/Sub to the tables, until it is empty
+drain: .venv/complete ## take the messages of Pub/Sub to the tables, until it is empty
 drain: #: EVERY=60s        again and again
 drain: #: DATA=dir         of what `make up` started there (default .local)
 drain: #: PROJECT=id SUBSCRIPTION=name DATASET=name   in the cloud (DATASET: uk_energy_prod)
-	@if [ -n "$$PROJECT" ] && [ -z "$$SUBSCRIPTION" ]; then \
-	    echo "drain: name what to read: SUBSCRIPTION=iris-messages-pipeline" >&2; \
-	    exit 2; fi; \
-	if [ -z "$$PROJECT" ] && [ -n "$$SUBSCRIPTION" ]; then \
-	    echo "drain: SUBSCRIPTION is for the cloud: name its PROJECT=id" >&2; \
-	    exit 2; fi; \
-	set --; \
-	[ -z "$$EVERY" ] || set -- "$$@" --every "$$EVERY"; \
-	if [ -n "$$PROJECT" ]; then \
-	    $(PYTHON) -m pipeline --drain --project "$$PROJECT" \
-	        --subscription "projects/$$PROJECT/subscriptions/$$SUBSCRIPTION" \
-	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
-	else $(PYTHON) -m local drain "$$@"; fi
+drain: #: OPTIONS="…"      others of `python -m pipeline --help`
+	@[ -z "$$PROJECT" ] || \
+	    $(call need,SUBSCRIPTION,name what to read: SUBSCRIPTION=iris-messages-pipeline); \
+	[ -z "$$SUBSCRIPTION" ] || \
+	    $(call need,PROJECT,SUBSCRIPTION is for the cloud: name its PROJECT=id); \
+	$(PYTHON) -m $(DRAIN_NOW) $(call option,EVERY,every) $$OPTIONS
 
 replay: .venv/complete ## publish dead letters and unmapped messages again
 replay: #: REASON=WRONG_TYPE IRIS_DATASET=REMIT SINCE=2026-05-06   only those (default: all)
 replay: #: DRY=1            show what it would do; AGAIN=1: also what is under way
 replay: #: DATA=dir         of what runs there (default .local)
 replay: #: PROJECT=id DATASET=name   in the cloud, to PUBSUB_TOPIC (DATASET: uk_energy_prod)
-	@set --; \
-	[ -z "$$REASON" ] || set -- "$$@" --reason "$$REASON"; \
-	[ -z "$$IRIS_DATASET" ] || set -- "$$@" --iris-dataset "$$IRIS_DATASET"; \
-	[ -z "$$SINCE" ] || set -- "$$@" --since "$$SINCE"; \
-	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
-	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
-	if [ -n "$$PROJECT" ]; then \
-	    $(PYTHON) -m bridge replay --project "$$PROJECT" \
-	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
-	else $(PYTHON) -m local replay "$$@"; fi
+replay: #: OPTIONS="…"      others of `python -m bridge replay --help`
+	@$(PYTHON) -m $(REPLAY) $(call option,REASON,reason) \
+	    $(call option,IRIS_DATASET,iris-dataset) $(call option,SINCE,since) \
+	    $(call flag,AGAIN,again) $(call flag,DRY,dry-run) $$OPTIONS
 
-backfill: .venv/complete ## publish messages of a span of time from Elexon's archive
+backfill: .venv/complete ## publish messages of an interval from Elexon's archive
 backfill: #: FROM=2026-05-06 TO=2026-05-07T12:00   of the upload to IRIS, in UTC
 backfill: #: IRIS_DATASET=FREQ   that dataset only (default: all)
 backfill: #: MISSING=1        only what the tables do not know
 backfill: #: VIA=api          from the Insights API, which lacks a few datasets
-backfill: #: DRY=1           list and report; AGAIN=1: a finished span once more
+backfill: #: DRY=1           list and report; AGAIN=1: a finished interval once more
 backfill: #: DATA=dir         to what runs there (default .local)
 backfill: #: PROJECT=id DATASET=name   to PUBSUB_TOPIC (DATASET: uk_energy_prod)
-	@if [ -z "$$FROM" ] || [ -z "$$TO" ]; then \
-	    echo "backfill: name a span: FROM=2026-05-06 TO=2026-05-07" >&2; exit 2; fi; \
-	set -- --from "$$FROM" --to "$$TO"; \
-	[ -z "$$IRIS_DATASET" ] || set -- "$$@" --iris-dataset "$$IRIS_DATASET"; \
-	[ -z "$$MISSING" ] || set -- "$$@" --missing; \
-	[ -z "$$VIA" ] || set -- "$$@" --via "$$VIA"; \
-	[ -z "$$AGAIN" ] || set -- "$$@" --again; \
-	[ -z "$$DRY" ] || set -- "$$@" --dry-run; \
-	if [ -n "$$PROJECT" ]; then \
-	    $(PYTHON) -m bridge backfill --project "$$PROJECT" \
-	        --dataset "$${DATASET:-uk_energy_prod}" "$$@"; \
-	else $(PYTHON) -m local backfill "$$@"; fi
+backfill: #: OPTIONS="…"      others of `python -m bridge backfill --help`
+	@$(call need,FROM,$(SAY_WHEN)); $(call need,TO,$(SAY_WHEN)); \
+	$(PYTHON) -m $(BACKFILL) $(call option,FROM,from) $(call option,TO,to) \
+	    $(call option,IRIS_DATASET,iris-dataset) $(call flag,MISSING,missing) \
+	    $(call option,VIA,via) $(call flag,AGAIN,again) $(call flag,DRY,dry-run) $$OPTIONS
 
 up: .venv/complete ## Pub/Sub, BigQuery and an IRIS simulator in the background
 up: #: SAMPLES=dir DATA=dir PUBSUB=google|embedded   as for run-local
@@ -138,38 +137,34 @@ down: #: DATA=dir         the one given to `make up`
 images: .venv/complete ## the images of pipeline and bridge, by Cloud Build
 images: #: PROJECT=id REGION=europe-west2 [TAG=name]
 images: #: DRY=1           print what it would do
-	@$(IN_CLOUD); $(PYTHON) -m cloud images "$$@"
+images: #: OPTIONS="…"     others of `python -m cloud images --help`
+	@$(IN_CLOUD); $(PYTHON) -m cloud images $(DEPLOYMENT) $$OPTIONS
 
 template: .venv/complete ## the images, and the Dataflow flex template
 template: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [TAG=name]
 template: #: DRY=1           print what it would do
-	@$(IN_CLOUD); [ -z "$$BUCKET" ] || set -- "$$@" --bucket "$$BUCKET"; \
-	$(PYTHON) -m cloud template "$$@"
+template: #: OPTIONS="…"     others of `python -m cloud template --help`
+	@$(IN_CLOUD); $(PYTHON) -m cloud template $(DEPLOYMENT) \
+	    $(call option,BUCKET,bucket) $$OPTIONS
 
 launch: .venv/complete ## start the streaming job on Dataflow, from the template
 launch: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [DATASET=name]
 launch: #: UPDATE=1        replace the running job; DRAIN=1: end it
-launch: #: OPTIONS="…"     others of `python -m cloud launch --help`
 launch: #: DRY=1           print the request
-	@$(IN_CLOUD); [ -z "$$BUCKET" ] || set -- "$$@" --bucket "$$BUCKET"; \
-	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
-	[ -z "$$UPDATE" ] || set -- "$$@" --update; \
-	[ -z "$$DRAIN" ] || set -- "$$@" --drain; \
-	$(PYTHON) -m cloud launch "$$@" $$OPTIONS
+launch: #: OPTIONS="…"     others of `python -m cloud launch --help`
+	@$(IN_CLOUD); $(PYTHON) -m cloud launch $(DEPLOYMENT) \
+	    $(call option,BUCKET,bucket) $(call option,DATASET,dataset) \
+	    $(call flag,UPDATE,update) $(call flag,DRAIN,drain) $$OPTIONS
 
 smoke: .venv/complete ## try a deployment with a few marked messages
 smoke: #: PROJECT=id REGION=europe-west2 DATASET=name   (DATASET: uk_energy_prod)
-smoke: #: TIMEOUT=15m      how long rows are waited for
+smoke: #: TIMEOUT=15m      how long to wait for rows
 smoke: #: RUN_DRAIN=1      read the subscription from here
-smoke: #: CLEAN=1          only remove what earlier runs left
-	@[ -n "$$PROJECT" ] || $(SAY_WHERE); \
-	set -- --project "$$PROJECT"; \
-	[ -z "$$REGION" ] || set -- "$$@" --region "$$REGION"; \
-	[ -z "$$DATASET" ] || set -- "$$@" --dataset "$$DATASET"; \
-	[ -z "$$TIMEOUT" ] || set -- "$$@" --timeout "$$TIMEOUT"; \
-	[ -z "$$RUN_DRAIN" ] || set -- "$$@" --run-drain; \
-	[ -z "$$CLEAN" ] || set -- "$$@" --clean; \
-	$(PYTHON) -m cloud smoke "$$@"
+smoke: #: CLEAN=1          only remove the messages of earlier runs
+smoke: #: OPTIONS="…"      others of `python -m cloud smoke --help`
+	@$(call need,PROJECT,$(SAY_WHERE)); $(PYTHON) -m cloud smoke $(TABLES) \
+	    $(call option,REGION,region) $(call option,TIMEOUT,timeout) \
+	    $(call flag,RUN_DRAIN,run-drain) $(call flag,CLEAN,clean) $$OPTIONS
 
 cost: .venv/complete ## what a month in the cloud costs
 cost: #: OPTIONS="…"     of `python -m cloud cost --help`

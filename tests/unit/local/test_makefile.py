@@ -48,7 +48,8 @@ def test_variables_of_a_backfill_are_its_options(variables, options):
 
 
 @pytest.mark.parametrize(
-    ("variables", "tables"), [({}, "uk_energy_prod"), ({"DATASET": "mine"}, "mine")]
+    ("variables", "tables"),
+    [({}, []), ({"DATASET": "mine"}, ["--dataset", "mine"])],  # left out: the default
 )
 @pytest.mark.parametrize(
     ("target", "needed", "options"),
@@ -57,7 +58,7 @@ def test_variables_of_a_backfill_are_its_options(variables, options):
 def test_with_a_project_it_is_the_cloud(target, needed, options, variables, tables):
     done = make(target, needed | {"PROJECT": "p"} | variables)
     assert done.stdout.splitlines() == [
-        *("-m", "bridge", target, "--project", "p", "--dataset", tables, *options)
+        *("-m", "bridge", target, "--project", "p", *tables, *options)
     ]
 
 
@@ -66,7 +67,7 @@ def test_a_backfill_without_a_span_is_refused_in_a_line(variables):
     done = make("backfill", variables)
     assert done.returncode == 2
     told = done.stderr.splitlines()[0]
-    assert told == "backfill: name a span: FROM=2026-05-06 TO=2026-05-07"
+    assert told == "backfill: name an interval: FROM=2026-05-06 TO=2026-05-07"
     assert done.stdout == ""
 
 
@@ -90,7 +91,6 @@ def test_a_drain_is_here_or_in_the_cloud():
     assert done.stdout.splitlines() == [
         *("-m", "pipeline", "--drain", "--project", "p"),
         *("--subscription", "projects/p/subscriptions/iris"),
-        *("--dataset", "uk_energy_prod"),
     ]
 
 
@@ -124,3 +124,20 @@ def test_a_project_that_came_to_nothing_is_not_this_machine(target):
     done = make(target, {"PROJECT": ""})
     assert (done.returncode, done.stdout) == (2, "")
     assert "PROJECT is empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "variables"),
+    [
+        ("check", {}),
+        ("check", {"PROJECT": "p"}),
+        ("drain", {}),
+        ("replay", {}),
+        ("backfill", SPAN),
+        ("launch", {"PROJECT": "p", "REGION": "r"}),
+        ("smoke", {"PROJECT": "p"}),
+    ],
+)
+def test_what_no_variable_is_for_goes_into_options(target, variables):
+    done = make(target, variables | {"OPTIONS": "--one --two=3"})
+    assert done.stdout.splitlines()[-2:] == ["--one", "--two=3"]

@@ -1,4 +1,4 @@
-"""The queries of the guide and of the operations page run as they stand."""
+"""The queries in the documents run as they are."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,8 @@ pytestmark = pytest.mark.integration
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "guide.md").read_text()
 OPERATIONS = (DOCS / "operations.md").read_text()
+DEAD_LETTERS = (DOCS / "dead-letters.md").read_text()
+ROWS = (DOCS / "rows.md").read_text()
 
 
 def queries(text):
@@ -37,7 +39,9 @@ def client(client, bigquery_host):
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [(GUIDE, 10), (OPERATIONS, 5)], ids=["guide", "operations"]
+    ("page", "least"),
+    [(GUIDE, 10), (OPERATIONS, 5), (DEAD_LETTERS, 2), (ROWS, 1)],
+    ids=["guide", "operations", "dead letters", "rows"],
 )
 def test_every_query_runs(client, page, least):
     assert len(queries(page)) >= least

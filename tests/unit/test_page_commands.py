@@ -1,4 +1,4 @@
-"""What README and docs tell a reader to type exists, and so does what they link to."""
+"""The documents: commands, options and links in them exist, and the words are plain."""
 
 import functools
 import re
@@ -12,9 +12,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # docs/data.md has no commands and thousands of lines.
 PAGES = [
-    ROOT / "README.md",
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted({*ROOT.glob("docs/*.md")} - {ROOT / "docs/data.md"}),
+    *(ROOT / folder / "README.md" for folder in ("findings", "templates/terraform")),
+    *(ROOT / folder / "README.md" for folder in ("local/samples", "tests/fixtures")),
 ]
+GENERATED = [ROOT / "docs" / name for name in ("cost.md", "data.md")]
+# Readers whose first language is not English stop at these.
+HARD_WORDS = re.compile(
+    r"\b(for ever|anew|be had|mend\w*|whoever|so (many|long) as|in hand|told|tells|"
+    r"of its own accord|without a word|at hand|thereof|lest|be it|of which none|"
+    r"is no (?!longer|hurry)\w+|are no (?!longer)\w+)\b",
+    re.IGNORECASE,
+)
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # Packages whose first argument is a command with options of its own.
@@ -38,10 +48,10 @@ def words(text):
 
 
 def told(prefix):
-    """Commands of all pages that begin so, each once, with the page's name."""
+    """Commands of all pages that begin so, each once, with the page's path."""
     return sorted(
         {
-            (page.name, command)
+            (str(page.relative_to(ROOT)), command)
             for page in PAGES
             for command in commands(page)
             if (command.startswith("make")) == (prefix == "make")
@@ -98,7 +108,7 @@ def test_a_module_its_command_and_its_options_exist(page, command):
         assert re.search(rf"{name}(?![\w-])", shown), name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_within_the_repository_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -109,6 +119,28 @@ def test_links_within_the_repository_lead_somewhere(page):
         assert linked.exists(), target
         if anchor:
             assert anchor in headings(linked.read_text(encoding="utf-8")), target
+
+
+def test_the_readme_is_a_front_door():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_page_of_docs_is_in_their_index():
+    index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\((\S+)\)", index)}
+    names = {page.name for page in ROOT.glob("docs/*.md")} - {"README.md"}
+    assert names <= linked
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page not in GENERATED],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_words_are_plain(page):
+    text = page.read_text(encoding="utf-8")
+    outside = re.sub(r"^```.*?^```|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert [found[0] for found in HARD_WORDS.finditer(outside)] == []
 
 
 def test_every_symptom_is_in_the_table_on_top():

@@ -1,6 +1,4 @@
-"""Queries: statements for BigQuery, and what it means when it does not answer."""
-
-from __future__ import annotations
+"""Queries: statements for BigQuery, and the errors of one that does not answer."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ Parameter = str | dt.date | dt.datetime | Sequence[str]
 
 
 def rows(client: bigquery.Client, sql: str, **parameters: Parameter) -> list[Any]:
-    """The rows of a query as things are now, whatever was asked before.
+    """The rows of a query, computed now and not taken from BigQuery's cache.
 
     Raises:
         google.api_core.exceptions.GoogleAPIError, requests.RequestException: BigQuery

@@ -237,8 +237,8 @@ def test_the_jobs_are_given_options_that_their_commands_have(
         ({"iris_client_id": ""}, "needs iris_client_id and iris_queue_name"),
         ({"bridge_runs_on": "laptop"}, "worker_pool, vm or none"),
         ({"image_tag": "latest"}, 'not "latest"'),
-        ({"iris_secret_expires": "May 2027"}, "A day, as"),
-        ({"drain_every_minutes": "7"}, "divides an hour"),
+        ({"iris_secret_expires": "May 2027"}, "must be a day, for example"),
+        ({"drain_every_minutes": "7"}, "must divide an hour"),
         ({"raw_nearline_days": "100"}, "raw_nearline_days < raw_coldline_days"),
     ],
 )

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.cloud import bigquery
 
@@ -107,7 +106,7 @@ def _rows_of(table: str) -> str:
     )
 
 
-def arrived(rows: Iterable[Mapping[str, Any]]) -> Arrived:
+def arrived(rows: Iterable[bigquery.Row]) -> Arrived:
     """What the rows of the statement say."""
     found = Arrived()
     for row in rows:

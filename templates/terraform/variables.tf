@@ -34,7 +34,7 @@ variable "image_tag" {
 
   validation {
     condition     = var.image_tag != "latest" && can(regex("^[\\w][\\w.-]{0,127}$", var.image_tag))
-    error_message = "image_tag must be a tag of its own for each build, for example v2, and not \"latest\"."
+    error_message = "image_tag must be a new tag for each build, for example v2, and not \"latest\"."
   }
 }
 

@@ -1,7 +1,5 @@
 """Images: those of pipeline and bridge, built with Cloud Build from this checkout."""
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import shlex
@@ -12,8 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cloud import place
-from cloud.place import Place
+from cloud.deployment import (
+    Deployment,
+    add_deployment_options,
+    deployment_of,
+    image_tag,
+)
 
 ROOT = Path(__file__).parents[1]
 USER_ERROR = 2
@@ -28,37 +30,40 @@ class Images(NamedTuple):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    place.configure(parser)
+    add_deployment_options(parser)
     parser.add_argument(
-        "--tag", type=place.tag, help="name of this release (default: the time, in UTC)"
+        "--tag",
+        type=image_tag,
+        help="the name of this release (default: the current time in UTC)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print what it would do, and end"
+        "--dry-run", action="store_true", help="print the commands, and run nothing"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Builds and pushes both images; prints their addresses."""
-    images = images_of(place.of(options), options.tag)
-    code = execute([build_command(place.of(options), images)], dry_run=options.dry_run)
+    deployment = deployment_of(options)
+    images = images_of(deployment, options.tag)
+    code = execute([build_command(deployment, images)], dry_run=options.dry_run)
     if code == 0 and not options.dry_run:
         print(f"pipeline_image = {images.pipeline}\nbridge_image = {images.bridge}")
     return code
 
 
-def images_of(where: Place, tag: str | None) -> Images:
-    """The images of a release: each has a tag of its own, so that one can go back."""
+def images_of(deployment: Deployment, tag: str | None) -> Images:
+    """The images of a release: each release has its own tag, for a rollback."""
     tag = tag or dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    return Images(where.image("pipeline", tag), where.image("bridge", tag))
+    return Images(deployment.image("pipeline", tag), deployment.image("bridge", tag))
 
 
-def build_command(where: Place, images: Images) -> list[str]:
-    """What builds the images from this checkout, and pushes them."""
+def build_command(deployment: Deployment, images: Images) -> list[str]:
+    """The command that builds the images from this checkout, and pushes them."""
     names = f"_PIPELINE={images.pipeline},_BRIDGE={images.bridge}"
     return [
         *("gcloud", "builds", "submit", str(ROOT)),
-        f"--project={where.project}",
-        f"--region={where.region}",
+        f"--project={deployment.project}",
+        f"--region={deployment.region}",
         f"--config={ROOT / 'templates' / 'cloudbuild.yaml'}",
         f"--ignore-file={Path('templates', 'gcloudignore')}",
         f"--substitutions={names}",
@@ -66,10 +71,10 @@ def build_command(where: Place, images: Images) -> list[str]:
 
 
 def execute(commands: Sequence[Sequence[str]], *, dry_run: bool) -> int:
-    """Runs commands one after another, each shown before, until one fails.
+    """Prints and runs commands one after another, until one fails.
 
     Returns:
-        The exit code: that of what failed, 2 where gcloud is not installed.
+        The exit code of the command that failed; 2 if gcloud is not installed.
     """
     for command in commands:
         print(f"$ {shlex.join(command)}", file=sys.stdout if dry_run else sys.stderr)
@@ -77,7 +82,8 @@ def execute(commands: Sequence[Sequence[str]], *, dry_run: bool) -> int:
             continue
         if not shutil.which(command[0]):
             print(
-                f"{command[0]} is not installed: https://cloud.google.com/sdk/docs/install",
+                f"{command[0]} is not installed. Install it: "
+                "https://cloud.google.com/sdk/docs/install",
                 file=sys.stderr,
             )
             return USER_ERROR

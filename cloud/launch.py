@@ -1,7 +1,5 @@
 """Launching: the streaming job on Dataflow, its update, and its drain."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re
@@ -12,10 +10,17 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import dataflow_v1beta3 as dataflow
 
-from cloud import place
-from cloud.place import Place
+from cloud.credentials import no_credentials
+from cloud.deployment import (
+    DATAFLOW_JOB,
+    DATASET,
+    Deployment,
+    add_deployment_options,
+    bucket_name,
+    deployment_of,
+    template_path,
+)
 from cloud.template import METADATA
-from command.text import first_line
 from command.usage import UsageError
 
 USER_ERROR = 2
@@ -26,83 +31,107 @@ MODES = {
         dataflow.StreamingMode.STREAMING_MODE_AT_LEAST_ONCE,
     )
 }
-# Parameters of the template that have options of their own here.
+# Parameters of the template that are options of this command.
 _OWN = ("subscription", "dataset")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    place.configure(parser)
+    add_deployment_options(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--update", action="store_true", help="replace the running job by this template"
+        "--update",
+        action="store_true",
+        help="replace the running job with this template",
     )
     what.add_argument(
         "--drain",
         action="store_true",
-        help="end the running job after what it has in hand; the rest waits in Pub/Sub",
+        help="end the running job when its messages in flight are written; the other "
+        "messages wait in Pub/Sub",
     )
     parser.add_argument(
-        "--job", default=place.DATAFLOW_JOB, help="default: %(default)s"
+        "--job",
+        default=DATAFLOW_JOB,
+        help="the name of the job (default: %(default)s)",
     )
     parser.add_argument(
         "--bucket",
-        type=place.bucket,
+        type=bucket_name,
         help="where the template is (default: PROJECT-iris-staging)",
     )
     parser.add_argument(
         "--subscription",
-        help="default: projects/PROJECT/subscriptions/iris-messages-pipeline",
+        help="the Pub/Sub subscription to read "
+        "(default: projects/PROJECT/subscriptions/iris-messages-pipeline)",
     )
-    parser.add_argument("--dataset", default=place.DATASET, help="default: %(default)s")
+    parser.add_argument(
+        "--dataset",
+        default=DATASET,
+        help="the BigQuery dataset (default: %(default)s)",
+    )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         type=_parameter,
         metavar="NAME=VALUE",
-        help="another parameter of the template, such as write_method=… or "
-        "archive_prefix=gs://… (default: gs://PROJECT-iris-raw/raw; empty for none)",
+        help="another parameter of the template, for example write_method=… or "
+        "archive_prefix=gs://… (default of archive_prefix: gs://PROJECT-iris-raw/raw; "
+        "an empty value for no archive)",
     )
     parser.add_argument(
         "--streaming-mode",
         choices=MODES,
         default="exactly_once",
-        help="at_least_once costs less, and more rows come twice into _iris tables; "
-        "the views show them once (default: %(default)s)",
+        help="at_least_once costs less, but writes more rows twice to the _iris "
+        "tables; the views show each row once (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-workers", type=_workers, default=1, help="default: %(default)s"
+        "--max-workers",
+        type=_workers,
+        default=1,
+        help="the most workers that Dataflow may start (default: %(default)s)",
     )
     parser.add_argument(
         "--machine-type",
         default="n1-standard-2",
-        help="of a worker (default: %(default)s)",
+        help="the machine type of a worker (default: %(default)s)",
     )
     parser.add_argument(
         "--service-account",
-        help="default: iris-pipeline@PROJECT.iam.gserviceaccount.com",
+        help="the account of the workers "
+        "(default: iris-pipeline@PROJECT.iam.gserviceaccount.com)",
     )
-    parser.add_argument("--network", help="default: that of the project")
-    parser.add_argument("--subnetwork", help="such as regions/REGION/subnetworks/NAME")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print the request, and end"
+        "--network",
+        help="the network of the workers (default: the project's default network)",
+    )
+    parser.add_argument(
+        "--subnetwork",
+        help="the subnetwork of the workers, for example "
+        "regions/REGION/subnetworks/NAME",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the request, and send nothing"
     )
 
 
 def _workers(text: str) -> int:
-    # For none Dataflow would take its own number, which is large.
+    # Dataflow replaces 0 by its own number, which is large.
     if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 9999")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 9999")
     return int(text)
 
 
 def _parameter(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=VALUE, for example write_method=STORAGE_WRITE_API"
+        )
     if name in _OWN:
-        raise argparse.ArgumentTypeError(f"use --{name} for it")
+        raise argparse.ArgumentTypeError(f"{name} has its own option: use --{name}")
     return name, value
 
 
@@ -112,18 +141,15 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UsageError: The pipeline would refuse its options, or there are no credentials.
     """
-    where = place.of(options)
+    deployment = deployment_of(options)
     try:
         if options.drain:
-            return _drain(where, options.job, dry_run=options.dry_run)
+            return _drain(deployment, options.job, dry_run=options.dry_run)
         request = request_of(options)
-        _check(where, dict(request.launch_parameter.parameters))
-        return _launch(where, request, dry_run=options.dry_run)
+        _check(deployment, dict(request.launch_parameter.parameters))
+        return _launch(deployment, request, dry_run=options.dry_run)
     except GoogleAuthError as error:
-        raise UsageError(
-            f"no Google credentials ({first_line(error)}): "
-            "gcloud auth application-default login"
-        ) from None
+        raise no_credentials(error) from None
     except GoogleAPICallError as error:
         text = " ".join(str(error).split())
         print(f"python -m cloud launch: {text}", file=sys.stderr)
@@ -132,10 +158,11 @@ def run(options: argparse.Namespace) -> int:
 
 def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateRequest:
     """The request that launches or updates the job."""
-    where = place.of(options)
-    bucket = options.bucket or where.staging_bucket
+    deployment = deployment_of(options)
+    bucket = options.bucket or deployment.staging_bucket
+    account = options.service_account or deployment.account("iris-pipeline")
     environment = dataflow.FlexTemplateRuntimeEnvironment(
-        service_account_email=options.service_account or where.account("iris-pipeline"),
+        service_account_email=account,
         temp_location=f"gs://{bucket}/temp",
         staging_location=f"gs://{bucket}/staging",
         max_workers=options.max_workers,
@@ -146,25 +173,25 @@ def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateReques
         additional_user_labels={"application": "gb-iris"},
     )
     return dataflow.LaunchFlexTemplateRequest(
-        project_id=where.project,
-        location=where.region,
+        project_id=deployment.project,
+        location=deployment.region,
         launch_parameter=dataflow.LaunchFlexTemplateParameter(
             job_name=options.job,
-            container_spec_gcs_path=place.template_path(bucket),
-            parameters=_parameters(where, options),
+            container_spec_gcs_path=template_path(bucket),
+            parameters=_parameters(deployment, options),
             environment=environment,
             update=options.update,
         ),
     )
 
 
-def _parameters(where: Place, options: argparse.Namespace) -> dict[str, str]:
+def _parameters(deployment: Deployment, options: argparse.Namespace) -> dict[str, str]:
     parameters = {
-        "subscription": options.subscription or where.subscription_path,
+        "subscription": options.subscription or deployment.subscription_path,
         "dataset": options.dataset,
-        # Here, as an update has the options of its own command only: one that leaves
-        # this out would end the archive in silence.
-        "archive_prefix": f"gs://{where.raw_bucket}/raw",
+        # An update uses only the options of its own command: without this default, an
+        # update that leaves it out would silently end the archive.
+        "archive_prefix": f"gs://{deployment.raw_bucket}/raw",
         **dict(options.set),
     }
     if not parameters["archive_prefix"]:
@@ -172,71 +199,84 @@ def _parameters(where: Place, options: argparse.Namespace) -> dict[str, str]:
     return parameters
 
 
-def _check(where: Place, parameters: dict[str, str]) -> None:
-    """Makes sure that the pipeline takes what it will be given.
+def _check(deployment: Deployment, parameters: dict[str, str]) -> None:
+    """Makes sure that the pipeline accepts its parameters.
 
-    The service looks at each parameter by itself; the launcher would fail after minutes
-    for what does not go together.
+    The service checks each parameter alone. If two of them do not fit together, only
+    the launcher notices, minutes later.
 
     Raises:
-        UsageError: It does not.
+        UsageError: The pipeline would refuse them.
     """
-    # Beam takes a second to load.
+    # Here, since Beam takes a second to load.
     from pipeline.__main__ import parse
 
     known = {one["name"] for one in json.loads(METADATA.read_text())["parameters"]}
     if unknown := sorted(parameters.keys() - known):
-        raise UsageError(f"the template has no parameter {unknown[0]}")
+        raise UsageError(
+            f"the template has no parameter {unknown[0]}: use one of "
+            f"{', '.join(sorted(known - set(_OWN)))} with --set"
+        )
     given = [f"--{name}={value}" for name, value in parameters.items()]
-    parse([*given, "--runner=DataflowRunner", f"--project={where.project}"])
+    parse([*given, "--runner=DataflowRunner", f"--project={deployment.project}"])
 
 
 def _launch(
-    where: Place, request: dataflow.LaunchFlexTemplateRequest, *, dry_run: bool
+    deployment: Deployment,
+    request: dataflow.LaunchFlexTemplateRequest,
+    *,
+    dry_run: bool,
 ) -> int:
     if dry_run:
-        print(f"POST {where_flex(where)}\n{_json(request)}")
+        print(f"POST {_launch_path(deployment)}\n{_json(request)}")
         return 0
     job = templates_client().launch_flex_template(request).job
-    print(f"job {job.name} {job.id} starts in some minutes\n{_console(where, job.id)}")
+    print(
+        f"job {job.name} {job.id} starts within some minutes\n"
+        f"{_console(deployment, job.id)}"
+    )
     return 0
 
 
-def where_flex(where: Place) -> str:
+def _launch_path(deployment: Deployment) -> str:
     """The address of the request, without the service's host."""
-    return (
-        f"/v1b3/projects/{where.project}/locations/{where.region}/flexTemplates:launch"
-    )
+    parent = f"projects/{deployment.project}/locations/{deployment.region}"
+    return f"/v1b3/{parent}/flexTemplates:launch"
 
 
-def _drain(where: Place, name: str, *, dry_run: bool) -> int:
-    """Asks every running job of the name to drain."""
-    running = [] if dry_run else list(_running(where, name))
+def _drain(deployment: Deployment, name: str, *, dry_run: bool) -> int:
+    """Asks every running job of that name to drain."""
     if dry_run:
         print(f"for each running job named {name}: set its requested state to drained")
         return 0
+    running = list(_running(deployment, name))
     if not running:
-        print(f"no job named {name} is running in {where.region}", file=sys.stderr)
+        print(
+            f"no job named {name} is running in {deployment.region}: check --job, "
+            "--region and --project",
+            file=sys.stderr,
+        )
         return USER_ERROR
     for job in running:
         jobs_client().update_job(
             dataflow.UpdateJobRequest(
-                project_id=where.project,
-                location=where.region,
+                project_id=deployment.project,
+                location=deployment.region,
                 job_id=job.id,
                 job=dataflow.Job(requested_state=dataflow.JobState.JOB_STATE_DRAINED),
             )
         )
         print(
-            f"job {job.name} {job.id} drains: some minutes\n{_console(where, job.id)}"
+            f"job {job.name} {job.id} drains, and ends within some minutes\n"
+            f"{_console(deployment, job.id)}"
         )
     return 0
 
 
-def _running(where: Place, name: str) -> Iterable[dataflow.Job]:
+def _running(deployment: Deployment, name: str) -> Iterable[dataflow.Job]:
     request = dataflow.ListJobsRequest(
-        project_id=where.project,
-        location=where.region,
+        project_id=deployment.project,
+        location=deployment.region,
         filter=dataflow.ListJobsRequest.Filter.ACTIVE,
         name=name,
     )
@@ -244,19 +284,19 @@ def _running(where: Place, name: str) -> Iterable[dataflow.Job]:
 
 
 def templates_client() -> dataflow.FlexTemplatesServiceClient:
-    """A client of the flex templates' service, with the user's own credentials."""
+    """A client of the flex templates' service, with the user's credentials."""
     return dataflow.FlexTemplatesServiceClient()
 
 
 def jobs_client() -> dataflow.JobsV1Beta3Client:
-    """A client of the jobs' service, with the user's own credentials."""
+    """A client of the jobs' service, with the user's credentials."""
     return dataflow.JobsV1Beta3Client()
 
 
-def _console(where: Place, job: str) -> str:
+def _console(deployment: Deployment, job: str) -> str:
     return (
-        f"https://console.cloud.google.com/dataflow/jobs/{where.region}/{job}"
-        f"?project={where.project}"
+        f"https://console.cloud.google.com/dataflow/jobs/{deployment.region}/{job}"
+        f"?project={deployment.project}"
     )
 
 

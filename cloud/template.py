@@ -1,17 +1,16 @@
 """The flex template: its image, and the container spec that names it.
 
-The spec is written here and not by `gcloud dataflow flex-template build`, which leaves
-out whether the template streams, and which streaming modes it supports.
+This module writes the spec itself: `gcloud dataflow flex-template build` leaves out
+whether the template streams, and which streaming modes it supports.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from cloud import images, place
+from cloud import images
+from cloud.deployment import bucket_name, deployment_of, template_path
 from cloud.images import ROOT, build_command, execute, images_of
 
 METADATA = ROOT / "templates" / "metadata.json"
@@ -23,23 +22,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     images.configure(parser)
     parser.add_argument(
         "--bucket",
-        type=place.bucket,
+        type=bucket_name,
         help="where the template is published (default: PROJECT-iris-staging)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Builds the images and publishes the template."""
-    where = place.of(options)
-    built = images_of(where, options.tag)
+    deployment = deployment_of(options)
+    built = images_of(deployment, options.tag)
     spec = json.dumps(container_spec(built.pipeline), indent=2) + "\n"
-    published = place.template_path(options.bucket or where.staging_bucket)
+    published = template_path(options.bucket or deployment.staging_bucket)
     if not options.dry_run:
         SPEC.parent.mkdir(parents=True, exist_ok=True)
         SPEC.write_text(spec)
+    project = f"--project={deployment.project}"
     commands = [
-        build_command(where, built),
-        ["gcloud", "storage", "cp", str(SPEC), published, f"--project={where.project}"],
+        build_command(deployment, built),
+        ["gcloud", "storage", "cp", str(SPEC), published, project],
     ]
     code = execute(commands, dry_run=options.dry_run)
     if options.dry_run:
@@ -53,8 +53,8 @@ def container_spec(image: str, metadata: Path = METADATA) -> dict[str, Any]:
     """The container spec, as JSON: ContainerSpec of the Dataflow API v1b3.
 
     Args:
-        image: The image of the pipeline; workers run in it, too.
-        metadata: The file of its parameters.
+        image: The image of the pipeline; workers use it, too.
+        metadata: The file of the template's parameters.
     """
     return {
         "image": image,

@@ -1,7 +1,7 @@
-"""What the launcher of the flex template runs, with the parameters as options.
+"""The program that the flex template's launcher runs, with the parameters as options.
 
-A file of its own, as the launcher wants one: `pipeline/__main__.py` run by its path
-would have its folder, and so modules such as `files`, before all others.
+The launcher runs a file by its path. `pipeline/__main__.py` cannot be that file: its
+folder would come first on the import path, with modules such as `files`.
 """
 
 import os
@@ -9,8 +9,8 @@ import sys
 
 from pipeline.__main__ import main
 
-# The image knows its own address, so that workers run in the image that launches them,
-# whatever the launch request says of it.
+# The address of this image, set in the image itself: workers run in the image that
+# launches them, even if the launch request does not name it.
 IMAGE = os.environ.get("GB_IRIS_IMAGE")
 
 

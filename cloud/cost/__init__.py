@@ -1,1 +1,1 @@
-"""What a month in the cloud costs."""
+"""`python -m cloud cost`: what a month in Google Cloud costs."""

@@ -1,7 +1,5 @@
 """The bill of a month: quantities times prices, line by line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -10,30 +8,30 @@ from cloud.cost import quantities
 from cloud.cost.prices import Price, PriceList
 from cloud.cost.quantities import HOURS_A_MONTH, SECONDS_A_MONTH, DrainJob, Feed, Worker
 
-# What templates/terraform gives the bridge on a worker pool.
+# The worker pool of the bridge in templates/terraform.
 BRIDGE_CPUS, BRIDGE_MEMORY_GIB = Decimal(1), Decimal(1)
-# There it notes once a minute, in a bucket, how far it has read: three operations.
-BRIDGE_NOTES = Decimal(730 * 60 * 3) / 1000
+# There it saves its position in the queue once a minute, in a bucket: three operations.
+BRIDGE_SAVES = Decimal(730 * 60 * 3) / 1000
 BRIDGE_DISK_GIB = Decimal(10)
 EXACTLY_ONCE = "streaming on Dataflow, exactly once"
 AT_LEAST_ONCE = "streaming on Dataflow, at least once"
 BRIDGES = ("worker-pool", "vm")
-# As `--write_method` of the pipeline has them; load jobs are free.
+# The values of the pipeline's `--write_method`; load jobs are free.
 WRITE_METHODS = ("STREAMING_INSERTS", "STORAGE_WRITE_API", "FILE_LOADS")
 # The image of the pipeline holds Beam and Google's clients; two releases are kept.
 IMAGES_GIB = Decimal(2)
-# A line a minute of the bridge, some ten a round of a drain.
+# The bridge logs a line a minute, a drain some ten lines a round.
 LOGS_GIB = Decimal("0.2")
 ALERT_CONDITIONS = Decimal(6)
 
 
 class Line(NamedTuple):
-    """One line.
+    """One line of a bill.
 
     Attributes:
-        what: For a reader.
-        quantity: How many units; below zero, units that are free.
-        price: For one unit.
+        what: What is paid for.
+        quantity: The number of units; below zero, units that are free.
+        price: The price of one unit.
     """
 
     what: str
@@ -42,21 +40,21 @@ class Line(NamedTuple):
 
     @property
     def usd(self) -> Decimal:
-        """What it comes to, not rounded."""
+        """The amount, not rounded."""
         return self.quantity * self.price.usd
 
     @property
     def is_free_tier(self) -> bool:
-        """Whether it takes off what is free."""
+        """Whether it subtracts free units."""
         return self.quantity < 0
 
 
 class Bill(NamedTuple):
-    """A way to run it, and what that costs a month.
+    """A mode of the pipeline, and what it costs a month.
 
     Attributes:
-        title: For a reader.
-        lines: What is paid for, and what is taken off.
+        title: The name of the mode.
+        lines: What is paid for, and then what is free.
     """
 
     title: str
@@ -73,13 +71,13 @@ class Bill(NamedTuple):
         return total_usd(line for line in self.lines if not line.is_free_tier)
 
 
-class Place(NamedTuple):
-    """Where it runs.
+class Tariff(NamedTuple):
+    """The choices that decide which prices apply.
 
     Attributes:
         prices: The price list.
-        region: Of all but BigQuery.
-        location: Of the BigQuery dataset.
+        region: The region of everything except BigQuery.
+        location: The location of the BigQuery dataset.
         bridge: One of `BRIDGES`.
         write_method: One of `WRITE_METHODS`.
     """
@@ -91,22 +89,22 @@ class Place(NamedTuple):
     write_method: str = "STREAMING_INSERTS"
 
     def line(self, what: str, quantity: Decimal, name: str) -> Line:
-        """A line at the price of this place."""
-        return Line(what, quantity, self.prices.price(name, self._of(name)))
+        """A line at the price of this tariff."""
+        return Line(what, quantity, self.prices.price(name, self._area(name)))
 
     def free(self, line: Line) -> Line | None:
-        """What of a line is free; None for nothing."""
-        free = self.prices.free(line.price.name, self._of(line.price.name))
+        """The part of a line that is free; None if nothing is."""
+        free = self.prices.free(line.price.name, self._area(line.price.name))
         if free is None or not line.quantity:
             return None
         quantity = min(line.quantity, free.usd)
         price = line.price
         if price.name.startswith("run_job"):
-            # Cloud Run's is a discount at the prices of tier 1.
+            # Cloud Run's free tier is a discount at the prices of tier 1.
             price = self.prices.price(price.name, "us-central1")
         return Line(f"free: {line.what}", -quantity, price)
 
-    def _of(self, name: str) -> str:
+    def _area(self, name: str) -> str:
         return self.location if name.startswith("bigquery") else self.region
 
 
@@ -116,54 +114,54 @@ def total_usd(lines: Iterable[Line]) -> Decimal:
 
 
 def streaming_bill(
-    place: Place, feed: Feed, worker: Worker, *, exactly_once: bool
+    tariff: Tariff, feed: Feed, worker: Worker, *, exactly_once: bool
 ) -> Bill:
-    """A Dataflow job that is always on."""
+    """The bill of a Dataflow job that is always on."""
     hours = HOURS_A_MONTH
     lines = [
-        place.line("worker, vCPU", worker.cpus * hours, "dataflow_cpu"),
-        place.line("worker, memory", worker.memory_gib * hours, "dataflow_memory"),
-        place.line("worker, disk", worker.disk_gib * hours, "dataflow_disk"),
+        tariff.line("worker, vCPU", worker.cpus * hours, "dataflow_cpu"),
+        tariff.line("worker, memory", worker.memory_gib * hours, "dataflow_memory"),
+        tariff.line("worker, disk", worker.disk_gib * hours, "dataflow_disk"),
     ]
     if exactly_once:
         data = quantities.dataflow_gib(feed, worker)
-        lines.append(place.line("Streaming Engine, data", data, "dataflow_data"))
+        lines.append(tariff.line("Streaming Engine, data", data, "dataflow_data"))
     else:
         units = quantities.dataflow_unit_hours(feed)
-        lines.append(place.line("Streaming Engine, units", units, "dataflow_unit"))
-    shared = _shared(place, feed, quantities.GATHERED_SECONDS)
+        lines.append(tariff.line("Streaming Engine, units", units, "dataflow_unit"))
+    shared = _shared(tariff, feed, quantities.GATHERED_SECONDS)
     title = EXACTLY_ONCE if exactly_once else AT_LEAST_ONCE
-    return _bill(title, place, [*lines, *shared])
+    return _bill(title, tariff, [*lines, *shared])
 
 
-def drain_bill(place: Place, feed: Feed, job: DrainJob) -> Bill:
-    """A Cloud Run job that is started at a beat."""
+def drain_bill(tariff: Tariff, feed: Feed, job: DrainJob) -> Bill:
+    """The bill of a Cloud Run job that is started at an interval."""
     seconds = quantities.drain_seconds(feed, job)
     lines = [
-        place.line("drain job, vCPU", seconds * job.cpus, "run_job_cpu"),
-        place.line("drain job, memory", seconds * job.memory_gib, "run_job_memory"),
-        place.line("Cloud Scheduler", Decimal(1), "scheduler_job"),
+        tariff.line("drain job, vCPU", seconds * job.cpus, "run_job_cpu"),
+        tariff.line("drain job, memory", seconds * job.memory_gib, "run_job_memory"),
+        tariff.line("Cloud Scheduler", Decimal(1), "scheduler_job"),
     ]
-    shared = _shared(place, feed, job.every_seconds)
-    title = f"a drain every {beat_words(job.every_seconds)}"
-    return _bill(title, place, [*lines, *shared])
+    shared = _shared(tariff, feed, job.every_seconds)
+    title = f"a drain every {interval_words(job.every_seconds)}"
+    return _bill(title, tariff, [*lines, *shared])
 
 
-def writing_lines(place: Place, feed: Feed) -> dict[str, Line]:
-    """What the ways into BigQuery cost that are not free, by their name."""
+def writing_lines(tariff: Tariff, feed: Feed) -> dict[str, Line]:
+    """The cost of each write method that is not free, by its name."""
     streamed, written = quantities.streamed_units(feed), quantities.written_gib(feed)
     return {
-        "STREAMING_INSERTS": place.line(
+        "STREAMING_INSERTS": tariff.line(
             "BigQuery, streaming inserts", streamed, "bigquery_streaming"
         ),
-        "STORAGE_WRITE_API": place.line(
+        "STORAGE_WRITE_API": tariff.line(
             "BigQuery, Storage Write API", written, "bigquery_write_api"
         ),
     }
 
 
-def beat_words(seconds: Decimal) -> str:
-    """A beat for a reader: `5 minutes`, `hour`."""
+def interval_words(seconds: Decimal) -> str:
+    """An interval for a reader: `5 minutes`, `hour`."""
     for size, word in ((3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size and seconds % size == 0:
             count = int(seconds / size)
@@ -171,14 +169,14 @@ def beat_words(seconds: Decimal) -> str:
     return f"{seconds:f} seconds"
 
 
-def _bill(title: str, place: Place, lines: Sequence[Line]) -> Bill:
+def _bill(title: str, tariff: Tariff, lines: Sequence[Line]) -> Bill:
     paid = [line for line in lines if line.quantity]
-    free = [line for line in map(place.free, _by_price(paid)) if line]
+    free = [line for line in map(tariff.free, _by_price(paid)) if line]
     return Bill(title, (*paid, *free))
 
 
 def _by_price(lines: Iterable[Line]) -> Iterator[Line]:
-    """The lines, those of one price as one: a free tier is for them together."""
+    """One line for each price: its free tier is for all lines together."""
     by_price: dict[Price, list[Line]] = {}
     for line in lines:
         by_price.setdefault(line.price, []).append(line)
@@ -187,42 +185,42 @@ def _by_price(lines: Iterable[Line]) -> Iterator[Line]:
         yield Line(" and ".join(line.what for line in same), quantity, price)
 
 
-def _shared(place: Place, feed: Feed, every_seconds: Decimal) -> Iterator[Line]:
-    """What every way needs."""
-    yield from _bridge(place)
-    yield place.line(
+def _shared(tariff: Tariff, feed: Feed, every_seconds: Decimal) -> Iterator[Line]:
+    """What every mode needs."""
+    yield from _bridge(tariff)
+    yield tariff.line(
         "Pub/Sub, publish and deliver", quantities.pubsub_tib(feed), "pubsub_throughput"
     )
     old = quantities.old_backlog_gib(feed, every_seconds)
-    yield place.line("Pub/Sub, what waits for over a day", old, "pubsub_backlog")
-    writing = writing_lines(place, feed)
-    if place.write_method in writing:
-        yield writing[place.write_method]
-    yield place.line(
+    yield tariff.line("Pub/Sub, messages older than a day", old, "pubsub_backlog")
+    writing = writing_lines(tariff, feed)
+    if tariff.write_method in writing:
+        yield writing[tariff.write_method]
+    yield tariff.line(
         "BigQuery, active storage", quantities.active_gib(feed), "bigquery_active"
     )
-    yield place.line(
+    yield tariff.line(
         "BigQuery, long-term storage",
         quantities.long_term_gib(feed),
         "bigquery_long_term",
     )
-    yield place.line("raw archive", quantities.archive_gib(feed), "storage_standard")
+    yield tariff.line("raw archive", quantities.archive_gib(feed), "storage_standard")
     operations = quantities.archive_thousand_operations(feed, every_seconds)
-    yield place.line("raw archive, writing", operations, "storage_class_a")
-    yield place.line("container images", IMAGES_GIB, "artifact_storage")
-    yield place.line("secret", Decimal(1), "secret_version")
-    yield place.line("logs", LOGS_GIB, "logging")
-    yield place.line("alerts", ALERT_CONDITIONS, "alert_condition")
+    yield tariff.line("raw archive, writing", operations, "storage_class_a")
+    yield tariff.line("container images", IMAGES_GIB, "artifact_storage")
+    yield tariff.line("secret", Decimal(1), "secret_version")
+    yield tariff.line("logs", LOGS_GIB, "logging")
+    yield tariff.line("alerts", ALERT_CONDITIONS, "alert_condition")
 
 
-def _bridge(place: Place) -> Iterator[Line]:
-    if place.bridge == "vm":
-        yield place.line("bridge, e2-micro", HOURS_A_MONTH, "e2_micro")
-        yield place.line("bridge, disk", BRIDGE_DISK_GIB, "vm_disk")
-        yield place.line("bridge, address", HOURS_A_MONTH, "vm_address")
+def _bridge(tariff: Tariff) -> Iterator[Line]:
+    if tariff.bridge == "vm":
+        yield tariff.line("bridge, e2-micro", HOURS_A_MONTH, "e2_micro")
+        yield tariff.line("bridge, disk", BRIDGE_DISK_GIB, "vm_disk")
+        yield tariff.line("bridge, address", HOURS_A_MONTH, "vm_address")
         return
     cpu_seconds = SECONDS_A_MONTH * BRIDGE_CPUS
     memory_seconds = SECONDS_A_MONTH * BRIDGE_MEMORY_GIB
-    yield place.line("bridge, vCPU", cpu_seconds, "run_worker_pool_cpu")
-    yield place.line("bridge, memory", memory_seconds, "run_worker_pool_memory")
-    yield place.line("bridge, note of its reading", BRIDGE_NOTES, "storage_class_a")
+    yield tariff.line("bridge, vCPU", cpu_seconds, "run_worker_pool_cpu")
+    yield tariff.line("bridge, memory", memory_seconds, "run_worker_pool_memory")
+    yield tariff.line("bridge, saved position", BRIDGE_SAVES, "storage_class_a")

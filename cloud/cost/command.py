@@ -1,6 +1,4 @@
-"""`python -m cloud cost`: what a month in Google Cloud costs, at IRIS's rate."""
-
-from __future__ import annotations
+"""The command line of the cost calculator."""
 
 import argparse
 import json
@@ -15,7 +13,7 @@ from cloud.cost.bill import (
     BRIDGES,
     WRITE_METHODS,
     Bill,
-    Place,
+    Tariff,
     drain_bill,
     streaming_bill,
     writing_lines,
@@ -26,42 +24,42 @@ from cloud.cost.quantities import DrainJob, Feed, Worker
 from command.duration import seconds_in
 from command.usage import UsageError
 
-# Small machines, the smallest first; Dataflow's agreement leaves out shared cores.
+# Small machines, the smallest first. Dataflow's agreement excludes shared cores.
 WORKERS = {
     "n1-standard-1": Worker(Decimal(1), Decimal("3.75")),
     "e2-standard-2": Worker(Decimal(2), Decimal(8)),
     "n1-standard-2": Worker(Decimal(2), Decimal("7.5")),
 }
 _BRIDGE_WORDS = {"worker-pool": "a worker pool", "vm": "an e2-micro"}
-_BACKLOG = "`benchmarks/corpus.py`, made like the predecessor's backlog"
-# What each number is, and where its default is from.
+_BACKLOG = "`benchmarks/corpus.py`, generated like the backlog of an earlier system"
+# The meaning of each number, and where its default is from.
 _FEED = {
-    "messages_per_second": ("on average", "IRIS has 0.5 to 3.5 over all datasets"),
-    "message_bytes": ("of a body", f"measured on {_BACKLOG}; IRIS has 1 to 60 KB"),
-    "attribute_bytes": ("beside a body", "counted: six attributes, id, time"),
-    "records_per_message": ("each is a row", f"measured on {_BACKLOG}"),
-    "row_bytes": ("in BigQuery", "those records in BigQuery's sizes of types"),
-    "months_kept": ("rows and archive of so many months", "your choice"),
-    "datasets_at_once": (
-        "files of the archive a beat",
-        "not measured: `COUNT(DISTINCT dataset)` of `iris_ledger` over a beat tells",
-    ),
-}
+    "messages_per_second": ("messages a second, on average",
+                            "IRIS sends 0.5 to 3.5 over all datasets"),
+    "message_bytes": ("size of the body of a message",
+                      f"measured on {_BACKLOG}; IRIS sends 1 to 60 KB"),
+    "attribute_bytes": ("size of the attributes of a message",
+                        "counted: six attributes, id, time"),
+    "records_per_message": ("records in a message; each becomes a row",
+                            f"measured on {_BACKLOG}"),
+    "row_bytes": ("size of a row in BigQuery",
+                  "these records, in the sizes of BigQuery's types"),
+    "months_kept": ("months for which rows and archive are kept", "your choice"),
+    "datasets_at_once": ("datasets with messages in one interval; each is a file",
+                         "not measured: query `COUNT(DISTINCT dataset)` of "
+                         "`iris_ledger` over an interval"),
+}  # fmt: skip
 _JOB = {
-    "startup_seconds": ("of a run", "measured, see below"),
-    "seconds_per_message": ("of a run", "measured, see below"),
-    "minimum_seconds": (
-        "charged for a run at least",
-        "recalled, not found: Cloud Run charges a minute ⚠",
-    ),
-    "cpus": ("vCPU of the job", "as `templates/terraform` has it"),
-    "memory_gib": (
-        "memory of the job",
-        "as `templates/terraform` has it; 276 MB were used",
-    ),
-}
+    "startup_seconds": ("time of a run without messages", "measured, see below"),
+    "seconds_per_message": ("more time for each message", "measured, see below"),
+    "minimum_seconds": ("shortest time that is charged for a run",
+                        "from memory, not found: Cloud Run charges a minute ⚠"),
+    "cpus": ("vCPU of the job", "the value in `templates/terraform`"),
+    "memory_gib": ("memory of the job",
+                   "the value in `templates/terraform`; 276 MB were used"),
+}  # fmt: skip
 _FIXED = [
-    ("worker's disk, GiB", "30", "Dataflow's default with Streaming Engine ⚠"),
+    ("disk of the worker, GiB", "30", "Dataflow's default with Streaming Engine ⚠"),
     ("passes through Streaming Engine", "5", "assumed: read, dedup, archive, rows, "
      "ledger; exactly once is billed by data"),
     ("Streaming Engine units for 1 GiB a second", "58", "Google's benchmark of Pub/Sub "
@@ -77,26 +75,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--region",
         choices=prices.regions,
         default="europe-west2",
-        help="of everything but BigQuery (default: %(default)s, London)",
+        help="region of everything except BigQuery (default: %(default)s, London)",
     )
     where.add_argument(
         "--location",
         choices=prices.locations,
         default="EU",
-        help="of the BigQuery dataset, as for `sql apply` (default: %(default)s)",
+        help="location of the BigQuery dataset (default: %(default)s)",
     )
     how = parser.add_argument_group("how")
     how.add_argument(
         "--every",
         action="append",
         metavar="TIME",
-        help="beat of a drain, such as 90s, 5m or 1h; repeatable (default: 5m and 1h)",
+        help="interval of a drain, for example 90s, 5m or 1h; may be used several "
+        "times (default: 5m and 1h)",
     )
     how.add_argument(
         "--worker",
         choices=WORKERS,
         default="n1-standard-2",
-        help="machine of the Dataflow worker (default: %(default)s)",
+        help="machine type of the Dataflow worker (default: %(default)s)",
     )
     how.add_argument(
         "--bridge",
@@ -110,47 +109,52 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=WRITE_METHODS[0],
         help="how rows reach BigQuery (default: %(default)s)",
     )
-    _add_numbers(parser.add_argument_group("the feed"), Feed(), _FEED)
-    _add_numbers(parser.add_argument_group("a drain job"), DrainJob(), _JOB)
+    _add_numbers(parser, "the feed", Feed(), _FEED)
+    _add_numbers(parser, "a drain job", DrainJob(), _JOB)
     what = parser.add_argument_group("what to print")
-    what.add_argument("--format", choices=("table", "json", "markdown"))
     what.add_argument(
-        "--write", type=Path, metavar="FILE", help="write the page (docs/cost.md)"
+        "--format",
+        choices=("table", "json", "markdown"),
+        default="table",
+        help="markdown is the whole page (default: %(default)s)",
+    )
+    what.add_argument(
+        "--write", type=Path, metavar="FILE", help="write the page to a file"
     )
     what.add_argument(
         "--check",
         action="store_true",
-        help="with --write: write nothing; exit code 1 says that FILE is out of date",
+        help="with --write: write nothing; exit code 1 means that FILE is out of date",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints or writes what was asked for.
+    """Prints the bills, or writes or checks the page.
 
     Returns:
-        0, 1 when a checked page is out of date.
+        0; 1 if a checked page is out of date.
 
     Raises:
         UsageError: An option must be corrected.
     """
     if options.check and not options.write:
-        raise UsageError("--check needs --write FILE")
+        raise UsageError("--check needs --write FILE: add the page to check")
     if options.write:
         return _written(page(options), options.write, check=options.check)
     bills = bills_of(options)
     texts = {"json": _as_json, "markdown": lambda _: page(options), "table": _as_table}
-    sys.stdout.write(texts[options.format or "table"](bills))
+    print(texts[options.format](bills), end="")
     return 0
 
 
 def bills_of(options: argparse.Namespace) -> list[Bill]:
-    """Every way to run it, with the inputs that were given.
+    """The bill of every mode of the pipeline, for these inputs.
 
     Raises:
-        UsageError: An input has no form, or is out of range.
+        UsageError: An input is not a number, or is out of range.
     """
     feed = Feed(**_numbers(options, Feed))
-    return _bills(_place(options), feed, WORKERS[options.worker], _jobs(options))
+    return _bills(_tariff(options), feed, WORKERS[options.worker], _jobs(options))
 
 
 def page(options: argparse.Namespace) -> str:
@@ -158,7 +162,7 @@ def page(options: argparse.Namespace) -> str:
     bills = bills_of(options)
     other = next(bridge for bridge in BRIDGES if bridge != options.bridge)
     others = bills_of(_changed(options, bridge=other))
-    writing = writing_lines(_place(options), Feed(**_numbers(options, Feed)))
+    writing = writing_lines(_tariff(options), Feed(**_numbers(options, Feed)))
     prices = _prices_of(bills, others)
     return cost_page(
         answer(bills, others, _BRIDGE_WORDS[other]),
@@ -171,8 +175,8 @@ def page(options: argparse.Namespace) -> str:
     )
 
 
-def _place(options: argparse.Namespace) -> Place:
-    return Place(
+def _tariff(options: argparse.Namespace) -> Tariff:
+    return Tariff(
         load_prices(),
         options.region,
         options.location,
@@ -182,12 +186,12 @@ def _place(options: argparse.Namespace) -> Place:
 
 
 def _bills(
-    place: Place, feed: Feed, worker: Worker, jobs: Sequence[DrainJob]
+    tariff: Tariff, feed: Feed, worker: Worker, jobs: Sequence[DrainJob]
 ) -> list[Bill]:
     return [
-        streaming_bill(place, feed, worker, exactly_once=True),
-        streaming_bill(place, feed, worker, exactly_once=False),
-        *(drain_bill(place, feed, job) for job in jobs),
+        streaming_bill(tariff, feed, worker, exactly_once=True),
+        streaming_bill(tariff, feed, worker, exactly_once=False),
+        *(drain_bill(tariff, feed, job) for job in jobs),
     ]
 
 
@@ -208,7 +212,7 @@ def _scenarios(options: argparse.Namespace) -> list[Scenario]:
         scenario("the bridge on an e2-micro", bridge="vm"),
         scenario("rows through the Storage Write API",
                  write_method="STORAGE_WRITE_API"),
-        scenario("BigQuery in London, as `templates/terraform` has it",
+        scenario("BigQuery in London, as in `templates/terraform`",
                  location="europe-west2"),
         scenario("an n1-standard-1 as worker", worker="n1-standard-1"),
         scenario("Belgium (europe-west1)", region="europe-west1"),
@@ -243,19 +247,19 @@ def _prices_of(*bills: Sequence[Bill]) -> list[Price]:
     """The prices that these bills use, each once, in the order of the file."""
     used = {
         line.price
-        for ways in bills
-        for bill in ways
+        for each in bills
+        for bill in each
         for line in bill.lines
         if not line.is_free_tier
     }
     order = load_prices().names()
-    return sorted(used, key=lambda price: (order.index(price.name), price.place))
+    return sorted(used, key=lambda price: (order.index(price.name), price.area))
 
 
 def _free_of(prices: Sequence[Price]) -> list[Price]:
-    """The free tiers of what has these prices, where it has them."""
+    """The free tiers of these prices, if they have one."""
     listed = load_prices()
-    found = (listed.free(price.name, price.place) for price in prices)
+    found = (listed.free(price.name, price.area) for price in prices)
     return [free for free in found if free]
 
 
@@ -268,7 +272,7 @@ def _as_table(bills: Sequence[Bill]) -> str:
             f"  {line.what:<{width}}  {dollars(line.usd):>9}\n" for line in bill.lines
         ]
         text.append(f"  {'a month':<{width}}  {dollars(bill.usd):>9}\n\n")
-    text.append("US dollars, list prices; docs/cost.md has the arithmetic\n")
+    text.append("US dollars, list prices; docs/cost.md shows the calculation\n")
     return "".join(text)
 
 
@@ -301,18 +305,27 @@ def _written(text: str, path: Path, *, check: bool) -> int:
         if check:
             if path.exists() and path.read_text(encoding="utf-8") == text:
                 return 0
-            sys.stderr.write(
-                f"{path} is out of date: run `python -m cloud cost --write {path}`\n"
+            print(
+                f"{path} is out of date: run `python -m cloud cost --write {path}`",
+                file=sys.stderr,
             )
             return 1
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    sys.stdout.write(f"{path}\n")
+        raise UsageError(
+            f"{path}: {error.strerror}: use --write with a file that can be written"
+        ) from error
+    print(path)
     return 0
 
 
-def _add_numbers(group: Any, defaults: Any, texts: dict[str, tuple[str, str]]) -> None:
+def _add_numbers(
+    parser: argparse.ArgumentParser,
+    title: str,
+    defaults: Feed | DrainJob,
+    texts: dict[str, tuple[str, str]],
+) -> None:
+    group = parser.add_argument_group(title)
     for name, (meaning, _) in texts.items():
         default = f"{getattr(defaults, name):f}"
         help_text = f"{meaning} (default: {default})"
@@ -323,7 +336,9 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _numbers(options: argparse.Namespace, kind: type[Any]) -> dict[str, Decimal]:
+def _numbers(
+    options: argparse.Namespace, kind: type[Feed | DrainJob]
+) -> dict[str, Decimal]:
     names = [each.name for each in fields(kind) if each.name != "every_seconds"]
     return {name: _number(_flag(name), getattr(options, name)) for name in names}
 
@@ -334,7 +349,7 @@ def _number(flag: str, text: str) -> Decimal:
     except InvalidOperation:
         raise UsageError(f"{flag} must be a number, not {text!r}") from None
     if not value.is_finite() or not 0 <= value < 10**12:
-        raise UsageError(f"{flag} must be a number from 0, not {text!r}")
+        raise UsageError(f"{flag} must be a number from 0 to below 10^12, not {text!r}")
     return value
 
 
@@ -347,9 +362,9 @@ def _jobs(options: argparse.Namespace) -> list[DrainJob]:
 
 
 def _seconds(text: str) -> Decimal:
-    # Cloud Scheduler starts nothing more often than every minute.
+    # Cloud Scheduler starts a job once a minute at most.
     if not (seconds := seconds_in(text)) or seconds < 60:
         raise UsageError(
-            f"--every must be a minute or more, as 90s or 5m, not {text!r}"
+            f"--every must be a minute or more, for example 90s or 5m, not {text!r}"
         )
     return seconds

@@ -1,7 +1,5 @@
 """The cost page: bills as Markdown, with arithmetic, inputs and sources."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
@@ -14,62 +12,65 @@ GENERATED = (
     "cloud/cost/prices.yaml: change that file, not this one. -->"
 )
 _ABOUT = """\
-List prices in US dollars, without tax, discounts or commitments; nothing of this has
-been compared with an invoice. A month has 730 hours. Amounts are rounded only for
-print: a sum may be a cent off its lines. Free tiers belong to a billing account: where
-it spends them on something else, the first number holds.
+These are list prices in US dollars, without tax, discounts or commitments. No number
+here has been compared with an invoice. A month has 730 hours. Amounts are rounded only
+when they are printed, so a sum may differ from its lines by a cent. Free tiers belong
+to a billing account: if it already uses them for something else, the first number
+applies.
 
 **{unchecked} of the {count} prices below could not be seen on Google's own page.** They
-are marked ⚠, and among them are those of Dataflow, of the bridge and of the drain
-job in London. Reckon with your own numbers, or for another place:
+are marked ⚠. Among them are the prices of Dataflow, of the bridge, and of the drain job
+in London. To calculate with your own numbers, or for another region:
 
 ```
 .venv/bin/python -m cloud cost --region us-central1 --location US --every 10m
 ```"""
 _WRITING = """\
-Load jobs, `--write_method FILE_LOADS`, are free, and BigQuery takes 1,500 a day for a
-table: they suit a drain every hour, and `--files`. The others, before their free tiers
-(streaming inserts have none, the Storage Write API 2 TiB):"""
+Load jobs, `--write_method FILE_LOADS`, are free. BigQuery accepts 1,500 load jobs a day
+for a table, which is enough for a drain every hour and for `--files`. The prices of the
+other methods, before free tiers (none for streaming inserts, 2 TiB for the Storage
+Write API):"""
 _MEASURED = """\
-What a drain takes was measured on two shared cores, with Pub/Sub and BigQuery of `make
-up`, as `python -m pipeline --drain` from its start to its end, while messages went on
-coming (2 a second, all 89 datasets in turn, 2.8 records each):
+The time of a drain was measured on two shared cores, with Pub/Sub and BigQuery of `make
+up`: `python -m pipeline --drain` from start to end, while new messages arrived (2 a
+second, all 89 datasets in turn, 2.8 records each):
 
-| messages | seconds | of CPU | memory |
+| messages | seconds | CPU seconds | memory |
 | ---: | ---: | ---: | ---: |
 | 644 | 13.6 and 22.3 | 7.4 | 209 MB |
 | 7,307 | 49.9 | 20.9 | 276 MB |
 
-So a run is 15 s and 4.5 ms a message, most of it waiting for the local BigQuery. One
-without a feed waits 12 s more, to be sure that nothing comes. BigQuery in the cloud
-answers differently, and Cloud Run needs time to fetch the image, which was not
-measured. Below the minimum of a minute none of that matters. Sizes of messages and rows
-are those of the made-up backlog of `benchmarks/corpus.py`; real messages of some
-datasets are ten times as large and more, see above."""
+So a run takes 15 s and 4.5 ms a message, and most of this time it waits for the local
+BigQuery. If no new messages arrive, a run waits 12 s more, to be sure that nothing is
+left. BigQuery in the cloud has other response times, and Cloud Run needs time to fetch
+the image, which was not measured. For runs that are shorter than the charged minute,
+none of this matters. Sizes of messages and rows come from the generated backlog of
+`benchmarks/corpus.py`. Real messages of some datasets are at least ten times as large:
+see the scenarios above."""
 _LEFT_OUT = """\
-- Queries: $6 to $8 a TiB, of which 1 TiB a month is free. A query that names no day
-  reads years.
-- What waits in Pub/Sub for more than a day, as after an outage: $0.27 a GiB-month, a
-  cent or two for three days.
+- Queries: $6 to $8 a TiB, of which 1 TiB a month is free. A query without a condition
+  on the day reads years.
+- Messages that wait in Pub/Sub for more than a day, for example after an outage: $0.27
+  a GiB-month, a cent or two for three days.
 - Rows of `iris_ledger`, dead letters, unmapped messages; the staging bucket; reading
   the archive again.
-- Traffic: what comes in is free, and all else stays in its region, if the BigQuery
-  location holds it.
-- `iris-check`, the second scheduled job: four runs a day, some 20 cents, and what its
-  queries read.
+- Traffic: incoming traffic is free, and all other traffic stays in its region, if the
+  BigQuery location includes that region.
+- `iris-check`, the second scheduled job: four runs a day, about 20 cents, and the data
+  that its queries read.
 - Building images, and pulling them from another region.
-- A second worker of Dataflow, which a backlog may start; the launcher of a flex
-  template, some minutes of a small machine a launch.
-- Workers of Dataflow with addresses of their own, or Cloud NAT for those without.
-- Committed use, which takes 20 to 40 % off what is always on."""
+- A second Dataflow worker, which a backlog may start; the launcher of a flex template,
+  which runs on a small machine for some minutes a launch.
+- External addresses of Dataflow workers, or Cloud NAT for workers without them.
+- Committed use, a discount of 20 to 40 % on everything that is always on."""
 
 
 class Scenario(NamedTuple):
     """Other inputs, and what they cost.
 
     Attributes:
-        what: How they differ.
-        bills: The same ways as in the first table, in the same order.
+        what: The difference from the inputs of the page.
+        bills: The same modes as on the page, in the same order.
     """
 
     what: str
@@ -77,37 +78,33 @@ class Scenario(NamedTuple):
 
 
 def dollars(usd: Decimal) -> str:
-    """An amount for a reader, in cents; a discount has its sign in front."""
+    """An amount for a reader, rounded to cents; a discount begins with its sign."""
     rounded = usd.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     return f"-${-rounded:,.2f}" if rounded < 0 else f"${abs(rounded):,.2f}"
 
 
 def amount(quantity: Decimal) -> str:
-    """A quantity or a small price, in four digits or all before the point."""
+    """A quantity or a small price, with four digits, or all digits before the point."""
     if abs(quantity) >= 1000:
         return f"{quantity:,.0f}"
     return f"{Decimal(f'{quantity:.4g}').normalize():f}"
 
 
 def answer(bills: Sequence[Bill], others: Sequence[Bill], other: str) -> list[str]:
-    """One line a way to run it: what it costs a month.
+    """One line for each mode: what it costs a month.
 
-    The two modes of streaming cost nearly the same: one of them is enough.
+    The two modes of streaming cost nearly the same, so one of them is enough.
 
     Args:
-        bills: The ways.
-        others: The same ways with the other bridge.
-        other: How to say that.
+        bills: The modes.
+        others: The same modes with the other bridge.
+        other: A phrase for the other bridge.
     """
-    told = [
-        (bill, changed)
-        for bill, changed in zip(bills, others, strict=True)
-        if bill.title != AT_LEAST_ONCE
-    ]
     return [
         f"{bill.title}: {dollars(bill.list_usd)} a month, {dollars(bill.usd)} after "
         f"free tiers ({dollars(changed.usd)} with the bridge on {other})"
-        for bill, changed in told
+        for bill, changed in zip(bills, others, strict=True)
+        if bill.title != AT_LEAST_ONCE
     ]
 
 
@@ -120,7 +117,7 @@ def cost_page(
     prices: Sequence[Price],
     free: Sequence[Price],
 ) -> str:
-    """The whole page; the same arguments give the same text."""
+    """The whole page, as Markdown."""
     unchecked = sum(not price.is_checked for price in prices)
     about = _ABOUT.format(unchecked=unchecked, count=len(prices))
     parts = [
@@ -133,20 +130,20 @@ def cost_page(
         title = bill.title[0].upper() + bill.title[1:]
         parts += [f"## {title}", _bill_table(bill)]
     parts += [
-        "## Ways to write rows",
+        "## Write methods",
         _WRITING,
         _table(_HEAD, _RIGHT, map(_row, writing)),
-        "## Other numbers",
+        "## Other scenarios",
         "After free tiers:",
         _scenario_table(bills, scenarios),
         "## Inputs",
-        _table(("option", "value", "where it is from"), (1,), inputs),
+        _table(("option", "value", "source"), (1,), inputs),
         _MEASURED,
         "## Sources",
         _price_table(prices, "$"),
-        "Free every month, for a billing account:",
+        "Free every month for a billing account:",
         _price_table(free, ""),
-        "## What is left out",
+        "## What is not included",
         _LEFT_OUT,
     ]
     return "\n\n".join(parts) + "\n"
@@ -189,10 +186,10 @@ def _price_table(prices: Sequence[Price], sign: str) -> str:
         what, page = price.name.replace("_", " "), price.page.removeprefix("https://")
         link = f"[{page}]({price.page})"
         cost = f"{sign}{price.usd:f}{' per' if sign else ''} {price.unit}"
-        rows.append((what, price.place, cost, link, str(price.read), checked))
+        rows.append((what, price.area, cost, link, str(price.read), checked))
     head = (
         "price of" if sign else "what",
-        "place",
+        "region or location",
         "amount",
         "page",
         "looked up",
@@ -204,7 +201,7 @@ def _price_table(prices: Sequence[Price], sign: str) -> str:
 def _table(
     head: Sequence[str], right: Iterable[int], rows: Iterable[Sequence[str]]
 ) -> str:
-    """A Markdown table; columns in `right` are set to the right."""
+    """A Markdown table; columns in `right` are aligned to the right."""
     rule = ["---:" if index in set(right) else "---" for index in range(len(head))]
     lines = [head, rule, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,6 +1,4 @@
-"""The price list: what Google charges, where that is written, and who has looked."""
-
-from __future__ import annotations
+"""The price list: what Google charges, and where each price is from."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -11,26 +9,26 @@ from typing import Any, NamedTuple
 import yaml
 
 FILE = Path(__file__).with_name("prices.yaml")
-# The place of a price that is the same everywhere.
+# The area of a price that is the same everywhere.
 ANYWHERE = "any"
 
 
 class Price(NamedTuple):
-    """One price at one place.
+    """One price in one area.
 
     Attributes:
         name: Its key in the file.
-        place: A region, a BigQuery location, or `any`.
-        usd: US dollars for a unit; for a free tier, how many units are free.
-        unit: What is paid for, such as `GiB-month`.
+        area: A region, a BigQuery location, or `any`.
+        usd: US dollars for a unit; for a free tier, the number of free units.
+        unit: The unit of the price, for example `GiB-month`.
         page: Google's page.
-        read: When somebody looked.
-        is_checked: Whether that page showed the amount then.
-        note: Where else the amount is from.
+        read: The day on which the page was looked up.
+        is_checked: Whether the page showed the amount on that day.
+        note: Where the amount is from, if not from the page.
     """
 
     name: str
-    place: str
+    area: str
     usd: Decimal
     unit: str
     page: str
@@ -43,11 +41,11 @@ class PriceList:
     """All prices and free tiers.
 
     Args:
-        content: What the file holds.
+        content: The parsed file.
 
     Attributes:
-        regions: The regions that have every price.
-        locations: The BigQuery locations that do.
+        regions: The regions for which every price is known.
+        locations: The BigQuery locations for which every price is known.
     """
 
     def __init__(self, content: Mapping[str, Any]) -> None:
@@ -56,42 +54,42 @@ class PriceList:
         self._prices: Mapping[str, Any] = content["prices"]
         self._free: Mapping[str, Any] = content["free"]
 
-    def price(self, name: str, place: str) -> Price:
-        """The price at a place.
+    def price(self, name: str, area: str) -> Price:
+        """The price in a region or a BigQuery location.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no such price.
         """
         entry = self._prices[name]
-        where = place if place in entry else ANYWHERE
-        return _price(name, where, entry["unit"], entry, entry[where])
+        found = area if area in entry else ANYWHERE
+        return _price(name, found, entry["unit"], entry, entry[found])
 
-    def free(self, name: str, place: str) -> Price | None:
-        """How many units of something are free at a place; None for none."""
+    def free(self, name: str, area: str) -> Price | None:
+        """How many units of something are free in an area; None for none."""
         entry = self._free.get(name)
         if entry is None:
             return None
-        where = place if place in entry else ANYWHERE
-        if where not in entry:
+        found = area if area in entry else ANYWHERE
+        if found not in entry:
             return None
-        values = {"amount": entry["amount"], **entry[where]}
-        return _price(name, where, self._prices[name]["unit"], entry, values)
+        values = {"amount": entry["amount"], **entry[found]}
+        return _price(name, found, self._prices[name]["unit"], entry, values)
 
     def names(self) -> list[str]:
-        """All that has a price, in the order of the file."""
+        """The names of all prices, in the order of the file."""
         return list(self._prices)
 
 
 def _price(
     name: str,
-    place: str,
+    area: str,
     unit: str,
     entry: Mapping[str, Any],
     values: Mapping[str, Any],
 ) -> Price:
     return Price(
         name=name,
-        place=place,
+        area=area,
         usd=Decimal(values["amount"]),
         unit=unit,
         page=entry["page"],

@@ -1,11 +1,9 @@
-"""Quantities: how much of each thing a month of IRIS takes. Pure, without prices.
+"""Quantities: how much of each service a month of IRIS uses. Pure, without prices.
 
-Every function gives a quantity in the unit that its name ends with. A month has 730
+Every function returns a quantity in the unit at the end of its name. A month has 730
 hours, as in Google's own examples. Quantities are decimals of 28 digits, and nothing
 is rounded here.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -16,18 +14,19 @@ BYTES_A_GIB = Decimal(2**30)
 BYTES_A_TIB = Decimal(2**40)
 BYTES_A_STREAMED_UNIT = Decimal(200 * 2**20)
 
-# A request to publish or pull counts for so much at least (Pub/Sub's pricing page).
+# The smallest size that a request to publish or pull is charged for (Pub/Sub's pricing
+# page).
 MIN_PUBSUB_BYTES = Decimal(1000)
-# What waits for acknowledgement is free for a day (the same page).
+# Messages that wait for acknowledgement are free for a day (the same page).
 FREE_BACKLOG_SECONDS = Decimal(86_400)
-# A streamed row counts for 1 KB at least (BigQuery's pricing page).
+# A streamed row is charged as 1 KB at least (BigQuery's pricing page).
 MIN_STREAMED_ROW_BYTES = Decimal(1024)
-# A partition that nobody changed for 90 days is long-term storage.
+# A partition without changes for 90 days becomes long-term storage.
 ACTIVE_MONTHS = Decimal(3)
 # On Cloud Storage a file is written under a hidden name and then renamed: each is an
 # operation of class A (`pipeline/files/raw_archive.py`).
 OPERATIONS_A_FILE = Decimal(2)
-# On Dataflow a file waits so long for more messages (`pipeline/steps/archive.py`).
+# On Dataflow a file waits this long for more messages (`pipeline/steps/archive.py`).
 GATHERED_SECONDS = Decimal(600)
 # Google's documentation of Dataflow has a benchmark of a pipeline from Pub/Sub to
 # BigQuery: 58 units an hour for 1 GiB a second.
@@ -36,17 +35,17 @@ UNITS_A_GIB_A_SECOND = Decimal(58)
 
 @dataclass(frozen=True)
 class Feed:
-    """What comes, and how long it is kept.
+    """The messages that arrive, and how long they are kept.
 
     Attributes:
-        messages_per_second: On average.
-        message_bytes: The body of a message.
-        attribute_bytes: Attributes, message id and time beside it.
-        records_per_message: Each record is a row.
-        row_bytes: A row in BigQuery's own sizes, uncompressed.
-        months_kept: How many months of rows and archive there are.
-        datasets_at_once: How many datasets have a message in a few minutes: each is a
-            file of the raw archive.
+        messages_per_second: The average.
+        message_bytes: The size of a body.
+        attribute_bytes: The size of attributes, message id and time.
+        records_per_message: The average; each record is a row.
+        row_bytes: The size of a row by BigQuery's own rules, uncompressed.
+        months_kept: The number of months for which rows and archive exist.
+        datasets_at_once: The number of datasets with a message within a few minutes:
+            each is a file of the raw archive.
     """
 
     messages_per_second: Decimal = Decimal(2)
@@ -60,13 +59,13 @@ class Feed:
 
 @dataclass(frozen=True)
 class DrainJob:
-    """A drain that is started again and again.
+    """A drain that starts at a fixed interval.
 
     Attributes:
-        every_seconds: The beat.
-        startup_seconds: What a run takes whatever there is to do.
-        seconds_per_message: What each message adds.
-        minimum_seconds: What Cloud Run charges for a run at least.
+        every_seconds: The interval.
+        startup_seconds: The time of a run without messages.
+        seconds_per_message: The time that each message adds.
+        minimum_seconds: The shortest time that Cloud Run charges for a run.
         cpus: vCPU of the job.
         memory_gib: Its memory.
     """
@@ -87,7 +86,7 @@ class Worker:
         cpus: Its vCPU.
         memory_gib: Its memory.
         disk_gib: Its disk.
-        passes: How often a message crosses Streaming Engine.
+        passes: How many times a message crosses Streaming Engine.
     """
 
     cpus: Decimal
@@ -107,24 +106,24 @@ def rows(feed: Feed) -> Decimal:
 
 
 def sent_bytes(feed: Feed) -> Decimal:
-    """Bytes a month of messages with all that travels beside their bodies."""
+    """Bytes a month of messages, with attributes, ids and times."""
     return messages(feed) * (feed.message_bytes + feed.attribute_bytes)
 
 
 def pubsub_tib(feed: Feed) -> Decimal:
     """Pub/Sub throughput: each message is published and delivered once.
 
-    It takes every message to be a request of its own, which is the most it can be.
+    It treats every message as a separate request, which is the most expensive case.
     """
     each = max(feed.message_bytes + feed.attribute_bytes, MIN_PUBSUB_BYTES)
     return 2 * messages(feed) * each / BYTES_A_TIB
 
 
 def old_backlog_gib(feed: Feed, every_seconds: Decimal) -> Decimal:
-    """What waits for longer than is free, at any moment on average.
+    """Messages that wait for longer than a day, as an average over time.
 
-    A message waits for up to a beat; what is older than a day at the end of one grows
-    from nothing to all that came before.
+    A message waits for one interval at most. In each interval this part is empty for
+    the first day, and then grows until the next drain.
     """
     beyond = max(every_seconds - FREE_BACKLOG_SECONDS, Decimal(0))
     each = feed.message_bytes + feed.attribute_bytes
@@ -139,30 +138,30 @@ def streamed_units(feed: Feed) -> Decimal:
 
 
 def written_gib(feed: Feed) -> Decimal:
-    """What the Storage Write API would take: rows as large as they are."""
+    """Data for the Storage Write API: the size of the rows, without a minimum."""
     return rows(feed) * feed.row_bytes / BYTES_A_GIB
 
 
 def active_gib(feed: Feed) -> Decimal:
-    """Rows of the last three months, in the last month."""
+    """Rows of the last three months, as stored in the last month."""
     return written_gib(feed) * min(feed.months_kept, ACTIVE_MONTHS)
 
 
 def long_term_gib(feed: Feed) -> Decimal:
-    """Rows older than that."""
+    """Older rows, as stored in the last month."""
     return written_gib(feed) * max(feed.months_kept - ACTIVE_MONTHS, Decimal(0))
 
 
 def archive_gib(feed: Feed) -> Decimal:
-    """The raw archive, in the last month; its compression is not counted."""
+    """The raw archive, as stored in the last month, without its compression."""
     return sent_bytes(feed) * feed.months_kept / BYTES_A_GIB
 
 
 def archive_thousand_operations(feed: Feed, every_seconds: Decimal) -> Decimal:
-    """Operations of class A for files that are written at a beat."""
-    beats = SECONDS_A_MONTH / every_seconds
+    """Operations of class A for files that are written at an interval."""
+    intervals = SECONDS_A_MONTH / every_seconds
     at_once = min(feed.datasets_at_once, feed.messages_per_second * every_seconds)
-    return beats * at_once * OPERATIONS_A_FILE / 1000
+    return intervals * at_once * OPERATIONS_A_FILE / 1000
 
 
 def drain_runs(job: DrainJob) -> Decimal:
@@ -171,25 +170,25 @@ def drain_runs(job: DrainJob) -> Decimal:
 
 
 def drain_run_seconds(feed: Feed, job: DrainJob) -> Decimal:
-    """What is charged for one run, in tenths of a second, and for the minimum."""
+    """The charged time of one run: tenths of a second, and at least the minimum."""
     waiting = feed.messages_per_second * job.every_seconds
     seconds = job.startup_seconds + waiting * job.seconds_per_message
-    # Not quantize, which refuses what has too many digits.
+    # Not quantize, which refuses numbers with too many digits.
     rounded = (10 * seconds).to_integral_value(ROUND_CEILING) / 10
     return max(rounded, job.minimum_seconds)
 
 
 def drain_seconds(feed: Feed, job: DrainJob) -> Decimal:
-    """What is charged for all runs of a month."""
+    """The charged time of all runs of a month."""
     return drain_runs(job) * drain_run_seconds(feed, job)
 
 
 def dataflow_gib(feed: Feed, worker: Worker) -> Decimal:
-    """What crosses Streaming Engine in exactly-once mode, billed by data."""
+    """Data through Streaming Engine; exactly-once mode is billed by data."""
     return sent_bytes(feed) * worker.passes / BYTES_A_GIB
 
 
 def dataflow_unit_hours(feed: Feed) -> Decimal:
-    """Streaming Engine units in at-least-once mode, in proportion to the benchmark."""
+    """Streaming Engine units of at-least-once mode, scaled from the benchmark."""
     gib_per_second = sent_bytes(feed) / SECONDS_A_MONTH / BYTES_A_GIB
     return gib_per_second * UNITS_A_GIB_A_SECOND * HOURS_A_MONTH

@@ -1,6 +1,6 @@
-"""`python -m cloud smoke`: a few messages through a real deployment, and what is wrong.
+"""`python -m cloud smoke`: sends a few messages through a real deployment.
 
-It publishes to the topic what the bridge would, waits until the deployed pipeline has
-made rows of it, looks at everything around, and says of each thing whether it works and
-what to do where it does not.
+It publishes messages to the topic as the bridge does, waits until the deployed pipeline
+has written their rows, and checks everything around: tables, permissions, quotas. For
+each check it reports whether the part works and, if not, what to do.
 """

@@ -1,16 +1,13 @@
-"""Arrivals: what has become of a run's messages, as the tables show it."""
-
-from __future__ import annotations
+"""Arrivals: what became of the messages of a run, as the tables show it."""
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from google.cloud import bigquery
 
-from cloud.place import Place
+from cloud.deployment import DRAIN_JOB, Deployment
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run, by_reason
@@ -18,13 +15,13 @@ from pipeline.registry import Registry
 from sql.tables import DEAD_LETTERS, UNMAPPED
 from sql.templates import quoted
 
-# A clock here and one there may differ.
+# The clock of this machine and the clock of the service may differ.
 CLOCK_SKEW = dt.timedelta(minutes=10)
-# Copies that come within it are in one round of a drain, or in one stream.
+# Copies within this time are in one round of a drain, or in one stream.
 TOGETHER_SECONDS = 60.0
 _DEDUP_TODO = (
-    "look at --dedup_horizon_hours of the pipeline's command (24 is usual), and that "
-    "one pipeline alone reads the subscription"
+    "check --dedup_horizon_hours of the pipeline's command (default: 24), and that "
+    "only one pipeline reads the subscription"
 )
 
 
@@ -34,11 +31,11 @@ class Arrived:
 
     Attributes:
         copies: Rows, by message.
-        records: Different records among them, by message.
+        records: Different records among these rows, by message.
         letters: Different dead letters, by message and reason code.
-        errors: What was wrong, by reason code.
+        errors: The error text of a dead letter, by reason code.
         unmapped: Different unmapped messages, by message.
-        apart_seconds: Between the first and the last copy of a record, by message.
+        apart_seconds: Time from the first to the last copy of a record, by message.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
@@ -58,7 +55,7 @@ class Arrived:
 
 
 def look(
-    client: bigquery.Client, place: Place, registry: Registry, run: Run
+    client: bigquery.Client, deployment: Deployment, registry: Registry, run: Run
 ) -> Arrived:
     """What the tables hold of a run now.
 
@@ -67,7 +64,7 @@ def look(
     """
     found = queries.rows(
         client,
-        _statement(place, registry),
+        _statement(deployment, registry),
         marker=f"{run.marker}_",
         day=run.day,
         since=run.began - CLOCK_SKEW,
@@ -75,13 +72,13 @@ def look(
     return arrived(found)
 
 
-def _statement(place: Place, registry: Registry) -> str:
-    """One statement for all tables; each reads the partitions in question alone."""
+def _statement(deployment: Deployment, registry: Registry) -> str:
+    """One statement for all tables; it reads only the partitions of the run."""
     parts = [
-        _rows_of(f"{place.tables}.{registry[name].table}") for name in UNIT_COLUMNS
+        _rows_of(f"{deployment.tables}.{registry[name].table}") for name in UNIT_COLUMNS
     ]
-    letters = quoted(f"{place.tables}.{DEAD_LETTERS.name}")
-    unmapped = quoted(f"{place.tables}.{UNMAPPED.name}")
+    letters = quoted(f"{deployment.tables}.{DEAD_LETTERS.name}")
+    unmapped = quoted(f"{deployment.tables}.{UNMAPPED.name}")
     parts.append(
         "SELECT 'letter' AS kind, message_id, reason, COUNT(*) AS copies, "  # noqa: S608 - names are quoted
         "COUNT(DISTINCT dead_letter_id) AS records, 0.0 AS apart_seconds, "
@@ -109,8 +106,8 @@ def _rows_of(table: str) -> str:
     )
 
 
-def arrived(rows: Any) -> Arrived:
-    """The rows of the statement, put together."""
+def arrived(rows: Iterable[bigquery.Row]) -> Arrived:
+    """What the rows of the statement say."""
     found = Arrived()
     for row in rows:
         if row["kind"] == "row":
@@ -126,7 +123,7 @@ def arrived(rows: Any) -> Arrived:
 
 
 def is_settled(run: Run, found: Arrived) -> bool:
-    """Whether every record of a run has become something, right or wrong."""
+    """Whether every record of a run has an outcome, right or wrong."""
     letters: Counter[str] = Counter()
     for (message_id, _), count in found.letters.items():
         letters[message_id] += count
@@ -140,7 +137,7 @@ def is_settled(run: Run, found: Arrived) -> bool:
 
 
 def progress(run: Run, found: Arrived) -> str:
-    """How far a run is, in one line."""
+    """How much of a run has arrived, in one line."""
     return (
         f"{found.records.total()} of {sum(run.expected('rows').values())} rows, "
         f"{found.letters.total()} of {sum(by_reason(run).values())} dead letters, "
@@ -148,23 +145,25 @@ def progress(run: Run, found: Arrived) -> str:
     )
 
 
-def findings(run: Run, found: Arrived, place: Place, waited: str) -> Iterator[Finding]:
+def findings(
+    run: Run, found: Arrived, deployment: Deployment, waited: str
+) -> Iterator[Finding]:
     """Whether rows, dead letters and the unmapped message are those of the run.
 
     Args:
         run: The run.
         found: What the tables hold.
-        place: The deployment.
+        deployment: The deployment.
         waited: For how long they were waited for: `after 15 m`.
     """
-    todo = start_command(place)
+    todo = start_command(deployment)
     wanted = sum(run.expected("rows").values())
     count = found.records.total()
     if count < wanted:
         yield failed("rows", f"{count} of {wanted} {waited}", todo)
     else:
         yield ok("rows", f"{count} of {wanted} {waited}")
-    yield _letters(run, found, place, waited, todo)
+    yield _letters(run, found, deployment, waited, todo)
     wanted = sum(run.expected("unmapped").values())
     if found.unmapped.total() < wanted:
         yield failed("unmapped message", f"not in {UNMAPPED.name} {waited}", todo)
@@ -172,27 +171,29 @@ def findings(run: Run, found: Arrived, place: Place, waited: str) -> Iterator[Fi
         yield ok("unmapped message", f"kept in {UNMAPPED.name}")
 
 
-def _letters(run: Run, found: Arrived, place: Place, waited: str, todo: str) -> Finding:
+def _letters(
+    run: Run, found: Arrived, deployment: Deployment, waited: str, todo: str
+) -> Finding:
     wanted = by_reason(run)
     wrong = [reason for reason in found.reasons if reason not in wanted]
     if wrong:
         texts = [f"{reason}: {found.errors[reason]}" for reason in wrong]
-        return failed("dead letters", listed(texts), place.sql("apply"))
+        return failed("dead letters", listed(texts), deployment.sql("apply"))
     lacking = [reason for reason in wanted if found.reasons[reason] < wanted[reason]]
     if lacking:
         return failed("dead letters", f"no {listed(lacking)} {waited}", todo)
     return ok("dead letters", f"{listed(wanted)}, with reason and payload")
 
 
-def start_command(place: Place) -> str:
-    """What makes a pipeline read the subscription."""
-    if place.local:
+def start_command(deployment: Deployment) -> str:
+    """The command that makes a pipeline read the subscription."""
+    if deployment.local:
         return "make drain, or this command with --run-drain"
-    region = place.region or "REGION"
+    region = deployment.region or "REGION"
+    start = deployment.gcloud(f"run jobs execute {DRAIN_JOB} --region {region} --wait")
     return (
-        f"gcloud run jobs execute iris-drain --region {region} "
-        f"--project {place.project} --wait; its log says why it fails. "
-        f"{place.smoke('--run-drain')} tries a drain here"
+        f"{start}; if it fails, its log says why. To run a drain on this machine: "
+        f"{deployment.smoke('--run-drain')}"
     )
 
 
@@ -201,9 +202,9 @@ def duplicate(
     found: Arrived,
     unified: Mapping[str, int] | None,
     dropped: Mapping[str, int] | None,
-    place: Place,
+    deployment: Deployment,
 ) -> Finding:
-    """Whether the message that was published twice is there once.
+    """Whether the rows of the message that was published twice are there once.
 
     Args:
         run: The run.
@@ -211,24 +212,24 @@ def duplicate(
         unified: Rows of the `_unified` views, by message; None if they fail.
         dropped: Duplicates that the ledger counted since the run began, by dataset;
             None if it fails.
-        place: The deployment.
+        deployment: The deployment.
     """
     name = "duplicate"
-    todo = f"{place.sql('apply')}; then run this again"
+    todo = f"{deployment.sql('apply')}; then run this again"
     (copy,) = (each for each in run.messages if each.expected.duplicates)
     copies, records = found.copies[copy.message_id], found.records[copy.message_id]
     if not records:
-        return unknown(name, "its rows were not seen")
+        return unknown(name, "the rows of this message are not in the table")
     shown = None if unified is None else unified.get(copy.message_id, 0)
     if shown is not None and shown != records:
         return failed(name, f"_unified shows {shown} rows of {records} records", todo)
     apart = found.apart_seconds[copy.message_id]
     if copies > records and apart >= TOGETHER_SECONDS:
-        once = "_unified shows them once" if shown else "_unified was not asked"
+        once = "_unified shows them once" if shown else "_unified was not queried"
         return ok(
             name,
-            f"the copies came {apart:.0f} s apart, as to a drain that starts anew, and "
-            f"are both in _iris; {once}",
+            f"the copies were read {apart:.0f} s apart, for example by two drains, and "
+            f"both are in _iris; {once}",
         )
     if copies > records:
         return failed(
@@ -239,8 +240,8 @@ def duplicate(
     if dropped is not None and dropped.get(copy.dataset, 0) < copy.expected.duplicates:
         return failed(
             name,
-            "there once, but the ledger counts no duplicate: the pipeline wrote it "
-            "twice, and only BigQuery dropped it, which it does for a minute",
+            "there once, but the ledger counted no duplicate: the pipeline wrote both "
+            "copies, and BigQuery dropped one, which it does only for a minute",
             _DEDUP_TODO,
         )
     return ok(name, f"published twice, there once; {records} records dropped")

@@ -1,18 +1,16 @@
-"""Cleaning: removes what smoke runs left in the tables, and nothing else.
+"""Cleaning: removes the rows of smoke runs from the tables, and nothing else.
 
-A row goes only when its `message_id` begins with the marker of a run, in full form. In
-the tables of the datasets its unit must be that marker, too, and its day years back.
+A row is removed only if its `message_id` begins with the full marker of a run. In the
+tables of the datasets its unit must be that marker, too, and its day years ago.
 
-BigQuery changes no row that `insertAll` wrote within the last 30 minutes, in rare cases
-90 (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations), and
-a DELETE that meets one fails as a whole. So each run is removed by a statement of its
-own, and what is too new is left for `--clean`.
+BigQuery cannot change a row that `insertAll` wrote within the last 30 minutes, in rare
+cases 90 (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).
+A DELETE that meets such a row fails as a whole. So each run is removed by its own
+statement, and rows that are too new remain for `--clean`.
 
-The ledger keeps its counts (see `ledger.py`), and the raw archive its messages, which
-lie in files with real ones.
+The ledger keeps its counts (see `ledger.py`). The raw archive keeps the messages, which
+share files with real ones.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -20,7 +18,7 @@ from dataclasses import dataclass, field
 
 from google.cloud import bigquery
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
@@ -30,8 +28,9 @@ from sql.place import existing_tables
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import quoted
 
+# Part of BigQuery's error for rows that it cannot change yet.
 STREAMED = "streaming buffer"
-# No row of a smoke run is nearer to today.
+# Every row of a smoke run is at least this old.
 YOUNGEST_DAYS = DAYS_BACK - 100
 
 
@@ -40,9 +39,9 @@ class Outcome:
     """What cleaning did, in rows.
 
     Attributes:
-        removed: Rows that are gone.
-        streamed: Rows that BigQuery does not let go yet.
-        refused: Why other rows stay, one line each.
+        removed: Rows that were removed.
+        streamed: Rows that BigQuery cannot remove yet.
+        refused: Why other rows remain, one line each.
     """
 
     removed: int = 0
@@ -52,7 +51,7 @@ class Outcome:
 
 def clean(
     client: bigquery.Client,
-    place: Place,
+    deployment: Deployment,
     registry: Registry,
     marker: str | None = None,
     today: dt.date | None = None,
@@ -60,10 +59,10 @@ def clean(
     """Removes the rows of one run, or of all.
 
     Args:
-        client: The client.
-        place: The deployment.
-        registry: What is known of every dataset.
-        marker: Of the run; None for all.
+        client: The BigQuery client.
+        deployment: The deployment.
+        registry: All datasets.
+        marker: The marker of the run; None for all runs.
         today: The day from which the age of rows is counted; None for the real one.
 
     Raises:
@@ -72,16 +71,16 @@ def clean(
     outcome = Outcome()
     day = today or dt.datetime.now(dt.UTC).date()
     try:
-        there = existing_tables(client, place.tables)
+        there = existing_tables(client, deployment.tables)
         conditions = {t: c for t, c in _conditions(registry) if t in there}
         if not conditions:
             return outcome
-        runs = _runs(client, place, conditions, marker, day)
+        runs = _runs(client, deployment, conditions, marker, day)
     except queries.REFUSALS as error:
         outcome.refused.append(first_line(error))
         return outcome
     for table, run, count in runs:
-        name = quoted(f"{place.tables}.{table}")
+        name = quoted(f"{deployment.tables}.{table}")
         try:
             _delete(client, name, conditions[table], run, day)
         except queries.REFUSALS as error:
@@ -94,36 +93,36 @@ def clean(
     return outcome
 
 
-def finding(outcome: Outcome, place: Place, *, settled: bool) -> Finding:
+def finding(outcome: Outcome, deployment: Deployment, *, settled: bool) -> Finding:
     """What became of the rows of a run at its end.
 
     Args:
         outcome: What cleaning did.
-        place: The deployment.
-        settled: Whether all of its messages had come to the tables.
+        deployment: The deployment.
+        settled: Whether every message of the run had arrived in the tables.
     """
-    name, todo = "cleaning", place.smoke("--clean")
+    name, todo = "cleaning", deployment.smoke("--clean")
     if outcome.refused:
         return failed(name, listed(outcome.refused), todo)
     if not settled:
         return unknown(
             name,
-            f"{outcome.removed} rows are removed; messages that still wait in the "
+            f"{outcome.removed} rows were removed; messages that still wait in the "
             "subscription become rows when a pipeline reads it",
-            f"then: {todo}",
+            f"after that: {todo}",
         )
     if outcome.streamed:
         return unknown(
             name,
-            f"{outcome.removed} rows are removed; {outcome.streamed} were streamed in, "
-            "and BigQuery removes none of those for 30 minutes, at times 90",
+            f"{outcome.removed} rows were removed; {outcome.streamed} were streamed, "
+            "and BigQuery cannot remove these for 30 minutes, in rare cases 90",
             f"in half an hour: {todo}",
         )
-    return ok(name, f"{outcome.removed} rows of this run are removed")
+    return ok(name, f"{outcome.removed} rows of this run were removed")
 
 
 def _conditions(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Each table, and what holds of a row there that may go."""
+    """Each table, with the condition for rows that may be removed from it."""
     old = f"settlementDate < DATE_SUB(@today, INTERVAL {YOUNGEST_DAYS} DAY)"
     for name, unit in UNIT_COLUMNS.items():
         condition = f"STARTS_WITH(message_id, CONCAT({quoted(unit)}, '_'))"
@@ -134,16 +133,16 @@ def _conditions(registry: Registry) -> Iterator[tuple[str, str]]:
 
 def _runs(
     client: bigquery.Client,
-    place: Place,
+    deployment: Deployment,
     conditions: Mapping[str, str],
     marker: str | None,
     today: dt.date,
 ) -> list[tuple[str, str, int]]:
-    """Table, marker and number of rows of each run that has some there."""
+    """Table, marker and number of rows of each run that left rows in a table."""
     sql = " UNION ALL ".join(
         f"SELECT '{table}' AS name, COUNT(*) AS found, "  # noqa: S608 - names are quoted
         f"REGEXP_EXTRACT(message_id, r'^({MARKER_PATTERN})_') AS run "
-        f"FROM {quoted(f'{place.tables}.{table}')} WHERE {condition} "
+        f"FROM {quoted(f'{deployment.tables}.{table}')} WHERE {condition} "
         f"AND REGEXP_CONTAINS(message_id, r'^{MARKER_PATTERN}_') "
         "AND STARTS_WITH(message_id, @marker) GROUP BY run"
         for table, condition in conditions.items()

@@ -1,7 +1,5 @@
 """The command line of the smoke test."""
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import json
@@ -13,37 +11,42 @@ from dataclasses import asdict
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from cloud import place
-from cloud.place import Place
-from cloud.smoke import cleaning, deployment, google_api, queries, report, tables
+from cloud.credentials import no_credentials
+from cloud.deployment import (
+    SUBSCRIPTION,
+    TOPIC,
+    Deployment,
+    region_name,
+    uses_local_servers,
+)
+from cloud.smoke import cleaning, google_api, google_checks, queries, report, tables
 from cloud.smoke.findings import Finding, Verdict, any_failed, failed
 from cloud.smoke.messages import new_run
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
 from command.duration import seconds_in
 from command.text import first_line, printable
-from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
 from sql.place import add_place_options, client_of
 
 INTERRUPTED = 130
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # Pub/Sub's own rule
 
 _DESCRIPTION = """\
-Publishes seven messages to the topic of a deployment, as the bridge would, waits until
-its pipeline has made rows of them, and looks at topic, subscription, tables, views,
-permissions, APIs and quotas. Says of each what was seen and what to do.
+Publishes seven messages to the topic of a deployment, as the bridge does, waits until
+its pipeline has written their rows, and checks topic, subscription, tables, views,
+permissions, APIs and quotas. For each check it reports what it found and what to do.
 
-The messages are marked SMOKE-<time>-<random>, lie on a day four years back and hold
-zeros, under a BM unit, fuel and data provider of that name. Their rows are removed at
-the end, or by --clean: BigQuery lets streamed rows go after 30 minutes, rarely 90.
-The ledger goes on counting them, and the raw archive keeps the messages.
+The messages are marked SMOKE-<time>-<random>. Their day is four years ago, their values
+are 0, and their BM unit, fuel and data provider have that name. Their rows are removed
+at the end, or by --clean: BigQuery can remove streamed rows after 30 minutes, in rare
+cases 90. The ledger keeps the counts, and the raw archive keeps the messages.
 """
 _EPILOG = """\
-With BIGQUERY_EMULATOR_HOST and PUBSUB_EMULATOR_HOST it looks at local servers.
+With BIGQUERY_EMULATOR_HOST and PUBSUB_EMULATOR_HOST it checks local servers.
 
-exit codes: 0 nothing failed (what is not known does not count), 1 something failed, or
-rows are left after --clean, 2 an option must be corrected, 130 stopped with Ctrl-C
+exit codes: 0 no check failed ("not known" is not a failure), 1 a check failed, or rows
+are left after --clean, 2 an option must be corrected, 130 stopped with Ctrl-C
 """
 
 
@@ -54,49 +57,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_place_options(parser)
     parser.add_argument(
         "--region",
-        type=place.region,
-        help="of Cloud Run job and Dataflow; what lies there is not known without it",
+        type=region_name,
+        help="where the drain job and Dataflow run; without it they are not checked",
     )
-    for name, usual in (
-        ("topic", place.TOPIC),
-        ("subscription", place.SUBSCRIPTION),
-    ):
+    for name, usual in (("topic", TOPIC), ("subscription", SUBSCRIPTION)):
         parser.add_argument(
             f"--{name}",
             type=_name,
             default=usual,
             metavar="NAME",
-            help="without the project (default: %(default)s)",
+            help=f"the name of the {name}, without the project (default: %(default)s)",
         )
     parser.add_argument(
         "--timeout",
         type=_seconds,
         default="15m",
         metavar="TIME",
-        help="wait for rows so long, such as 90s or 15m (default: %(default)s)",
+        help="wait for rows this long, for example 90s (default: %(default)s)",
     )
     parser.add_argument(
         "--run-drain",
         action="store_true",
-        help="read the subscription from here, with your credentials: all that waits "
-        "there becomes rows",
+        help="run a drain on this machine, with your credentials: every message that "
+        "waits in the subscription becomes rows",
     )
     parser.add_argument(
         "--impersonate",
         action="store_true",
-        help="ask for permissions as each service account, where you may "
-        "(roles/iam.serviceAccountTokenCreator): tells what policies do not",
+        help="ask for permissions as each service account, if you may "
+        "(roles/iam.serviceAccountTokenCreator); this is more exact than policies",
     )
     parser.add_argument(
         "--clean",
         action="store_true",
-        help="only remove rows that earlier runs have left",
+        help="only remove the rows that earlier runs left",
     )
     parser.add_argument(
         "--format",
         choices=("table", "json"),
         default="table",
-        help="for a person or for a machine (default: %(default)s)",
+        help="table for a reader, json for a program (default: %(default)s)",
     )
 
 
@@ -104,54 +104,54 @@ def run(options: argparse.Namespace) -> int:
     """Tries a deployment, and reports.
 
     Raises:
-        UsageError: There are no credentials, or the environment names one of two local
-            servers.
+        UsageError: There are no credentials, or the environment names only one of the
+            two local servers.
     """
-    where = Place(
+    deployment = Deployment(
         options.project,
         options.region,
         options.dataset,
         options.topic,
         options.subscription,
-        local=place.is_local(),
+        local=uses_local_servers(),
     )
     registry = load_registry()
     try:
         client = client_of(options)
         if options.clean:
-            return _clean(client, where, registry, options.format)
-        return _try(client, where, registry, options)
+            return _clean(client, deployment, registry, options.format)
+        return _try(client, deployment, registry, options)
     except GoogleAuthError as error:
-        raise UsageError(
-            f"no Google credentials ({first_line(error)}): "
-            "gcloud auth application-default login"
-        ) from None
+        raise no_credentials(error) from None
 
 
 def _try(
     client: bigquery.Client,
-    where: Place,
+    deployment: Deployment,
     registry: Registry,
     options: argparse.Namespace,
 ) -> int:
     trial = Trial(
-        client, where, registry, new_run(), options.timeout, run_drain=options.run_drain
+        client,
+        deployment,
+        registry,
+        new_run(),
+        options.timeout,
+        run_drain=options.run_drain,
     )
     found: list[Finding] = []
     try:
-        with Pubsub(where) as pubsub:
-            for finding in _before(client, where, registry, pubsub, options):
+        with Pubsub(deployment) as pubsub:
+            for finding in _before(client, deployment, registry, pubsub, options):
                 found.append(finding)
-                _tell(finding)
+                _report_failure(finding)
             found += trial.findings(pubsub, found)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped")
-        if trial.is_published:
-            sys.stderr.write(
-                f"; messages of {trial.run.marker} are under way. When they are rows, "
-                f"{where.smoke('--clean')} removes them"
-            )
-        sys.stderr.write("\n")
+        in_flight = (
+            f"; messages of {trial.run.marker} are in flight. When they are rows, "
+            f"remove them: {deployment.smoke('--clean')}"
+        )
+        print(f"stopped{in_flight if trial.is_published else ''}", file=sys.stderr)
         return INTERRUPTED
     _report(found, trial, options.format)
     return 1 if any_failed(found) else 0
@@ -159,36 +159,38 @@ def _try(
 
 def _before(
     client: bigquery.Client,
-    where: Place,
+    deployment: Deployment,
     registry: Registry,
     pubsub: Pubsub,
     options: argparse.Namespace,
 ) -> Iterator[Finding]:
-    """What can be looked at before anything is published."""
-    api = None if where.local else google_api.connect(where.project)
-    known = deployment.readers(api, where) if api else None
+    """Everything that can be checked before messages are published."""
+    api = None if deployment.local else google_api.connect(deployment.project)
+    known = google_checks.readers(api, deployment) if api else None
     yield from pubsub.findings(streams=known.is_streaming if known else False)
     try:
-        yield from tables.findings(client, where, registry)
+        yield from tables.findings(client, deployment, registry)
     except queries.REFUSALS as error:
-        todo = f"ask for roles/bigquery.user on {where.project} and for roles/"
         yield failed(
-            "tables", first_line(error), f"{todo}bigquery.dataEditor on {where.dataset}"
+            "tables",
+            first_line(error),
+            f"ask for roles/bigquery.user on {deployment.project} and for "
+            f"roles/bigquery.dataEditor on {deployment.dataset}",
         )
     if api and known:
         now = dt.datetime.now(dt.UTC)
-        yield from deployment.findings(
-            api, where, known, now, impersonate=options.impersonate
+        yield from google_checks.findings(
+            api, deployment, known, now, impersonate=options.impersonate
         )
     else:
-        yield from deployment.local_findings()
+        yield from google_checks.local_findings()
 
 
-def _tell(finding: Finding) -> None:
-    """Tells at once what is wrong: the wait for rows may be long."""
+def _report_failure(finding: Finding) -> None:
+    """Prints a failure at once: the wait for rows may be long."""
     if finding.verdict is Verdict.FAILED:
         line = f"{finding.name}: {finding.verdict}, {printable(finding.seen)}"
-        sys.stderr.write(f"{line}\n")
+        print(line, file=sys.stderr)
 
 
 def _report(found: list[Finding], trial: Trial, form: str) -> None:
@@ -202,32 +204,39 @@ def _report(found: list[Finding], trial: Trial, form: str) -> None:
         "seconds_to_everything": trial.seconds.get("all"),
     }
     document = report.as_json(found, facts)
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    print(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def _clean(client: bigquery.Client, where: Place, registry: Registry, form: str) -> int:
-    outcome = cleaning.clean(client, where, registry)
+def _clean(
+    client: bigquery.Client, deployment: Deployment, registry: Registry, form: str
+) -> int:
+    outcome = cleaning.clean(client, deployment, registry)
     if form == "json":
-        sys.stdout.write(json.dumps(asdict(outcome), indent=2) + "\n")
+        print(json.dumps(asdict(outcome), indent=2))
     else:
-        sys.stdout.write(f"{outcome.removed} rows of smoke runs removed\n")
+        print(f"{outcome.removed} rows of smoke runs were removed")
         if outcome.streamed:
-            sys.stdout.write(
-                f"{outcome.streamed} were streamed in lately: the same command removes "
-                "them in 30 minutes, in rare cases 90\n"
+            print(
+                f"{outcome.streamed} were streamed recently: run this command again in "
+                "30 minutes, in rare cases 90"
             )
         for line in outcome.refused:
-            sys.stderr.write(f"left: {printable(line)}\n")
+            print(f"not removed: {printable(line)}", file=sys.stderr)
     return 1 if outcome.streamed or outcome.refused else 0
 
 
 def _name(text: str) -> str:
     if not _NAME.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name in Pub/Sub")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a Pub/Sub name: use it without projects/ID/, "
+            "for example iris-messages"
+        )
     return text
 
 
 def _seconds(text: str) -> float:
     if not (seconds := seconds_in(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time, as 90s or 15m is")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: use for example 90s or 15m"
+        )
     return float(seconds)

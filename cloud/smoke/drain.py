@@ -1,57 +1,60 @@
-"""A drain of the subscription in a process here, with the caller's credentials."""
-
-from __future__ import annotations
+"""A drain of the subscription in a process on this machine, with your credentials."""
 
 import subprocess
 import sys
 import tempfile
+from typing import Self
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 
 STOP_SECONDS = 30.0
 
 
 class LocalDrain:
-    """`python -m pipeline --drain`, once; use it as a context."""
+    """`python -m pipeline --drain`, run once; use it as a context.
 
-    def __init__(self, place: Place) -> None:
+    Attributes:
+        process: The running drain.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
         self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed at exit
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
                 "pipeline",
                 "--drain",
-                f"--subscription={place.subscription_path}",
-                f"--project={place.project}",
-                f"--dataset={place.dataset}",
+                f"--subscription={deployment.subscription_path}",
+                f"--project={deployment.project}",
+                f"--dataset={deployment.dataset}",
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
 
-    def __enter__(self) -> LocalDrain:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()  # after the round in hand
+        self.process.terminate()  # it ends after its current round
         try:
-            self._process.wait(STOP_SECONDS)
+            self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
         self._log.close()
 
     @property
     def has_ended(self) -> bool:
         """Whether it has read everything, or failed."""
-        return self._process.poll() is not None
+        return self.process.poll() is not None
 
     @property
     def failure(self) -> str | None:
-        """The last line of a drain that has failed."""
-        if not self._process.poll():
+        """The last line of output of a drain that failed; None if it did not fail."""
+        if not self.process.poll():
             return None
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
-        return lines[-1] if lines else f"exit code {self._process.returncode}"
+        return lines[-1] if lines else f"exit code {self.process.returncode}"

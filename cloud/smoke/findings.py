@@ -1,6 +1,4 @@
-"""Findings: what a check has seen, and what to do about it."""
-
-from __future__ import annotations
+"""Findings: what a check found, and what to do about it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a check concludes. What nobody could look at is never `ok`."""
+    """The result of a check. Whatever could not be checked is never `ok`."""
 
     OK = "ok"
     FAILED = "FAILED"
@@ -21,9 +19,9 @@ class Finding:
 
     Attributes:
         name: The check's name.
-        verdict: What it concludes.
-        seen: What was seen, in one line; for `not known` why it is not.
-        todo: What to do, in one line with the command; empty where there is nothing.
+        verdict: Its result.
+        seen: What the check found, in one line; for `not known`, why it is not known.
+        todo: What to do, in one line with the command; empty for nothing.
     """
 
     name: str
@@ -43,12 +41,12 @@ def failed(name: str, seen: str, todo: str) -> Finding:
 
 
 def unknown(name: str, why: str, todo: str = "") -> Finding:
-    """It could not be looked at."""
+    """It could not be checked."""
     return Finding(name, Verdict.UNKNOWN, why, todo)
 
 
 def any_failed(findings: Iterable[Finding]) -> bool:
-    """Whether one of them failed."""
+    """Whether at least one check failed."""
     return any(finding.verdict is Verdict.FAILED for finding in findings)
 
 

@@ -1,12 +1,11 @@
-"""Google's REST APIs: the thin client of the checks that only the cloud can answer."""
-
-from __future__ import annotations
+"""Google's REST APIs: a thin client, for the checks in `google_checks.py`."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import google.auth
+import google.auth.credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.credentials import Credentials
@@ -17,15 +16,15 @@ from command.text import first_line
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ANSWER_SECONDS = 30.0
-# Long enough for a dozen questions.
-TOKEN_LIFETIME = "300s"  # noqa: S105 - no password
+# Long enough for a dozen requests.
+TOKEN_LIFETIME = "300s"  # noqa: S105 - not a password
 
 
 class RefusedError(Exception):
-    """An API did not answer what was asked.
+    """An API refused a request, or did not answer.
 
     Attributes:
-        code: The HTTP status; 0 where there was no answer.
+        code: The HTTP status; 0 if there was no answer.
     """
 
     def __init__(self, code: int, text: str) -> None:
@@ -34,16 +33,16 @@ class RefusedError(Exception):
 
     @property
     def is_missing(self) -> bool:
-        """Whether what was asked for does not exist."""
+        """Whether the requested thing does not exist."""
         return self.code == HTTPStatus.NOT_FOUND
 
 
 class GoogleApi:
-    """The APIs, as one account.
+    """The APIs, as one account sees them.
 
     Args:
-        session: What sends requests with that account's token.
-        base: Where a server stands in for all of them: `http://HOST:PORT`.
+        session: It sends requests with that account's token.
+        base: The address of a server that replaces all of them: `http://HOST:PORT`.
     """
 
     def __init__(self, session: Session, base: str | None = None) -> None:
@@ -56,7 +55,7 @@ class GoogleApi:
         """A GET of `https://HOST.googleapis.com/PATH`.
 
         Raises:
-            RefusedError: There is no answer, or none of success.
+            RefusedError: The API refused, or did not answer.
         """
         return self._ask("GET", host, path, params=params)
 
@@ -64,15 +63,15 @@ class GoogleApi:
         """A POST of a JSON document.
 
         Raises:
-            RefusedError: There is no answer, or none of success.
+            RefusedError: The API refused, or did not answer.
         """
         return self._ask("POST", host, path, json=body)
 
-    def impersonating(self, account: str) -> GoogleApi:
+    def impersonating(self, account: str) -> Self:
         """The APIs as a service account sees them.
 
         Raises:
-            RefusedError: The caller may not, or the account does not exist.
+            RefusedError: The caller has no permission, or the account does not exist.
         """
         answer = self.post(
             "iamcredentials",
@@ -80,7 +79,7 @@ class GoogleApi:
             {"scope": [SCOPE], "lifetime": TOKEN_LIFETIME},
         )
         credentials = Credentials(answer["accessToken"])  # type: ignore[no-untyped-call] # google-auth
-        return GoogleApi(_session(credentials), self._base)
+        return type(self)(_session(credentials), self._base)
 
     def _ask(self, method: str, host: str, path: str, **options: Any) -> dict[str, Any]:
         root = (
@@ -103,12 +102,12 @@ def connect(project: str) -> GoogleApi:
     """
     credentials, _ = google.auth.default(scopes=[SCOPE])
     if isinstance(credentials, Credentials) and not credentials.quota_project_id:
-        # Some APIs refuse a person's credentials that name no project to count for.
+        # Some APIs refuse a user's credentials if they name no project for the quota.
         credentials = credentials.with_quota_project(project)
     return GoogleApi(_session(credentials))
 
 
-def _session(credentials: Any) -> Session:
+def _session(credentials: google.auth.credentials.Credentials) -> Session:
     return AuthorizedSession(credentials)  # type: ignore[no-untyped-call] # google-auth
 
 

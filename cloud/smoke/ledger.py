@@ -1,17 +1,16 @@
-"""The ledger: whether it counted what a run published, and is balanced.
+"""The ledger: whether it counted the messages of a run, and is balanced.
 
-Its entries are partial counts of a minute, and a dataset's hold the real messages of
-that minute, too. So a run is looked for in the growth of the sums, which is at least
-its own; and they are never removed, which would take real messages with them.
+Its entries are partial counts of a minute. Those of a dataset include the real messages
+of that minute, too. So the check compares the growth of the sums with the counts of the
+run: it is at least as large. Entries are never removed, since that would remove the
+counts of real messages.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from google.cloud import bigquery
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import queries
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import Run
@@ -23,11 +22,11 @@ Sums = Mapping[str, Mapping[str, int]]
 
 
 def datasets(run: Run) -> Sequence[str]:
-    """The datasets of a run."""
+    """The datasets of a run, each once."""
     return tuple(dict.fromkeys(each.dataset for each in run.messages))
 
 
-def sums(client: bigquery.Client, place: Place, run: Run) -> Sums:
+def sums(client: bigquery.Client, deployment: Deployment, run: Run) -> Sums:
     """The sums of all entries, by dataset and count.
 
     Raises:
@@ -35,7 +34,7 @@ def sums(client: bigquery.Client, place: Place, run: Run) -> Sums:
     """
     counts = ", ".join(f"SUM({quoted(name)}) AS {quoted(name)}" for name in COUNTS)
     sql = (
-        f"SELECT dataset, {counts} FROM {quoted(f'{place.tables}.{LEDGER.name}')} "  # noqa: S608 - names are quoted
+        f"SELECT dataset, {counts} FROM {quoted(f'{deployment.tables}.{LEDGER.name}')} "  # noqa: S608 - names are quoted
         "WHERE dataset IN UNNEST(@datasets) GROUP BY dataset"
     )
     return {
@@ -45,7 +44,7 @@ def sums(client: bigquery.Client, place: Place, run: Run) -> Sums:
 
 
 def growth(before: Sums, after: Sums) -> Sums:
-    """What was added to the sums."""
+    """The growth of the sums."""
     return {
         dataset: {
             name: count - before.get(dataset, {}).get(name, 0)
@@ -56,9 +55,10 @@ def growth(before: Sums, after: Sums) -> Sums:
 
 
 def shortcomings(run: Run, before: Sums, after: Sums) -> list[str]:
-    """What the ledger lacks of a run, or does not balance; empty when all is well.
+    """What the ledger lacks of a run, or why it is not balanced; empty if all is well.
 
-    A live pipeline has records in hand at most moments: ask again before believing it.
+    A live pipeline has records in flight at most times: a result is reliable only if a
+    later call returns it, too.
     """
     grown = growth(before, after)
     lacking = []
@@ -69,16 +69,18 @@ def shortcomings(run: Run, before: Sums, after: Sums) -> list[str]:
             found = sum(counts[name] for name in names)
             if found < wanted:
                 lacking.append(f"{dataset}: {found} of {wanted} {label}")
-        # What was in hand before, or has been lost long ago, is not the run's.
-        if _in_hand(counts) and _in_hand(after.get(dataset, counts)):
-            lacking.append(f"{dataset}: {_in_hand(counts)} records without an outcome")
+        # Records that were in flight before, or lost long ago, are not of this run.
+        if _in_flight(counts) and _in_flight(after.get(dataset, counts)):
+            lacking.append(
+                f"{dataset}: {_in_flight(counts)} records without an outcome"
+            )
     return lacking
 
 
 def has_duplicates(run: Run, before: Sums, after: Sums) -> bool:
-    """Whether the copies of a run are counted as what they are.
+    """Whether the ledger counted the copies of a run as duplicates.
 
-    Rows of real messages can stand for those of a copy that is still under way.
+    Rows of real messages can hide that a copy is still in flight.
     """
     grown = growth(before, after)
     return all(
@@ -88,26 +90,27 @@ def has_duplicates(run: Run, before: Sums, after: Sums) -> bool:
 
 
 def finding(
-    run: Run, before: Sums, after: Sums, place: Place, *, settled: bool
+    run: Run, before: Sums, after: Sums, deployment: Deployment, *, settled: bool
 ) -> Finding:
-    """Whether the ledger has the run, and is balanced.
+    """Whether the ledger counted the run, and is balanced.
 
     Args:
         run: The run.
         before: The sums before it.
         after: The sums now.
-        place: The deployment.
-        settled: Whether all of its messages have come to the tables.
+        deployment: The deployment.
+        settled: Whether every message of the run has arrived in the tables.
     """
     if not settled:
-        return unknown("ledger", "not every message has come to the tables")
+        return unknown("ledger", "not every message has arrived in the tables")
     if lacking := shortcomings(run, before, after):
-        return failed("ledger", listed(lacking), place.sql("check --only ledger"))
+        return failed("ledger", listed(lacking), deployment.sql("check --only ledger"))
     records = sum(run.expected("records").values())
-    return ok("ledger", f"counts all {records} records; balanced for {_names(run)}")
+    names = ", ".join(datasets(run))
+    return ok("ledger", f"counts all {records} records; balanced for {names}")
 
 
-# A duplicate that comes to a drain that starts anew is counted as a row.
+# A new drain does not know what earlier ones read: it counts a duplicate as a row.
 _COMPARED = (
     (("records",), "records"),
     (("rows", "duplicates"), "rows and duplicates"),
@@ -116,9 +119,5 @@ _COMPARED = (
 )
 
 
-def _in_hand(counts: Mapping[str, int]) -> int:
+def _in_flight(counts: Mapping[str, int]) -> int:
     return counts["records"] - sum(counts[name] for name in OUTCOMES)
-
-
-def _names(run: Run) -> str:
-    return ", ".join(datasets(run))

@@ -1,15 +1,13 @@
-"""The messages of a run, and what is to become of each. Pure functions.
+"""The messages of a run, and the expected outcome of each. Pure functions.
 
-No real message looks like them, and no query for real things finds them:
+No real message looks like them, and no query for real data finds them:
 
 - their `message_id` begins with the marker of the run, `SMOKE-<time>-<random>`;
-- their BM unit, fuel or data provider is that marker, which is part of the latest key
-  of each dataset, so that they are the version of nothing real;
-- their day lies four years back, in a partition that a feed of today does not touch;
-- their levels, prices and volumes are 0, so that they add nothing to a sum.
+- their BM unit, fuel or data provider is that marker. It is part of the latest key of
+  each dataset, so they are never a version of a real record;
+- their day is four years ago, in a partition that today's feed does not touch;
+- their levels, prices and volumes are 0, so they add nothing to a sum.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import json
@@ -19,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PREFIX = "SMOKE-"
-# RE2 and Python read it alike.
+# RE2 (BigQuery) and Python understand it in the same way.
 MARKER_PATTERN = r"SMOKE-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}"
-# BigQuery takes streamed rows of the last 1,825 days and the next 366
-# (https://github.com/mozilla/gcp-ingestion/pull/2721 has its words). A coming day would
-# be the newest of its table; what is older than this is far from both.
+# BigQuery accepts streamed rows of the last 1,825 days and the next 366
+# (https://github.com/mozilla/gcp-ingestion/pull/2721 quotes it). A future day would be
+# the newest day of its table. This day is far from real data, and within the limit.
 DAYS_BACK = 1_500
-# A subject that Elexon does not have.
+# A subject that Elexon does not use.
 UNKNOWN_DATASET = "SMOKE"
 # The column of each dataset that holds the marker.
 UNIT_COLUMNS = {
@@ -37,14 +35,14 @@ UNIT_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is to become of one message.
+    """The expected outcome of one message.
 
     Attributes:
         records: The records that are counted.
-        rows: Those that become rows.
-        duplicates: Those that are dropped.
-        dead_letters: Reason codes of those that are held back.
-        unmapped: Whether the message as a whole is kept for a dataset nobody knows.
+        rows: Records that become rows.
+        duplicates: Records that are dropped.
+        dead_letters: The reason code of each record that becomes a dead letter.
+        unmapped: 1 if the whole message is kept since its dataset is unknown.
     """
 
     records: int
@@ -59,11 +57,11 @@ class SmokeMessage:
     """One message as it is published.
 
     Attributes:
-        what: What it tries, for a person.
+        what: What it tests, for a reader.
         dataset: The IRIS subject.
-        message_id: The name that the tables keep of it.
+        message_id: The id under which the tables keep it.
         data: The body.
-        expected: What is to become of it.
+        expected: Its expected outcome.
     """
 
     what: str
@@ -73,7 +71,7 @@ class SmokeMessage:
     expected: Expected
 
     def attributes(self, enqueued: dt.datetime) -> dict[str, str]:
-        """The Pub/Sub attributes, as the bridge gives them."""
+        """The Pub/Sub attributes, as the bridge sets them."""
         stamp = enqueued.astimezone(dt.UTC).isoformat(timespec="milliseconds")
         return {
             "dataset": self.dataset,
@@ -90,7 +88,7 @@ class Run:
     """One run of the smoke test.
 
     Attributes:
-        marker: What all of its messages carry.
+        marker: The text that marks all of its messages.
         began: When it began.
         day: The settlement day of its records.
         messages: What it publishes, in order.
@@ -102,7 +100,7 @@ class Run:
     messages: tuple[SmokeMessage, ...] = field(repr=False)
 
     def expected(self, name: str) -> dict[str, int]:
-        """Sums of a count of `Expected`, by dataset, where there are any."""
+        """Sums of a count of `Expected`, by dataset, without zeros."""
         sums: dict[str, int] = {}
         for message in self.messages:
             value = getattr(message.expected, name)
@@ -112,7 +110,7 @@ class Run:
 
 
 def new_run(now: dt.datetime | None = None) -> Run:
-    """A run with a marker of its own."""
+    """A run with a new marker."""
     began = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC)
     marker = f"{PREFIX}{began:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     day = began.date() - dt.timedelta(days=DAYS_BACK)
@@ -159,7 +157,7 @@ def _messages(marker: str, day: dt.date) -> tuple[SmokeMessage, ...]:
             marker,
             UNKNOWN_DATASET,
             6,
-            "a dataset that nobody knows",
+            "an unknown dataset",
             _json([{"dataset": UNKNOWN_DATASET, "value": 0}]),
             Expected(1, unmapped=1),
         ),
@@ -178,7 +176,7 @@ def _json(records: list[dict[str, Any]]) -> bytes:
 
 
 def _at(day: dt.date, minutes: int) -> str:
-    """So long after noon, which is on the same day in London and in UTC."""
+    """Minutes after noon, which is on the same day in London and in UTC."""
     noon = dt.datetime.combine(day, dt.time(12), dt.UTC)
     return (noon + dt.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -230,7 +228,7 @@ def _mid(marker: str, day: dt.date, period: int) -> dict[str, Any]:
 
 
 def by_reason(run: Run) -> Mapping[str, int]:
-    """How many dead letters of each reason code a run makes."""
+    """The expected number of dead letters of a run, by reason code."""
     counts: dict[str, int] = {}
     for message in run.messages:
         for reason in message.expected.dead_letters:

@@ -1,11 +1,9 @@
-"""What each account of a deployment must be able to do, and where that is asked."""
-
-from __future__ import annotations
+"""What each account of a deployment must be able to do, and where to ask for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloud.place import DRAIN_JOB, SECRET, Place
+from cloud.deployment import DRAIN_JOB, SECRET, Deployment
 from cloud.smoke.policies import Need
 
 ACCOUNTS = ("iris-bridge", "iris-pipeline", "iris-scheduler")
@@ -15,12 +13,12 @@ _OBJECTS = ("create", "get", "list", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something with a policy.
+    """A resource with a policy.
 
     Attributes:
-        key: What it is called in a report: `topic iris-messages`.
+        key: Its name in a report: `topic iris-messages`.
         host: The API.
-        policy: The path that gives its policy.
+        policy: The path of its policy.
         test: The path of `testIamPermissions`.
     """
 
@@ -30,33 +28,34 @@ class Resource:
     test: str
 
 
-def resources(place: Place) -> dict[str, Resource]:
-    """Everything that has a policy, by key."""
-    project = f"projects/{place.project}"
-    dead_letters = f"{place.topic}-dead-letters"
-    job = f"v2/{project}/locations/{place.region}/jobs/{DRAIN_JOB}"
-    dataset = f"bigquery/v2/{project}/datasets/{place.dataset}"
+def resources(deployment: Deployment) -> dict[str, Resource]:
+    """Every resource with a policy, by key."""
+    project = f"projects/{deployment.project}"
+    dead_letters = deployment.dead_letters
+    job = f"v2/{project}/locations/{deployment.region}/jobs/{DRAIN_JOB}"
+    dataset = f"bigquery/v2/{project}/datasets/{deployment.dataset}"
     found = [
-        _plain(f"topic {place.topic}", "pubsub", f"v1/{place.topic_path}"),
+        _plain(f"topic {deployment.topic}", "pubsub", f"v1/{deployment.topic_path}"),
         _plain(
             f"topic {dead_letters}", "pubsub", f"v1/{project}/topics/{dead_letters}"
         ),
         _plain(
-            f"subscription {place.subscription}",
+            f"subscription {deployment.subscription}",
             "pubsub",
-            f"v1/{place.subscription_path}",
+            f"v1/{deployment.subscription_path}",
         ),
         _plain(f"secret {SECRET}", "secretmanager", f"v1/{project}/secrets/{SECRET}"),
-        # A dataset is asked for as a whole; of permissions only its tables know.
+        # The policy of a dataset is part of the dataset; only its tables test
+        # permissions.
         Resource(
-            f"dataset {place.dataset}",
+            f"dataset {deployment.dataset}",
             "bigquery",
             dataset,
             f"{dataset}/tables/iris_ledger:testIamPermissions",
         ),
-        *(_bucket(name) for name in (place.raw_bucket, place.staging_bucket)),
+        *(_bucket(name) for name in (deployment.raw_bucket, deployment.staging_bucket)),
     ]
-    if place.region:
+    if deployment.region:
         found.append(_plain(f"job {DRAIN_JOB}", "run", job))
     return {resource.key: resource for resource in found}
 
@@ -70,16 +69,16 @@ def _bucket(name: str) -> Resource:
     return Resource(f"bucket {name}", "storage", path, f"{path}/testPermissions")
 
 
-def needs(place: Place, project_number: str | None) -> Iterator[Need]:
+def needs(deployment: Deployment, project_number: str | None) -> Iterator[Need]:
     """What every account must be able to do.
 
     Args:
-        place: The deployment.
-        project_number: The number that Pub/Sub's own account is named after; None where
-            it is not known, and that account is left out.
+        deployment: The deployment.
+        project_number: The number in the name of Pub/Sub's own account; None if it is
+            not known, and then that account is left out.
     """
-    bridge, pipeline, scheduler = (_member(place, name) for name in ACCOUNTS)
-    yield _on_topic(place, "iris-bridge", bridge, place.topic)
+    bridge, pipeline, scheduler = (_member(deployment, name) for name in ACCOUNTS)
+    yield _on_topic(deployment, "iris-bridge", bridge, deployment.topic)
     yield Need(
         "iris-bridge",
         bridge,
@@ -87,29 +86,31 @@ def needs(place: Place, project_number: str | None) -> Iterator[Need]:
         f"secret {SECRET}",
         ("roles/secretmanager.secretAccessor", "roles/secretmanager.admin"),
         ("secretmanager.versions.access",),
-        f"gcloud secrets add-iam-policy-binding {SECRET} --member {bridge} "
-        f"--role roles/secretmanager.secretAccessor --project {place.project}",
+        deployment.gcloud(
+            f"secrets add-iam-policy-binding {SECRET} --member {bridge} "
+            "--role roles/secretmanager.secretAccessor"
+        ),
     )
-    yield _on_subscription(place, "iris-pipeline", pipeline)
-    yield _on_dataset(place, pipeline)
-    yield _on_bucket(pipeline, place.raw_bucket, "--archive_prefix is not used")
-    yield _on_bucket(pipeline, place.staging_bucket, "Dataflow is not used")
-    if place.region:
-        yield _on_job(place, scheduler)
+    yield _on_subscription(deployment, "iris-pipeline", pipeline)
+    yield _on_dataset(deployment, pipeline)
+    yield _on_bucket(pipeline, deployment.raw_bucket, "--archive_prefix is not used")
+    yield _on_bucket(pipeline, deployment.staging_bucket, "Dataflow is not used")
+    if deployment.region:
+        yield _on_job(deployment, scheduler)
     if project_number:
         agent = (
             f"serviceAccount:service-{project_number}"
             "@gcp-sa-pubsub.iam.gserviceaccount.com"
         )
-        yield _on_topic(place, "Pub/Sub", agent, f"{place.topic}-dead-letters")
-        yield _on_subscription(place, "Pub/Sub", agent)
+        yield _on_topic(deployment, "Pub/Sub", agent, deployment.dead_letters)
+        yield _on_subscription(deployment, "Pub/Sub", agent)
 
 
-def _member(place: Place, name: str) -> str:
-    return f"serviceAccount:{place.account(name)}"
+def _member(deployment: Deployment, name: str) -> str:
+    return f"serviceAccount:{deployment.account(name)}"
 
 
-def _on_topic(place: Place, account: str, member: str, topic: str) -> Need:
+def _on_topic(deployment: Deployment, account: str, member: str, topic: str) -> Need:
     return Need(
         account,
         member,
@@ -117,38 +118,43 @@ def _on_topic(place: Place, account: str, member: str, topic: str) -> Need:
         f"topic {topic}",
         ("roles/pubsub.publisher", *_PUBSUB_ALL),
         ("pubsub.topics.publish",),
-        f"gcloud pubsub topics add-iam-policy-binding {topic} --member {member} "
-        f"--role roles/pubsub.publisher --project {place.project}",
+        deployment.gcloud(
+            f"pubsub topics add-iam-policy-binding {topic} --member "
+            f"{member} --role roles/pubsub.publisher"
+        ),
     )
 
 
-def _on_subscription(place: Place, account: str, member: str) -> Need:
+def _on_subscription(deployment: Deployment, account: str, member: str) -> Need:
     return Need(
         account,
         member,
-        f"read {place.subscription}",
-        f"subscription {place.subscription}",
+        f"read {deployment.subscription}",
+        f"subscription {deployment.subscription}",
         ("roles/pubsub.subscriber", *_PUBSUB_ALL),
         ("pubsub.subscriptions.consume",),
-        f"gcloud pubsub subscriptions add-iam-policy-binding {place.subscription} "
-        f"--member {member} --role roles/pubsub.subscriber --project {place.project}",
+        deployment.gcloud(
+            "pubsub subscriptions add-iam-policy-binding "
+            f"{deployment.subscription} --member {member} --role "
+            "roles/pubsub.subscriber"
+        ),
     )
 
 
-def _on_dataset(place: Place, member: str) -> Need:
+def _on_dataset(deployment: Deployment, member: str) -> Need:
     return Need(
         "iris-pipeline",
         member,
-        f"write to {place.dataset}",
-        f"dataset {place.dataset}",
+        f"write to {deployment.dataset}",
+        f"dataset {deployment.dataset}",
         (
             "roles/bigquery.dataEditor",
             "roles/bigquery.dataOwner",
             "roles/bigquery.admin",
         ),
         ("bigquery.tables.get", "bigquery.tables.updateData"),
-        f"bq query --project_id {place.project} --use_legacy_sql=false 'GRANT "
-        f'`roles/bigquery.dataEditor` ON SCHEMA `{place.tables}` TO "{member}"\'',
+        f"bq query --project_id {deployment.project} --use_legacy_sql=false 'GRANT "
+        f'`roles/bigquery.dataEditor` ON SCHEMA `{deployment.tables}` TO "{member}"\'',
     )
 
 
@@ -170,7 +176,7 @@ def _on_bucket(member: str, bucket: str, optional: str) -> Need:
     )
 
 
-def _on_job(place: Place, member: str) -> Need:
+def _on_job(deployment: Deployment, member: str) -> Need:
     return Need(
         "iris-scheduler",
         member,
@@ -183,7 +189,9 @@ def _on_job(place: Place, member: str) -> Need:
             "roles/run.admin",
         ),
         ("run.jobs.run",),
-        f"gcloud run jobs add-iam-policy-binding {DRAIN_JOB} --member {member} "
-        f"--role roles/run.invoker --region {place.region} --project {place.project}",
+        deployment.gcloud(
+            f"run jobs add-iam-policy-binding {DRAIN_JOB} --member {member} "
+            f"--role roles/run.invoker --region {deployment.region}"
+        ),
         "a Dataflow job reads the subscription",
     )

@@ -1,10 +1,8 @@
-"""Permissions: asks for the policies of a deployment, or asks as its accounts."""
-
-from __future__ import annotations
+"""Permissions: reads the policies of a deployment, or asks as its accounts."""
 
 from collections.abc import Iterator
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import policies
 from cloud.smoke.findings import Finding, failed, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
@@ -12,46 +10,52 @@ from cloud.smoke.needs import ACCOUNTS, Resource, needs, resources
 from cloud.smoke.policies import Need, Policy
 
 RESOURCE_MANAGER = "cloudresourcemanager"
-# So that bindings with a condition are shown as what they are.
+# Older versions of a policy do not show the condition of a binding.
 _VERSION = 3
+_MISSING = "there is no "
 
 
 def findings(
-    api: GoogleApi, place: Place, *, impersonate: bool = False
+    api: GoogleApi, deployment: Deployment, *, impersonate: bool = False
 ) -> Iterator[Finding]:
-    """Whether each account may do what it must, and not much else.
+    """Whether each account has the permissions that it needs, and not many more.
 
     Args:
         api: The APIs, as the caller.
-        place: The deployment.
-        impersonate: Ask as each account where the caller may; else, or where not, read
-            the policies.
+        deployment: The deployment.
+        impersonate: Ask as each account. If the caller may not, or without this option,
+            the policies are read instead.
     """
-    project = _project_policy(api, place)
-    known = resources(place)
+    project = _project_policy(api, deployment)
+    known = resources(deployment)
     given = {key: _policy(api, resource) for key, resource in known.items()}
     absent = {}
     for name in ACCOUNTS:
-        if missing := _missing_account(api, place, name):
+        if missing := _missing_account(api, deployment, name):
             absent[name] = missing
     yield from absent.values()
-    number = _project_number(api, place)
+    number = _project_number(api, deployment)
     if not number:
-        yield unknown("Pub/Sub: forward dead letters", "no project number")
+        yield unknown(
+            "Pub/Sub: forward dead letters",
+            "the number of the project is not readable, and the account of Pub/Sub is "
+            "named after it",
+            f"ask for roles/browser on {deployment.project}",
+        )
     asked = _Asked(api, impersonate=impersonate)
-    for need in needs(place, number):
+    for need in needs(deployment, number):
         if need.account not in absent:
             policy = given[need.resource]
             answer = asked.as_account(need, known[need.resource], policy)
             yield answer or policies.judged(need, policy, project)
     for name in ACCOUNTS:
         if name not in absent:
-            yield _too_broad(place, name, project)
+            yield _too_broad(deployment, name, project)
     yield policies.public(given)
 
 
 class _Asked:
-    """Asks as accounts, one token each."""
+    """Asks as accounts, with one token for each."""
 
     def __init__(self, api: GoogleApi, *, impersonate: bool) -> None:
         self._api = api
@@ -61,16 +65,16 @@ class _Asked:
     def as_account(
         self, need: Need, resource: Resource, policy: Policy | str
     ) -> Finding | None:
-        """The account's own answer; None where only the policies tell."""
+        """The account's own answer; None if only the policies can show it."""
         if isinstance(policy, str) and policy.startswith(_MISSING):
-            why = f"{policy}: fine where {need.optional}" if need.optional else policy
+            why = f"{policy}: fine if {need.optional}" if need.optional else policy
             return unknown(need.name, why)
         if not self._impersonate or (api := self._account(need.member)) is None:
             return None
         try:
             return policies.tested(need, _granted(api, resource, need))
         except RefusedError as error:
-            return unknown(need.name, f"asked as it: {error}")
+            return unknown(need.name, f"asked as this account: {error}")
 
     def _account(self, member: str) -> GoogleApi | None:
         if member not in self._as:
@@ -80,9 +84,6 @@ class _Asked:
             except RefusedError:
                 self._as[member] = None
         return self._as[member]
-
-
-_MISSING = "there is no "
 
 
 def _granted(api: GoogleApi, resource: Resource, need: Need) -> list[str]:
@@ -108,30 +109,32 @@ def _policy(api: GoogleApi, resource: Resource) -> Policy | str:
     if resource.host != "bigquery":
         return answer
     if "access" not in answer:
-        return f"who may use {resource.key} is not shown to you"
+        return f"you may not see who has access to {resource.key}"
     return policies.dataset_policy(answer)
 
 
-def _project_policy(api: GoogleApi, place: Place) -> Policy | str:
+def _project_policy(api: GoogleApi, deployment: Deployment) -> Policy | str:
     body = {"options": {"requestedPolicyVersion": _VERSION}}
-    path = f"v1/projects/{place.project}:getIamPolicy"
+    path = f"v1/projects/{deployment.project}:getIamPolicy"
     try:
         return api.post(RESOURCE_MANAGER, path, body)
     except RefusedError as error:
         return f"the project's policy is not readable ({error})"
 
 
-def _project_number(api: GoogleApi, place: Place) -> str | None:
+def _project_number(api: GoogleApi, deployment: Deployment) -> str | None:
     try:
-        answer = api.get(RESOURCE_MANAGER, f"v1/projects/{place.project}")
+        answer = api.get(RESOURCE_MANAGER, f"v1/projects/{deployment.project}")
     except RefusedError:
         return None
     return answer.get("projectNumber")
 
 
-def _missing_account(api: GoogleApi, place: Place, name: str) -> Finding | None:
-    account = place.account(name)
-    path = f"v1/projects/{place.project}/serviceAccounts/{account}"
+def _missing_account(
+    api: GoogleApi, deployment: Deployment, name: str
+) -> Finding | None:
+    account = deployment.account(name)
+    path = f"v1/projects/{deployment.project}/serviceAccounts/{account}"
     try:
         answer = api.get("iam", path)
     except RefusedError as error:
@@ -139,20 +142,20 @@ def _missing_account(api: GoogleApi, place: Place, name: str) -> Finding | None:
             return failed(
                 f"{name}: account",
                 f"{account} does not exist",
-                f"gcloud iam service-accounts create {name} --project {place.project}",
+                deployment.gcloud(f"iam service-accounts create {name}"),
             )
         return None
     if answer.get("disabled"):
         return failed(
             f"{name}: account",
             f"{account} is disabled",
-            f"gcloud iam service-accounts enable {account} --project {place.project}",
+            deployment.gcloud(f"iam service-accounts enable {account}"),
         )
     return None
 
 
-def _too_broad(place: Place, name: str, project: Policy | str) -> Finding:
+def _too_broad(deployment: Deployment, name: str, project: Policy | str) -> Finding:
     if isinstance(project, str):
-        return unknown(f"{name}: no more than that", project)
-    member = f"serviceAccount:{place.account(name)}"
-    return policies.too_broad(name, member, project, place.project)
+        return unknown(policies.too_broad_name(name), project)
+    member = f"serviceAccount:{deployment.account(name)}"
+    return policies.too_broad(name, member, project, deployment.project)

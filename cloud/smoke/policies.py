@@ -1,11 +1,9 @@
-"""IAM policies: whether an account may do what it must. Pure functions.
+"""IAM policies: whether an account has the permissions it needs. Pure functions.
 
-A policy of a resource does not say what is inherited: a grant on the project counts,
-too, and one on a folder or the organisation is not seen. Where a group, a condition or
-a role of the user's own decides, nothing is known from the policy.
+The policy of a resource does not show inherited grants. A grant on the project counts,
+too; a grant on a folder or the organisation is not visible here. If a group, a
+condition or a custom role decides, the policy alone does not answer the question.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,21 +11,22 @@ from typing import Any
 
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 
-# BigQuery writes three roles of a dataset in its own old words
+# BigQuery has its own old names for three roles of a dataset
 # (https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets, access[].role).
 DATASET_ROLES = {
     "OWNER": "roles/bigquery.dataOwner",
     "WRITER": "roles/bigquery.dataEditor",
     "READER": "roles/bigquery.dataViewer",
 }
-# Who owns, edits or views the project has these of its datasets.
+# Owners, editors and viewers of the project, as access lists of datasets name them.
 _PROJECT_GROUPS = {
     "projectOwners": "projectOwner",
     "projectWriters": "projectEditor",
     "projectReaders": "projectViewer",
 }
-# What they allow differs by service: an editor reads no secret, and writes to a bucket
-# only where its policy says so (https://cloud.google.com/iam/docs/roles-overview#basic).
+# What they allow differs by service: an editor cannot read a secret, and can write to a
+# bucket only if its policy says so
+# (https://cloud.google.com/iam/docs/roles-overview#basic).
 BASIC_ROLES = ("roles/owner", "roles/editor")
 PUBLIC = ("allUsers", "allAuthenticatedUsers")
 # Members that may or may not include an account.
@@ -42,13 +41,13 @@ class Need:
 
     Attributes:
         account: Its name, without the project.
-        member: It, as policies write it: `serviceAccount:NAME@P.iam...`.
-        what: What it must do, for a person: `publish to iris-messages`.
-        resource: The kind of resource and its name, as `Resource.key` has them.
+        member: Its name in policies: `serviceAccount:NAME@P.iam...`.
+        what: What it must do, for a reader: `publish to iris-messages`.
+        resource: The kind of resource and its name, as in `Resource.key`.
         roles: Roles that allow it; the first is the one to grant.
-        permissions: What `testIamPermissions` is asked for.
+        permissions: The permissions to test with `testIamPermissions`.
         grant: The command that grants it.
-        optional: What does without it; empty where nothing does.
+        optional: When it is not needed; empty if it is always needed.
     """
 
     account: str
@@ -67,11 +66,11 @@ class Need:
 
 
 def dataset_policy(dataset: Mapping[str, Any]) -> Policy:
-    """A dataset's list of accesses, in the form of all other policies."""
+    """The access list of a dataset, in the form of all other policies."""
     bindings = []
     for entry in dataset.get("access", ()):
         if "role" not in entry:
-            continue  # a view, routine or dataset that may read
+            continue  # an authorised view, routine or dataset
         role = DATASET_ROLES.get(entry["role"], entry["role"])
         binding: dict[str, Any] = {"role": role, "members": [_member(entry)]}
         if "condition" in entry:
@@ -97,8 +96,8 @@ def judged(need: Need, policy: Policy | str, project: Policy | str) -> Finding:
 
     Args:
         need: What is needed.
-        policy: That of the resource, or why it is not known.
-        project: That of its project, or why it is not known.
+        policy: The policy of the resource, or why it is not known.
+        project: The policy of its project, or why it is not known.
     """
     maybe: list[str] = []
     for given, where in ((policy, need.resource), (project, "the project")):
@@ -108,36 +107,45 @@ def judged(need: Need, policy: Policy | str, project: Policy | str) -> Finding:
             if role in need.roles and not condition:
                 return ok(need.name, f"{role} on {where}")
             if role in need.roles:
-                maybe.append(f"{role} on {where} holds under a condition")
+                maybe.append(f"{role} on {where} has a condition")
             elif role in BASIC_ROLES:
-                maybe.append(f"{role} on {where} allows a part of everything")
+                maybe.append(f"{role} on {where} allows only some actions")
             elif not role.startswith("roles/"):
-                maybe.append(f"{role} on {where} is a role of your own")
+                maybe.append(f"{role} on {where} is a custom role")
         maybe += _of_groups(given, need, where)
     maybe += [each for each in (policy, project) if isinstance(each, str)]
     if maybe:
-        return unknown(need.name, listed(maybe), "--impersonate asks as the account")
+        return unknown(
+            need.name, listed(maybe), "run with --impersonate to ask as the account"
+        )
     seen = f"no binding of {need.roles[0]} on {need.resource} or its project"
     if not isinstance(policy, str) and _is_deleted(policy, need.member):
-        seen += ", but one of a deleted account of the same name"
+        seen += ", except for a deleted account of the same name"
     return failed(need.name, seen, need.grant)
 
 
 def tested(need: Need, granted: Sequence[str]) -> Finding:
-    """What `testIamPermissions` told the account itself.
+    """What `testIamPermissions` answered to the account itself.
 
-    It knows of groups, conditions and folders. Google means it for user interfaces and
-    lets it err on the side of yes; a no is a no.
+    It includes groups, conditions and folders. Google designed it for user interfaces:
+    a yes may be wrong, a no is reliable.
     """
     lacking = [each for each in need.permissions if each not in granted]
     if lacking:
-        return failed(need.name, f"asked as it: no {listed(lacking)}", need.grant)
-    return ok(need.name, f"asked as it: has {listed(need.permissions)}")
+        return failed(
+            need.name, f"asked as this account: no {listed(lacking)}", need.grant
+        )
+    return ok(need.name, f"asked as this account: has {listed(need.permissions)}")
+
+
+def too_broad_name(account: str) -> str:
+    """The name of the check `too_broad`."""
+    return f"{account}: no roles that it does not need"
 
 
 def too_broad(account: str, member: str, policy: Policy, project: str) -> Finding:
     """Whether an account has roles on the whole project that it cannot need."""
-    name = f"{account}: no more than that"
+    name = too_broad_name(account)
     broad = sorted(
         {
             role
@@ -167,7 +175,9 @@ def public(policies: Mapping[str, Policy | str]) -> Finding:
     ]
     if found:
         return failed(
-            "public access", listed(found), "remove these bindings (in IAM, or there)"
+            "public access",
+            listed(found),
+            "remove these bindings from the permissions of the resource",
         )
     if not known:
         return unknown("public access", "no policy could be read")
@@ -175,7 +185,7 @@ def public(policies: Mapping[str, Policy | str]) -> Finding:
 
 
 def _roles_of(policy: Policy, member: str) -> Iterator[tuple[str, bool]]:
-    """The roles of a member, each with whether a condition is on it."""
+    """The roles of a member, each with whether it has a condition."""
     for binding in policy.get("bindings", ()):
         if member in binding.get("members", ()):
             yield binding["role"], bool(binding.get("condition"))

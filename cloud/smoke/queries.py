@@ -1,23 +1,21 @@
-"""Queries: statements for BigQuery, and what it means when it does not answer."""
-
-from __future__ import annotations
+"""Queries: statements for BigQuery, and the errors of one that does not answer."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
 
 REFUSALS = (GoogleAPICallError, RetryError, RequestException)
-_TYPES = {str: "STRING", dt.date: "DATE", dt.datetime: "TIMESTAMP"}
 
 Parameter = str | dt.date | dt.datetime | Sequence[str]
 
 
-def rows(client: bigquery.Client, sql: str, **parameters: Parameter) -> list[Any]:
-    """The rows of a query as things are now, whatever was asked before.
+def rows(
+    client: bigquery.Client, sql: str, **parameters: Parameter
+) -> list[bigquery.Row]:
+    """The rows of a query, computed now and not taken from BigQuery's cache.
 
     Raises:
         google.api_core.exceptions.GoogleAPIError, requests.RequestException: BigQuery
@@ -39,10 +37,19 @@ def execute(client: bigquery.Client, sql: str, **parameters: Parameter) -> None:
     client.query(sql, job_config=job).result()
 
 
-def _typed(parameters: dict[str, Parameter]) -> list[Any]:
-    return [
-        bigquery.ScalarQueryParameter(name, _TYPES[type(value)], value)
-        if type(value) in _TYPES
-        else bigquery.ArrayQueryParameter(name, "STRING", list(value))  # type: ignore[arg-type]
-        for name, value in parameters.items()
-    ]
+def _typed(
+    parameters: Mapping[str, Parameter],
+) -> list[bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter]:
+    return [_parameter(name, value) for name, value in parameters.items()]
+
+
+def _parameter(
+    name: str, value: Parameter
+) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    if isinstance(value, str):
+        return bigquery.ScalarQueryParameter(name, "STRING", value)
+    if isinstance(value, dt.datetime):  # before date, since it is one, too
+        return bigquery.ScalarQueryParameter(name, "TIMESTAMP", value)
+    if isinstance(value, dt.date):
+        return bigquery.ScalarQueryParameter(name, "DATE", value)
+    return bigquery.ArrayQueryParameter(name, "STRING", list(value))

@@ -1,6 +1,4 @@
-"""The report: a table for a person, a document for a machine."""
-
-from __future__ import annotations
+"""The report: a table for a reader, a document for a program."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,11 +21,11 @@ _COLOURS = {
 
 
 def as_json(findings: Sequence[Finding], facts: dict[str, Any]) -> dict[str, Any]:
-    """The document for machines.
+    """The document for programs.
 
     Args:
         findings: What the checks found.
-        facts: What else is known of the run: its marker, seconds until rows were seen.
+        facts: More about the run: its marker, the seconds until its rows were there.
     """
     return {
         "status": Verdict.FAILED if any_failed(findings) else Verdict.OK,
@@ -37,7 +35,7 @@ def as_json(findings: Sequence[Finding], facts: dict[str, Any]) -> dict[str, Any
 
 
 def print_table(findings: Sequence[Finding]) -> None:
-    """Prints each check with what was seen, what to do below it, then the counts."""
+    """Prints each check with its result, what to do below it, and then the counts."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=FILE_COLUMNS)

@@ -1,32 +1,31 @@
 """Services: what Google's APIs say of a project. Pure functions over documents."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloud.place import DATAFLOW_JOB, DRAIN_JOB, SECRET, Place
+from cloud.deployment import DATAFLOW_JOB, DRAIN_JOB, SECRET, Deployment
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 
-# What every deployment needs, and what each way to run the pipeline needs besides.
+# What every deployment needs, and what each mode of the pipeline needs in addition.
 REQUIRED_APIS = ("bigquery", "pubsub", "storage", "secretmanager", "artifactregistry")
 DRAIN_APIS = ("run", "cloudscheduler")
 DATAFLOW_APIS = ("dataflow", "compute")
-# One streaming job of two workers with two CPUs each, and a second one beside it while
-# the job is replaced; each worker has an address, unless its network spares it.
+# One streaming job of two workers with two CPUs each, and a second job during an
+# update. Each worker has an address, unless its network makes that unnecessary.
 QUOTAS = {"CPUS": 8, "IN_USE_ADDRESSES": 4, "DISKS_TOTAL_GB": 240}
 OLDEST_UNACKED = "pubsub.googleapis.com/subscription/oldest_unacked_message_age"
 UNDELIVERED = "pubsub.googleapis.com/subscription/num_undelivered_messages"
 # A drain every five minutes leaves messages for some minutes.
 MAX_AGE = dt.timedelta(minutes=30)
-# Samples come every minute, and are shown after up to four
+# Samples are taken every minute, and visible after up to four minutes
 # (https://cloud.google.com/monitoring/api/metrics_gcp_p_z#gcp-pubsub).
 SAMPLES = dt.timedelta(minutes=10)
+NO_SAMPLE = "Cloud Monitoring has no sample of the last ten minutes"
 
 
-def apis(document: Mapping[str, Any], place: Place) -> Finding:
-    """Whether the APIs are enabled, from an answer of `services:batchGet`."""
+def apis(document: Mapping[str, Any], deployment: Deployment) -> Finding:
+    """Whether the APIs are enabled, from a response of `services:batchGet`."""
     enabled = {
         service["name"].rpartition("/")[2].removesuffix(".googleapis.com")
         for service in document.get("services", ())
@@ -41,7 +40,7 @@ def apis(document: Mapping[str, Any], place: Place) -> Finding:
         who: [name for name in names if name not in enabled]
         for who, names in groups.items()
     }
-    # One way to run the pipeline is enough.
+    # One mode of the pipeline is enough.
     needed = lacking[""]
     if lacking["the drain job"] and lacking["Dataflow"]:
         needed = [*needed, *lacking["the drain job"]]
@@ -50,23 +49,23 @@ def apis(document: Mapping[str, Any], place: Place) -> Finding:
         return failed(
             "APIs",
             f"not enabled: {', '.join(needed)}",
-            f"gcloud services enable {names} --project {place.project}",
+            deployment.gcloud(f"services enable {names}"),
         )
-    spared = [
-        f"{' and '.join(names)} not, which {who} alone needs"
+    optional = [
+        f"{' and '.join(names)} not enabled, which only {who} needs"
         for who, names in lacking.items()
         if names
     ]
-    return ok("APIs", "; ".join([f"{len(enabled)} enabled", *spared]))
+    return ok("APIs", "; ".join([f"{len(enabled)} enabled", *optional]))
 
 
-def secret(version: Mapping[str, Any] | None, place: Place) -> Finding:
+def secret(version: Mapping[str, Any] | None, deployment: Deployment) -> Finding:
     """Whether the bridge's secret has a value.
 
     Args:
         version: The newest version as Secret Manager describes it, without its value;
-            None where there is none.
-        place: The deployment.
+            None if there is no version.
+        deployment: The deployment.
     """
     state = version.get("state") if version else "missing"
     if state == "ENABLED":
@@ -74,29 +73,30 @@ def secret(version: Mapping[str, Any] | None, place: Place) -> Finding:
     return failed(
         "secret",
         f"the newest version of {SECRET} is {state}: the bridge cannot start",
-        f"gcloud secrets versions add {SECRET} --data-file FILE "
-        f"--project {place.project}",
+        deployment.gcloud(f"secrets versions add {SECRET} --data-file FILE"),
     )
 
 
-def billing(document: Mapping[str, Any], place: Place) -> Finding:
-    """Whether there is a billing account, without which BigQuery streams nothing in."""
+def billing(document: Mapping[str, Any], deployment: Deployment) -> Finding:
+    """Whether the project has billing: BigQuery needs it for streaming inserts."""
     if document.get("billingEnabled"):
         return ok("billing", "enabled")
     return failed(
         "billing",
         "not enabled: BigQuery refuses streaming inserts in its free tier",
-        f"gcloud billing projects link {place.project} --billing-account ACCOUNT",
+        f"gcloud billing projects link {deployment.project} --billing-account ACCOUNT",
     )
 
 
-def quotas(document: Mapping[str, Any], place: Place, *, drains: bool) -> Finding:
+def quotas(
+    document: Mapping[str, Any], deployment: Deployment, *, drains: bool
+) -> Finding:
     """Whether Compute Engine has room for Dataflow's workers.
 
     Args:
-        document: An answer of `regions.get`.
-        place: The deployment.
-        drains: There is a drain job, which needs none of it.
+        document: A response of `regions.get`.
+        deployment: The deployment.
+        drains: There is a drain job, which does not use Compute Engine.
     """
     name = "quotas for Dataflow"
     free = {
@@ -106,27 +106,27 @@ def quotas(document: Mapping[str, Any], place: Place, *, drains: bool) -> Findin
     }
     unseen = [name for name in QUOTAS if name not in free]
     scarce = [
-        f"{name}: {free[name]:g} free, {wanted} are wanted"
+        f"{name}: {free[name]:g} free, {wanted} needed"
         for name, wanted in QUOTAS.items()
         if name in free and free[name] < wanted
     ]
     if scarce and drains:
-        return unknown(name, f"{listed(scarce)}; the drain job needs none of it")
+        return unknown(name, f"{listed(scarce)}; the drain job does not need them")
     if scarce:
         return failed(
             name,
             listed(scarce),
-            "ask for more at https://console.cloud.google.com/iam-admin/quotas"
-            f"?project={place.project}, or use the drain job",
+            "request more at https://console.cloud.google.com/iam-admin/quotas"
+            f"?project={deployment.project}, or use the drain job",
         )
     if unseen:
-        return unknown(name, f"no word of {listed(unseen)}")
+        return unknown(name, f"the region's list of quotas lacks {listed(unseen)}")
     texts = [f"{name} {free[name]:g} free" for name in QUOTAS]
     return ok(name, listed(texts))
 
 
 def latest_points(document: Mapping[str, Any]) -> dict[str, int]:
-    """The newest value of each metric, from an answer of `timeSeries.list`."""
+    """The newest value of each metric, from a response of `timeSeries.list`."""
     values: dict[str, int] = {}
     for series in document.get("timeSeries", ()):
         if points := series.get("points"):  # the newest first
@@ -134,36 +134,39 @@ def latest_points(document: Mapping[str, Any]) -> dict[str, int]:
     return values
 
 
-def backlog(values: Mapping[str, int], place: Place) -> Finding:
+def backlog(values: Mapping[str, int], deployment: Deployment) -> Finding:
     """Whether messages pile up in the subscription of the pipeline."""
     name = "backlog"
     if OLDEST_UNACKED not in values:
-        return unknown(name, "Cloud Monitoring has no sample of the last minutes")
+        return unknown(name, NO_SAMPLE)
     age = dt.timedelta(seconds=values[OLDEST_UNACKED])
     count = values.get(UNDELIVERED)
     seen = f"the oldest message is {age} old"
-    seen += f", {count:,} wait" if count is not None else ""
+    seen += f", {count:,} messages wait" if count is not None else ""
     if age > MAX_AGE:
         return failed(
             name,
             seen,
-            f"gcloud run jobs executions list --job {DRAIN_JOB} "
-            f"--region {place.region or 'REGION'} --project {place.project}",
+            deployment.gcloud(
+                f"run jobs executions list --job {DRAIN_JOB} --region "
+                f"{deployment.region or 'REGION'}"
+            ),
         )
     return ok(name, seen)
 
 
-def given_up(values: Mapping[str, int], place: Place) -> Finding:
-    """Whether messages lie in the dead-letter subscription."""
+def given_up(values: Mapping[str, int], deployment: Deployment) -> Finding:
+    """Whether the dead-letter subscription holds messages."""
     name = "undeliverable messages"
     if UNDELIVERED not in values:
-        return unknown(name, "Cloud Monitoring has no sample of the last minutes")
+        return unknown(name, NO_SAMPLE)
     if count := values[UNDELIVERED]:
         return failed(
             name,
-            f"{count:,} in {place.topic}-dead-letters: no pipeline could take them",
-            f"gcloud pubsub subscriptions pull {place.topic}-dead-letters --limit 1 "
-            f"--project {place.project}",
+            f"{count:,} in {deployment.dead_letters}: no pipeline acknowledged them",
+            deployment.gcloud(
+                f"pubsub subscriptions pull {deployment.dead_letters} --limit 1"
+            ),
         )
     return ok(name, "none")
 
@@ -176,7 +179,7 @@ def is_streaming(
     The arguments are those of `runner`.
 
     Returns:
-        None where nobody reads it, or it is not known who does.
+        None if nothing reads it, or it is not known what does.
     """
     if not isinstance(jobs, str):
         running = [
@@ -190,51 +193,51 @@ def is_streaming(
 def runner(
     drain: Mapping[str, Any] | str,
     jobs: Sequence[Mapping[str, Any]] | str,
-    place: Place,
+    deployment: Deployment,
 ) -> Finding:
     """Whether something reads the subscription.
 
     Args:
-        drain: The Cloud Run job; empty where there is none, text for why it is unknown.
+        drain: The Cloud Run job; empty if there is none; a text says why it is unknown.
         jobs: Active Dataflow jobs, or why they are unknown.
-        place: The deployment.
+        deployment: The deployment.
     """
     name = "pipeline"
     if is_streaming(drain, jobs):
-        return ok(name, f"Dataflow job {DATAFLOW_JOB} runs")
+        return ok(name, f"Dataflow job {DATAFLOW_JOB} is running")
     if drain and not isinstance(drain, str):
-        return _drain_job(name, drain, place)
+        return _drain_job(name, drain, deployment)
     texts = [each for each in (drain, jobs) if each and isinstance(each, str)]
     if texts:
         return unknown(name, "; ".join(texts))
     return failed(
         name,
-        f"neither a Cloud Run job {DRAIN_JOB} nor a Dataflow job {DATAFLOW_JOB} "
-        f"in {place.region}",
-        f"make launch PROJECT={place.project} REGION={place.region}, or make the drain "
-        "job with templates/terraform",
+        f"there is neither a Cloud Run job {DRAIN_JOB} nor a Dataflow job "
+        f"{DATAFLOW_JOB} in {deployment.region}",
+        f"make launch PROJECT={deployment.project} REGION={deployment.region}, or "
+        "create the drain job with templates/terraform",
     )
 
 
-def _drain_job(name: str, drain: Mapping[str, Any], place: Place) -> Finding:
+def _drain_job(name: str, drain: Mapping[str, Any], deployment: Deployment) -> Finding:
     latest = drain.get("latestCreatedExecution") or {}
     status = latest.get("completionStatus", "")
-    log = (
-        f"gcloud run jobs executions list --job {DRAIN_JOB} --region {place.region} "
-        f"--project {place.project}; the log of the last one says why"
+    executions = deployment.gcloud(
+        f"run jobs executions list --job {DRAIN_JOB} --region {deployment.region}"
     )
     if not latest:
         return failed(
             name,
             f"Cloud Run job {DRAIN_JOB} has never run",
-            f"gcloud scheduler jobs run {DRAIN_JOB} --location {place.region} "
-            f"--project {place.project}",
+            deployment.gcloud(
+                f"scheduler jobs run {DRAIN_JOB} --location {deployment.region}"
+            ),
         )
     if status in ("EXECUTION_FAILED", "EXECUTION_CANCELLED"):
         return failed(
             name,
             f"the last run of {DRAIN_JOB}, of {latest.get('createTime')}, failed",
-            log,
+            f"{executions}; the log of the last one says why",
         )
     return ok(
         name,

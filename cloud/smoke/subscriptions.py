@@ -1,63 +1,69 @@
-"""What a subscription is to be like. Pure functions over what Pub/Sub says of it."""
-
-from __future__ import annotations
+"""How a subscription must be set up. Pure functions over what Pub/Sub says of it."""
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
-from cloud.place import Place
+from google.pubsub_v1 import types
+
+from cloud.deployment import Deployment
 from cloud.smoke.findings import Finding, failed, ok, unknown
 
-# Longer than IRIS keeps a message, so that a pipeline may be away for some days.
+# Longer than IRIS keeps a message, so that the pipeline may be down for some days.
 RETENTION = dt.timedelta(days=7)
-# A drain's round of some thousand messages takes seconds, and it extends its leases; a
-# minute holds where it cannot.
+# A drain's round of some thousand messages takes seconds, and it extends its leases. A
+# minute is enough even if it cannot extend them.
 ACK_SECONDS = 60
-# High: a message is not to be given up while BigQuery is away for some minutes.
+# High: Pub/Sub must not give up a message while BigQuery is away for some minutes.
 DELIVERY_ATTEMPTS = 50
 DEAD_LETTERS = "dead-letter topic"
 
 
-def missing(place: Place) -> Finding:
-    """There is no such subscription."""
+def missing(deployment: Deployment) -> Finding:
+    """The finding for a subscription that does not exist."""
     return failed(
         "subscription",
-        f"{place.subscription_path} does not exist",
-        f"gcloud pubsub subscriptions create {place.subscription} "
-        f"--topic {place.topic} --ack-deadline {ACK_SECONDS} "
-        f"--expiration-period never --project {place.project}",
+        f"{deployment.subscription_path} does not exist",
+        deployment.gcloud(
+            f"pubsub subscriptions create {deployment.subscription} --topic "
+            f"{deployment.topic} --ack-deadline {ACK_SECONDS} "
+            "--expiration-period never"
+        ),
     )
 
 
-def attached(subscription: Any, place: Place) -> Finding:
-    """Whether the pipeline gets from it what is published to the topic."""
+def attached(subscription: types.Subscription, deployment: Deployment) -> Finding:
+    """Whether the pipeline receives from it every message of the topic."""
     name = "subscription"
-    update = f"gcloud pubsub subscriptions update {place.subscription}"
-    anew = (
-        f"gcloud pubsub subscriptions delete {place.subscription} "
-        f"--project {place.project}, then: {missing(place).todo}"
-    )
-    if subscription.detached or subscription.topic != place.topic_path:
-        topic = "no topic any more" if subscription.detached else subscription.topic
-        return failed(name, f"it gets the messages of {topic}", anew)
+    delete = deployment.gcloud(f"pubsub subscriptions delete {deployment.subscription}")
+    create_again = f"{delete}, then: {missing(deployment).todo}"
+    path = deployment.subscription_path
+    if subscription.detached:
+        return failed(name, f"{path} is detached from its topic", create_again)
+    if subscription.topic != deployment.topic_path:
+        seen = f"{path} receives the messages of {subscription.topic}"
+        return failed(name, seen, create_again)
     if subscription.push_config.push_endpoint:
         return failed(
             name,
-            f"it pushes to {subscription.push_config.push_endpoint}",
-            f"{update} --push-endpoint= --project {place.project}",
+            f"{path} pushes to {subscription.push_config.push_endpoint}",
+            deployment.gcloud(
+                f"pubsub subscriptions update {deployment.subscription} "
+                "--push-endpoint="
+            ),
         )
     if subscription.bigquery_config.table or subscription.cloud_storage_config.bucket:
-        return failed(name, "Pub/Sub itself writes what it gets elsewhere", anew)
+        seen = f"{path} sends its messages to BigQuery or Cloud Storage"
+        return failed(name, seen, create_again)
     if subscription.filter:
-        return failed(name, f"it leaves out all but {subscription.filter}", anew)
-    return ok(name, f"{place.subscription_path} gets every message of {place.topic}")
+        seen = f"{path} receives only messages with {subscription.filter}"
+        return failed(name, seen, create_again)
+    return ok(name, f"{path} receives every message of {deployment.topic}")
 
 
-def settings(subscription: Any, place: Place) -> Finding:
+def settings(subscription: types.Subscription, deployment: Deployment) -> Finding:
     """Whether it keeps messages for long enough.
 
-    A local Pub/Sub shows the service's defaults, or nothing, and is not judged by them.
+    A local Pub/Sub reports the service's defaults, or nothing: most are not checked.
     """
     retention = subscription.message_retention_duration or RETENTION
     seconds = subscription.ack_deadline_seconds
@@ -66,24 +72,26 @@ def settings(subscription: Any, place: Place) -> Finding:
     )
     seen, options = [], []
     if retention < RETENTION:
-        seen.append(f"messages live {_days(retention)}, {_days(RETENTION)} are wanted")
+        seen.append(f"keeps messages {_days(retention)}, not {_days(RETENTION)}")
         options.append("--message-retention-duration 7d")
-    if not place.local and not never:
+    if not deployment.local and not never:
         ttl = subscription.expiration_policy.ttl
         after = _days(ttl) if ttl else "31 days"  # Pub/Sub's default
-        seen.append(f"it is deleted when nobody has read it for {after}")
+        seen.append(f"is deleted if nothing reads it for {after}")
         options.append("--expiration-period never")
-    if not place.local and seconds < ACK_SECONDS:
-        seen.append(f"ack deadline {seconds} s, {ACK_SECONDS} s are wanted")
+    if not deployment.local and seconds < ACK_SECONDS:
+        seen.append(f"has an ack deadline of {seconds} s, not {ACK_SECONDS} s")
         options.append(f"--ack-deadline {ACK_SECONDS}")
     if seen:
         return failed(
             "subscription settings",
             "; ".join(seen),
-            f"gcloud pubsub subscriptions update {place.subscription} "
-            f"{' '.join(options)} --project {place.project}",
+            deployment.gcloud(
+                f"pubsub subscriptions update {deployment.subscription} "
+                f"{' '.join(options)}"
+            ),
         )
-    expiry = "expires never" if never else "expiry is not looked at locally"
+    expiry = "never expires" if never else "expiry is not checked locally"
     return ok(
         "subscription settings",
         f"keeps messages {_days(retention)}, {expiry}, ack deadline {seconds} s",
@@ -91,74 +99,88 @@ def settings(subscription: Any, place: Place) -> Finding:
 
 
 def dead_letters(
-    subscription: Any,
+    subscription: types.Subscription,
     readers: Sequence[str] | None,
-    place: Place,
+    deployment: Deployment,
     *,
     streams: bool | None = False,
 ) -> Finding:
-    """Whether what cannot be delivered is kept somewhere.
+    """Whether messages that cannot be delivered are kept.
 
-    Dataflow supports no dead-letter topic: it holds and retries by itself, and Pub/Sub
-    would move what it is still at work on
+    Dataflow does not support a dead-letter topic: it holds and retries messages itself,
+    and Pub/Sub would move messages that Dataflow still processes
     (https://cloud.google.com/pubsub/docs/handling-failures).
 
     Args:
         subscription: The subscription of the pipeline.
-        readers: The subscriptions of its dead-letter topic; None where there is none.
-        place: The deployment.
-        streams: Whether Dataflow reads the subscription; None where it is not known.
+        readers: The subscriptions of its dead-letter topic; None if it has no such
+            topic.
+        deployment: The deployment.
+        streams: Whether Dataflow reads the subscription; None if it is not known.
     """
     topic = subscription.dead_letter_policy.dead_letter_topic
     if streams and topic:
         return failed(
             DEAD_LETTERS,
-            f"{place.subscription} has one, which Dataflow does not support",
-            f"gcloud pubsub subscriptions update {place.subscription} "
-            f"--clear-dead-letter-policy --project {place.project}",
+            f"{deployment.subscription} has a dead-letter topic, which Dataflow does "
+            "not support",
+            deployment.gcloud(
+                f"pubsub subscriptions update {deployment.subscription} "
+                "--clear-dead-letter-policy"
+            ),
         )
     if streams:
         return ok(DEAD_LETTERS, "none, as Dataflow reads the subscription")
     if not topic and streams is None:
         return unknown(
             DEAD_LETTERS,
-            f"{place.subscription} has none: fine where Dataflow reads it, and a "
-            "drain needs one; whether Dataflow does is not known",
+            f"{deployment.subscription} has no dead-letter topic: right for Dataflow, "
+            "wrong for a drain; which of them reads it is not known",
         )
-    return _of_drain(subscription, readers, place)
+    return _of_drain(subscription, readers, deployment)
 
 
 def _of_drain(
-    subscription: Any, readers: Sequence[str] | None, place: Place
+    subscription: types.Subscription,
+    readers: Sequence[str] | None,
+    deployment: Deployment,
 ) -> Finding:
     topic = subscription.dead_letter_policy.dead_letter_topic
-    wanted = f"{place.topic}-dead-letters"
-    update = (
-        f"gcloud pubsub subscriptions update {place.subscription} --dead-letter-topic "
-        f"{wanted} --max-delivery-attempts {DELIVERY_ATTEMPTS} "
-        f"--project {place.project}"
+    wanted = deployment.dead_letters
+    update = deployment.gcloud(
+        f"pubsub subscriptions update {deployment.subscription} "
+        f"--dead-letter-topic {wanted} --max-delivery-attempts "
+        f"{DELIVERY_ATTEMPTS}"
     )
     if not topic or readers is None:
-        seen = f"{topic} does not exist" if topic else f"{place.subscription} has none"
-        create = f"gcloud pubsub topics create {wanted} --project {place.project}"
-        return failed(DEAD_LETTERS, seen, f"{create}, then: {update}")
+        has_none = f"{deployment.subscription} has no dead-letter topic"
+        create = deployment.gcloud(f"pubsub topics create {wanted}")
+        return failed(
+            DEAD_LETTERS,
+            f"{topic} does not exist" if topic else has_none,
+            f"{create}, then: {update}",
+        )
     short = topic.rpartition("/")[2]
     if not readers:
         return failed(
             DEAD_LETTERS,
             f"{topic} has no subscription, so it keeps nothing",
-            f"gcloud pubsub subscriptions create {short} --topic {short} "
-            f"--expiration-period never --project {place.project}",
+            deployment.gcloud(
+                f"pubsub subscriptions create {short} --topic {short} "
+                "--expiration-period never"
+            ),
         )
     attempts = subscription.dead_letter_policy.max_delivery_attempts
     if attempts < DELIVERY_ATTEMPTS:
         return failed(
             DEAD_LETTERS,
-            f"a message is given up after {attempts} attempts, "
-            f"{DELIVERY_ATTEMPTS} outlast an absence of BigQuery",
+            f"Pub/Sub gives up a message after {attempts} attempts, too few while "
+            f"BigQuery is down: set {DELIVERY_ATTEMPTS}",
             update,
         )
-    seen = f"{short}, read by {len(readers)}, after {attempts} attempts"
+    count = len(readers)
+    subscribed = "1 subscription" if count == 1 else f"{count} subscriptions"
+    seen = f"{short} with {subscribed}, after {attempts} attempts"
     return ok(DEAD_LETTERS, seen)
 
 

@@ -1,93 +1,85 @@
-"""Tables and views: whether they are those that the registry makes."""
-
-from __future__ import annotations
+"""Tables and views: whether they are the ones that the registry describes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
-from google.cloud.bigquery.table import TableListItem
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke.findings import Finding, failed, listed, ok
 from pipeline.registry import Registry
 from sql.apply import PARALLEL_REQUESTS
 from sql.schemas import Merged, merged_schema
-from sql.tables import Table, all_tables
+from sql.tables import all_tables
 from sql.views.definitions import HELD, all_views
 
 
 def findings(
-    client: bigquery.Client, place: Place, registry: Registry
+    client: bigquery.Client, deployment: Deployment, registry: Registry
 ) -> Iterator[Finding]:
-    """Whether all tables and views of the registry are there, with their columns."""
+    """Whether all tables and views of the registry exist, with their columns."""
     try:
-        items = {item.table_id: item for item in client.list_tables(place.tables)}
+        items = client.list_tables(deployment.tables)
+        kinds = {item.table_id: item.table_type for item in items}
     except NotFound:
         yield failed(
             "tables",
-            f"there is no BigQuery dataset {place.tables}",
-            place.sql("apply"),
+            f"there is no BigQuery dataset {deployment.tables}",
+            deployment.sql("apply"),
         )
         return
     wanted = list(all_tables(registry))
-    yield there(items, wanted, place)
-    present = [table for table in wanted if _kind(items, table.name) == "TABLE"]
+    names = [table.name for table in wanted]
+    yield exist("tables", "TABLE", names, kinds, deployment)
+    present = [table for table in wanted if kinds.get(table.name) == "TABLE"]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
         found = threads.map(
-            lambda table: client.get_table(f"{place.tables}.{table.name}").schema,
+            lambda table: client.get_table(f"{deployment.tables}.{table.name}").schema,
             present,
         )
         merged = {
             table.name: merged_schema(schema, table.columns)
             for table, schema in zip(present, found, strict=True)
         }
-    yield columns(merged, place)
-    views = [view.name for view in all_views(registry, place.tables, {})]
-    yield views_there(items, [*views, HELD], place)
+    yield columns(merged, deployment)
+    views = [view.name for view in all_views(registry, deployment.tables, {})]
+    yield exist("views", "VIEW", [*views, HELD], kinds, deployment)
 
 
-def there(
-    items: Mapping[str, TableListItem], wanted: Sequence[Table], place: Place
+def exist(
+    check: str,
+    kind: str,
+    wanted: Sequence[str],
+    kinds: Mapping[str, str],
+    deployment: Deployment,
 ) -> Finding:
-    """Whether all tables exist."""
-    lacking = [t.name for t in wanted if _kind(items, t.name) != "TABLE"]
+    """Whether all tables, or all views, exist.
+
+    Args:
+        check: The name of the check.
+        kind: `TABLE` or `VIEW`.
+        wanted: The names that must exist.
+        kinds: What exists: the kind by name.
+        deployment: The deployment.
+    """
+    lacking = [name for name in wanted if kinds.get(name) != kind]
     if lacking:
         return failed(
-            "tables",
+            check,
             f"{len(lacking)} of {len(wanted)} are missing: {listed(lacking)}",
-            place.sql("apply"),
+            deployment.sql("apply"),
         )
-    return ok("tables", f"{len(wanted)} there")
+    return ok(check, f"{len(wanted)} exist")
 
 
-def columns(merged: Mapping[str, Merged], place: Place) -> Finding:
-    """Whether all tables have the columns of the registry, of its types."""
+def columns(merged: Mapping[str, Merged], deployment: Deployment) -> Finding:
+    """Whether all tables have the columns of the registry, with its types."""
     wrong = []
     for name, each in merged.items():
         wrong += [f"{name}.{path} is missing" for path in each.added]
         wrong += [f"{name}.{path} is INT64, not FLOAT64" for path in each.widened]
         wrong += [f"{name}.{conflict}" for conflict in each.conflicts]
     if wrong:
-        return failed("columns", listed(wrong), place.sql("apply"))
-    return ok("columns", f"those of the registry in {len(merged)} tables")
-
-
-def views_there(
-    items: Mapping[str, TableListItem], wanted: Sequence[str], place: Place
-) -> Finding:
-    """Whether all views exist."""
-    lacking = [name for name in wanted if _kind(items, name) != "VIEW"]
-    if lacking:
-        return failed(
-            "views",
-            f"{len(lacking)} of {len(wanted)} are missing: {listed(lacking)}",
-            place.sql("apply"),
-        )
-    return ok("views", f"{len(wanted)} there")
-
-
-def _kind(items: Mapping[str, TableListItem], name: str) -> str | None:
-    item = items.get(name)
-    return item.table_type if item else None
+        return failed("columns", listed(wrong), deployment.sql("apply"))
+    return ok("columns", f"as in the registry, in {len(merged)} tables")

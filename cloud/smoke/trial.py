@@ -1,6 +1,4 @@
-"""The trial: publishes the messages of a run, waits for them, and judges what came."""
-
-from __future__ import annotations
+"""The trial: publishes the messages of a run, waits for their rows, and checks them."""
 
 import datetime as dt
 import sys
@@ -12,7 +10,7 @@ from typing import TypeVar
 
 from google.cloud import bigquery
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import arrivals, cleaning, ledger, queries, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.drain import LocalDrain
@@ -23,11 +21,11 @@ from command.text import first_line
 from pipeline.registry import Registry
 from pipeline.subscription import PUBSUB_ERRORS
 
-# Each look reads 10 MB of each table at the least, as BigQuery counts it.
+# BigQuery counts each query as 10 MB of each table at least.
 POLL_SECONDS = 5.0
-# Where the rows are, the ledger follows within the round or the bundle.
+# The ledger follows the rows within one round of a drain, or one bundle of a stream.
 LEDGER_SECONDS = 120.0
-# Without these, messages would become nothing, or dead letters.
+# If one of these failed, messages would be lost or become dead letters.
 CONDITIONS = ("topic", "subscription", "tables", "columns")
 
 T = TypeVar("T")
@@ -39,31 +37,32 @@ class Trial:
 
     Attributes:
         client: The BigQuery client.
-        place: The deployment.
-        registry: What is known of every dataset.
-        run: What is published.
-        timeout_seconds: How long rows are waited for.
-        run_drain: Whether a drain is run here.
-        is_published: Whether messages may be under way.
-        seconds: From publishing until the first row and until everything was seen.
+        deployment: The deployment.
+        registry: All datasets.
+        run: The run: the messages that it publishes.
+        timeout_seconds: The longest time to wait for rows.
+        run_drain: Whether to run a drain on this machine.
+        is_published: Whether messages may be in flight.
+        seconds: From publishing to the `first` row, and to `all` of them.
     """
 
     client: bigquery.Client
-    place: Place
+    deployment: Deployment
     registry: Registry
     run: Run
     timeout_seconds: float
     run_drain: bool = False
     is_published: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
-    _told: str = ""
+    _progress: str = ""
 
     def findings(self, pubsub: Pubsub, before: Sequence[Finding]) -> Iterator[Finding]:
         """What becomes of the messages.
 
         Args:
             pubsub: Where they are published.
-            before: What was found before; nothing is published where that cannot work.
+            before: Earlier findings; if one of `CONDITIONS` failed, nothing is
+                published.
         """
         blocked = [
             finding.name
@@ -73,14 +72,14 @@ class Trial:
         if blocked:
             yield failed(
                 "publish",
-                f"nothing was published, see {listed(blocked)}",
-                "mend that, then run this again",
+                f"nothing was published, since this check failed: {listed(blocked)}",
+                "fix that, then run this again",
             )
             return
         try:
-            counts = ledger.sums(self.client, self.place, self.run)
+            counts = ledger.sums(self.client, self.deployment, self.run)
         except queries.REFUSALS as error:
-            yield failed("ledger", first_line(error), self.place.sql("apply"))
+            yield failed("ledger", first_line(error), self.deployment.sql("apply"))
             return
         try:
             self.is_published = True
@@ -89,9 +88,10 @@ class Trial:
             yield failed(
                 "publish",
                 first_line(error),
-                f"gcloud pubsub topics add-iam-policy-binding {self.place.topic} "
-                "--member user:YOU --role roles/pubsub.publisher "
-                f"--project {self.place.project}",
+                self.deployment.gcloud(
+                    f"pubsub topics add-iam-policy-binding {self.deployment.topic} "
+                    "--member user:YOU --role roles/pubsub.publisher"
+                ),
             )
             return
         yield ok(
@@ -102,31 +102,31 @@ class Trial:
     def _outcome(self, before: ledger.Sums) -> Iterator[Finding]:
         began = time.monotonic()
         drain: AbstractContextManager[LocalDrain | None] = (
-            LocalDrain(self.place) if self.run_drain else nullcontext()
+            LocalDrain(self.deployment) if self.run_drain else nullcontext()
         )
         with drain as running:
             try:
                 found = self._wait_for_rows(began, running)
                 after = self._wait_for_ledger(before, found)
-                # A copy may have come after all else.
+                # A copy may have arrived after everything else.
                 found = self._look()
             except queries.REFUSALS as error:
-                yield failed("rows", first_line(error), self.place.sql("check"))
+                yield failed("rows", first_line(error), self.deployment.sql("check"))
                 yield self._left()
                 return
             if running and (failure := running.failure):
-                yield failed("drain", failure, "mend that, then run this again")
+                yield failed("drain", failure, "fix that, then run this again")
         waited = f"after {self.seconds.get('all', time.monotonic() - began):.0f} s"
-        yield from arrivals.findings(self.run, found, self.place, waited)
+        yield from arrivals.findings(self.run, found, self.deployment, waited)
         yield from self._seen_in_views(found, ledger.growth(before, after))
         settled = arrivals.is_settled(self.run, found)
-        yield ledger.finding(self.run, before, after, self.place, settled=settled)
+        yield ledger.finding(self.run, before, after, self.deployment, settled=settled)
         if {"first", "all"} <= self.seconds.keys():
             yield ok("time to rows", self._times())
         yield self._cleaned(settled=settled)
 
     def _look(self) -> Arrived:
-        return arrivals.look(self.client, self.place, self.registry, self.run)
+        return arrivals.look(self.client, self.deployment, self.registry, self.run)
 
     def _wait_for_rows(self, began: float, drain: LocalDrain | None) -> Arrived:
         def look() -> Arrived:
@@ -137,9 +137,9 @@ class Trial:
 
         def is_done(found: Arrived) -> bool:
             line = arrivals.progress(run, found)
-            if line != self._told:
-                self._told = line
-                sys.stderr.write(f"{time.monotonic() - began:.0f} s: {line}\n")
+            if line != self._progress:
+                self._progress = line
+                print(f"{time.monotonic() - began:.0f} s: {line}", file=sys.stderr)
             return arrivals.is_settled(run, found)
 
         run = self.run
@@ -156,7 +156,7 @@ class Trial:
     def _wait_for_ledger(self, before: ledger.Sums, found: Arrived) -> ledger.Sums:
         is_settled = arrivals.is_settled(self.run, found)
         return wait_until(
-            lambda: ledger.sums(self.client, self.place, self.run),
+            lambda: ledger.sums(self.client, self.deployment, self.run),
             lambda after: (
                 not ledger.shortcomings(self.run, before, after)
                 and ledger.has_duplicates(self.run, before, after)
@@ -166,7 +166,7 @@ class Trial:
 
     def _seen_in_views(self, found: Arrived, grown: ledger.Sums) -> Iterator[Finding]:
         unified, latest = (
-            views.look(self.client, self.place, self.registry, self.run, suffix)
+            views.look(self.client, self.deployment, self.registry, self.run, suffix)
             for suffix in ("unified", "latest")
         )
         yield arrivals.duplicate(
@@ -174,29 +174,29 @@ class Trial:
             found,
             None if isinstance(unified, str) else unified,
             {name: counts["duplicates"] for name, counts in grown.items()},
-            self.place,
+            self.deployment,
         )
-        held = views.held(self.client, self.place, self.run)
-        yield from views.findings(found, unified, latest, held, self.place)
+        held = views.held(self.client, self.deployment, self.run)
+        yield from views.findings(found, unified, latest, held, self.deployment)
 
     def _times(self) -> str:
         return (
-            f"the first row was seen after {self.seconds['first']:.1f} s, everything "
-            f"after {self.seconds['all']:.1f} s (looked at every {POLL_SECONDS:g} s)"
+            f"the first row was there after {self.seconds['first']:.1f} s, all of them "
+            f"after {self.seconds['all']:.1f} s (checked every {POLL_SECONDS:g} s)"
         )
 
     def _left(self) -> Finding:
         return unknown(
             "cleaning",
-            f"messages of {self.run.marker} may become rows yet",
-            f"then: {self.place.smoke('--clean')}",
+            f"messages of {self.run.marker} may still become rows",
+            f"after that: {self.deployment.smoke('--clean')}",
         )
 
     def _cleaned(self, *, settled: bool) -> Finding:
         outcome = cleaning.clean(
-            self.client, self.place, self.registry, self.run.marker
+            self.client, self.deployment, self.registry, self.run.marker
         )
-        return cleaning.finding(outcome, self.place, settled=settled)
+        return cleaning.finding(outcome, self.deployment, settled=settled)
 
 
 def wait_until(
@@ -205,13 +205,13 @@ def wait_until(
     seconds: float,
     has_ended: Callable[[], bool] = bool,
 ) -> T:
-    """Looks again and again; gives what was seen last.
+    """Looks every `POLL_SECONDS` until everything is there; returns the last look.
 
     Args:
-        look: Gives what there is.
+        look: Returns what is there now.
         is_done: Whether that is everything.
-        seconds: For how long to look.
-        has_ended: Whether nothing more can come: one more look is the last.
+        seconds: The longest time to wait.
+        has_ended: Whether nothing more can arrive: then it looks once more.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -1,12 +1,10 @@
 """The views: whether they answer, and show the rows of a run once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from google.cloud import bigquery
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.findings import Finding, failed, listed, ok, unknown
@@ -21,7 +19,7 @@ Counts = dict[str, int]
 
 def look(
     client: bigquery.Client,
-    place: Place,
+    deployment: Deployment,
     registry: Registry,
     run: Run,
     suffix: str,
@@ -29,15 +27,15 @@ def look(
     """Rows of a run by message, in the views of a kind; or why they do not answer.
 
     Args:
-        client: The client.
-        place: The deployment.
-        registry: What is known of every dataset.
+        client: The BigQuery client.
+        deployment: The deployment.
+        registry: All datasets.
         run: The run.
         suffix: `unified` or `latest`.
     """
     parts = [
         _part(
-            f"{place.tables}.{registry[name].stem}_{suffix}",
+            f"{deployment.tables}.{registry[name].stem}_{suffix}",
             f"settlementDate = @day AND {quoted(unit)} = @unit",
         )
         for name, unit in UNIT_COLUMNS.items()
@@ -45,9 +43,9 @@ def look(
     return _counts(client, run, " UNION ALL ".join(parts))
 
 
-def held(client: bigquery.Client, place: Place, run: Run) -> Counts | str:
+def held(client: bigquery.Client, deployment: Deployment, run: Run) -> Counts | str:
     """Rows of `iris_held` of a run by message, or why it does not answer."""
-    return _counts(client, run, _part(f"{place.tables}.{HELD}", "TRUE"))
+    return _counts(client, run, _part(f"{deployment.tables}.{HELD}", "TRUE"))
 
 
 def findings(
@@ -55,29 +53,31 @@ def findings(
     unified: Counts | str,
     latest: Counts | str,
     waiting: Counts | str,
-    place: Place,
+    deployment: Deployment,
 ) -> Iterator[Finding]:
     """Whether each kind of view shows what the tables hold."""
     for name, counts in (("unified", unified), ("latest", latest)):
-        yield _compared(f"_{name} views", counts, dict(found.records), place)
+        yield _compared(f"_{name} views", counts, dict(found.records), deployment)
     letters: Counts = dict(found.unmapped)
     for (message_id, _), count in found.letters.items():
         letters[message_id] = letters.get(message_id, 0) + count
-    yield _compared(HELD, waiting, letters, place)
+    yield _compared(HELD, waiting, letters, deployment)
 
 
-def _compared(name: str, counts: Counts | str, wanted: Counts, place: Place) -> Finding:
+def _compared(
+    name: str, counts: Counts | str, wanted: Counts, deployment: Deployment
+) -> Finding:
     if isinstance(counts, str):
-        return failed(name, counts, place.sql("apply"))
+        return failed(name, counts, deployment.sql("apply"))
     wrong = [
         f"{counts.get(message, 0)} rows of {message}, not {count}"
         for message, count in wanted.items()
         if counts.get(message, 0) != count
     ]
     if wrong:
-        return failed(name, listed(wrong), place.sql("apply"))
+        return failed(name, listed(wrong), deployment.sql("apply"))
     if not wanted:
-        return unknown(name, "answers, and there is nothing of this run to show")
+        return unknown(name, "answers, but the tables hold no rows of this run")
     return ok(name, f"answers with the {sum(wanted.values())} rows of this run")
 
 

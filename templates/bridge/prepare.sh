@@ -1,9 +1,10 @@
 #!/bin/sh
-# Before each start of iris-bridge.service: removes what a crash left, logs in to the
-# image's registry, and writes the container's settings with the secret in them to
-# memory. Container-Optimized OS has neither gcloud nor Python, so this is curl and sed.
+# Runs before each start of iris-bridge.service: removes a container that a crash left,
+# logs in to the registry of the image, and writes the container's settings, which include
+# the secret, to a file in memory. Container-Optimized OS has neither gcloud nor Python,
+# so this uses curl and sed.
 #
-# From bridge.env: PROJECT and SECRET name the secret, REGISTRY the host of the image.
+# From bridge.env: PROJECT and SECRET name the secret, REGISTRY is the host of the image.
 # GCE_METADATA_HOST, SECRET_MANAGER_URL and SETTINGS_FILE are for tests.
 set -eu
 
@@ -21,14 +22,16 @@ fi
 
 token=$(curl -sS --fail --retry 3 -H "Metadata-Flavor: Google" \
     "$metadata/instance/service-accounts/default/token" | field access_token)
-[ -n "$token" ] || fail "the metadata server gives no token: has the VM an account?"
+[ -n "$token" ] || fail "the metadata server returned no token:" \
+    "give the VM a service account, with the scope cloud-platform"
 
-# The token comes through standard input: arguments are for everyone to see.
+# The token goes through standard input: every user of the VM can see arguments.
 secret=$(printf 'Authorization: Bearer %s' "$token" | curl -sS --fail --retry 3 -H @- \
     "$manager/v1/projects/$PROJECT/secrets/$SECRET/versions/latest:access" |
     field data | base64 -d)
 [ -n "$secret" ] || fail "secret $SECRET has no value, or this account may not read it:" \
-    "gcloud secrets versions add $SECRET --project $PROJECT --data-file -"
+    "gcloud secrets versions add $SECRET --project $PROJECT --data-file -" \
+    "sets the value, roles/secretmanager.secretAccessor allows to read it"
 
 umask 077
 settings=$RUNTIME_DIRECTORY/container.env

@@ -1,10 +1,10 @@
-# What gb-iris needs in Google Cloud, but for three things that have a better owner:
-# - tables and views: `python -m sql apply` (modules/warehouse says why),
-# - the value of the client secret: `gcloud secrets versions add`, since Terraform would
-#   keep it in its state, in plain text,
-# - the streaming job: `make launch`. A Dataflow job is updated and drained, never edited;
-#   Terraform's way, to destroy it and make it anew, would lose what it remembers, and a
-#   `terraform destroy` that cancels it what it holds.
+# Everything that gb-iris needs in Google Cloud, except three things:
+# - Tables and views: `python -m sql apply` creates them (modules/warehouse says why).
+# - The value of the client secret: use `gcloud secrets versions add`. Terraform would
+#   keep it in its state, in plain text.
+# - The streaming job: use `make launch`. A Dataflow job is updated and drained, never
+#   edited. Terraform would destroy it and create it again: the job would lose its memory
+#   for duplicates, and `terraform destroy` would cancel it with its messages in flight.
 
 locals {
   services = concat(
@@ -30,9 +30,9 @@ locals {
   bridge_image   = "${local.images}/bridge:${var.image_tag}"
   pipeline_image = "${local.images}/pipeline:${var.image_tag}"
 
-  # One drain at a time: Cloud Run would start another beside it. So the job takes no new
-  # round after two thirds of the time to the next start, and is ended 15 s before it. A
-  # drain that is ended loses nothing: its messages come again.
+  # One drain at a time: Cloud Run would start the next one even if this one still runs.
+  # So the job begins no new round after two thirds of the interval, and Cloud Run stops
+  # it 15 s before the next start. No message is lost then: Pub/Sub delivers it again.
   drain_seconds        = var.drain_every_minutes * 60
   drain_max_seconds    = floor(local.drain_seconds * 2 / 3)
   drain_timeout        = local.drain_seconds - 15
@@ -48,7 +48,7 @@ resource "google_project_service" "needed" {
 
   project            = var.project
   service            = each.value
-  disable_on_destroy = false # other things in the project may use it
+  disable_on_destroy = false # something else in the project may use it
 }
 
 module "identities" {
@@ -62,11 +62,11 @@ module "identities" {
 module "messaging" {
   source = "./modules/messaging"
 
-  project        = var.project
-  project_number = data.google_project.this.number
-  publisher      = module.identities.bridge.member
-  subscriber     = module.identities.pipeline.member
-  gives_up       = var.pipeline_runs_as != "streaming"
+  project               = var.project
+  project_number        = data.google_project.this.number
+  publisher             = module.identities.bridge.member
+  subscriber            = module.identities.pipeline.member
+  has_dead_letter_topic = var.pipeline_runs_as != "streaming"
 
   depends_on = [google_project_service.needed]
 }
@@ -112,7 +112,7 @@ resource "google_artifact_registry_repository" "images" {
   repository_id = "gb-iris"
   format        = "DOCKER"
   description   = "Images of gb-iris: bridge and pipeline"
-  # No clean-up: a streaming job pulls its image whenever it starts a worker.
+  # No clean-up of old images: a streaming job pulls its image for each new worker.
 
   depends_on = [google_project_service.needed]
 }
@@ -168,8 +168,8 @@ module "drain" {
   depends_on = [module.messaging, module.warehouse, module.storage]
 }
 
-# The freshness of every dataset, dead letters, and whether the ledger is balanced: what
-# no metric of Google's knows. Exit code 1 is a failed execution, and that is an alert.
+# Checks what Google's metrics cannot show: the freshness of every dataset, dead letters,
+# and whether the ledger is balanced. Exit code 1 fails the execution, which is an alert.
 module "check" {
   source = "./modules/scheduled_job"
   count  = local.is_pipeline_deployed ? 1 : 0
@@ -188,9 +188,9 @@ module "check" {
   depends_on = [module.warehouse]
 }
 
-# What Dataflow's workers need beyond the pipeline itself, in the streaming variant only:
-# to be workers, and to pull their image. Both are for the project, or the repository;
-# there is no job to grant them on before it is launched.
+# More permissions for Dataflow's workers, in the streaming variant only: to be workers,
+# and to pull their image. They apply to the project and to the repository, since the job
+# does not exist before it is launched.
 resource "google_project_iam_member" "dataflow_worker" {
   count = var.pipeline_runs_as == "streaming" ? 1 : 0
 

@@ -1,42 +1,42 @@
-# What the commands of the project take; `terraform output` lists it.
+# Values for the commands of this repository; `terraform output` lists them.
 
 output "topic" {
-  description = "PUBSUB_TOPIC of the bridge, of backfill and of replay."
+  description = "The topic: PUBSUB_TOPIC of the bridge, of backfill and of replay."
   value       = module.messaging.topic
 }
 
 output "subscription" {
-  description = "What the pipeline reads: --subscription."
+  description = "The subscription that the pipeline reads: --subscription."
   value       = module.messaging.subscription
 }
 
 output "dataset" {
-  description = "For sql apply, sql check and the pipeline: --dataset."
+  description = "The BigQuery dataset: --dataset of sql apply, sql check and the pipeline."
   value       = var.dataset
 }
 
 output "images" {
-  description = "Where images are pushed to: IMAGES/bridge:TAG and IMAGES/pipeline:TAG."
+  description = "The repository of the images: IMAGES/bridge:TAG and IMAGES/pipeline:TAG."
   value       = local.images
 }
 
 output "secret" {
-  description = "Where the client secret goes: gcloud secrets versions add SECRET."
+  description = "The name of the client secret: gcloud secrets versions add SECRET."
   value       = module.secret.name
 }
 
 output "archive_prefix" {
-  description = "The raw archive: --archive_prefix."
+  description = "The folder of the raw archive: --archive_prefix."
   value       = "gs://${module.storage.raw_bucket}/raw"
 }
 
 output "staging_bucket" {
-  description = "BUCKET of make template and make launch: Dataflow's temporary files and the template."
+  description = "The bucket of Dataflow's temporary files and of the template: BUCKET of make template and make launch."
   value       = module.storage.staging_bucket
 }
 
 output "template" {
-  description = "Where make template puts the template's specification."
+  description = "The file to which make template writes the specification of the template."
   value       = "gs://${module.storage.staging_bucket}/templates/gb-iris.json"
 }
 

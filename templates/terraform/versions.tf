@@ -9,8 +9,8 @@ terraform {
     }
   }
 
-  # The state holds no secret, but it is needed for every change: for more than one
-  # person, or more than one machine, keep it in a bucket.
+  # The state contains no secret, but every change needs it. If several people or
+  # machines use it, keep it in a bucket.
   #   backend "gcs" {
   #     bucket = "PROJECT-terraform"
   #     prefix = "gb-iris"

@@ -1,10 +1,8 @@
-"""Dataflow, as far as a submission sees it: its REST API on this machine.
+"""Dataflow's REST API on this machine, as far as a submission needs it.
 
-It keeps what it is asked, and answers as the service does
+It keeps all requests, and answers as the service does
 (https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.locations.jobs).
 """
-
-from __future__ import annotations
 
 import json
 import re
@@ -18,7 +16,7 @@ JOB_ID = "2026-05-08_00_00_00-1"
 
 
 class Dataflow(ThreadingHTTPServer):
-    """The service, with what it was asked: `(method, path, body)`."""
+    """The service, with its requests: `(method, path, body)`."""
 
     def __init__(self) -> None:
         super().__init__(("localhost", 0), _Handler)
@@ -27,15 +25,15 @@ class Dataflow(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """`http://localhost:PORT`: for any other host Beam would ask with TLS."""
+        """`http://localhost:PORT`: Beam uses TLS for any other host."""
         return f"http://localhost:{self.server_address[1]}"
 
     def sent(self, method: str, end: str) -> list[Any]:
-        """The bodies of the requests whose path ends so."""
+        """The bodies of the requests with this end of the path."""
         return [b for m, p, b in self.requests if m == method and p.endswith(end)]
 
     def answer(self, method: str, path: str, body: Any) -> dict[str, Any]:
-        """What the service says."""
+        """The service's answer to a request."""
         if path.endswith("flexTemplates:launch"):
             name = body["launchParameter"]["jobName"]
             return {"job": {"id": JOB_ID, "name": name}}
@@ -66,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = _answer
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing: a test asks for what was sent."""
+        """Prints nothing: a test looks at `requests`."""
 
 
 @contextmanager

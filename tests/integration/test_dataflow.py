@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 SUBSCRIPTION = "projects/some-project/subscriptions/iris-messages-pipeline"
 IMAGE = "europe-west2-docker.pkg.dev/some-project/gb-iris/pipeline:1"
-PLACE = ["--project=some-project", "--region=europe-west2"]
+DEPLOYMENT = ["--project=some-project", "--region=europe-west2"]
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def service():
 
 
 def submit(folder, service, *options):
-    """Runs what the template's launcher runs; gives the pipeline that was staged."""
+    """Runs what the template's launcher runs; returns the staged pipeline."""
     for name in ("staging", "temp"):
         (folder / name).mkdir()
     command = [sys.executable, str(ROOT / "templates" / "launch_pipeline.py")]
-    command += [*PLACE, *options, "--runner=DataflowRunner", "--job_name=gb-iris"]
+    command += [*DEPLOYMENT, *options, "--runner=DataflowRunner", "--job_name=gb-iris"]
     command += ["--no_auth", f"--dataflow_endpoint={service.address}"]
     command += [f"--staging_location={folder / 'staging'}"]
     command += [f"--temp_location={folder / 'temp'}"]
@@ -50,13 +50,13 @@ def submit(folder, service, *options):
 
 
 def steps(staged):
-    """The names of all steps, with those inside others as `outer/inner`."""
+    """The names of all steps; a step inside another is `outer/inner`."""
     return {one.unique_name for one in staged.components.transforms.values()}
 
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory):
-    """A submitted stream: the pipeline that was staged, and the service it went to."""
+    """A submitted stream: the staged pipeline, and the service that received it."""
     archive = "--archive_prefix=gs://some-project-iris-raw/raw"
     with dataflow() as service:
         folder = tmp_path_factory.mktemp("stream")
@@ -161,7 +161,7 @@ def local_clients(service, monkeypatch):
 
 def test_a_launch_names_template_account_and_parameters(service, local_clients, capsys):
     archive = "archive_prefix=gs://some-project-iris-raw/raw"
-    assert main(["launch", *PLACE, "--set", archive]) == 0
+    assert main(["launch", *DEPLOYMENT, "--set", archive]) == 0
     [sent] = service.sent("POST", "flexTemplates:launch")
     sent = sent["launchParameter"]
     assert sent["containerSpecGcsPath"] == (
@@ -181,26 +181,26 @@ def test_a_launch_names_template_account_and_parameters(service, local_clients, 
 def test_a_dry_run_prints_the_request_that_would_be_sent(
     service, local_clients, capsys
 ):
-    options = [*PLACE, "--update", "--streaming-mode=at_least_once"]
+    options = [*DEPLOYMENT, "--update", "--streaming-mode=at_least_once"]
     assert main(["launch", *options, "--dry-run"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert not service.requests
     assert main(["launch", *options]) == 0
     [(_, path, sent)] = service.requests
-    printed = json.loads(told[told.index("{") :])["launchParameter"]
+    printed = json.loads(output[output.index("{") :])["launchParameter"]
     sent = sent["launchParameter"]
-    for one in (printed, sent):  # REST has numbers for what has names
+    for one in (printed, sent):  # REST has numbers instead of names
         mode = one["environment"].pop("streamingMode")
         assert mode in (2, "STREAMING_MODE_AT_LEAST_ONCE")
-    assert (f"POST {path}", printed) == (told.splitlines()[0], sent)
+    assert (f"POST {path}", printed) == (output.splitlines()[0], sent)
     assert sent["update"] is True
 
 
-def test_a_drain_is_asked_of_the_running_job_of_that_name(
+def test_a_drain_is_requested_of_the_running_job_of_that_name(
     service, local_clients, capsys
 ):
     service.jobs = [{"id": JOB_ID, "name": "gb-iris"}, {"id": "2", "name": "gb-iris-2"}]
-    assert main(["launch", *PLACE, "--drain"]) == 0
+    assert main(["launch", *DEPLOYMENT, "--drain"]) == 0
     puts = [(path, body) for method, path, body in service.requests if method == "PUT"]
     [(path, body)] = puts
     assert path.endswith(f"/jobs/{JOB_ID}")
@@ -209,6 +209,6 @@ def test_a_drain_is_asked_of_the_running_job_of_that_name(
 
 
 def test_a_drain_of_nothing_is_one_line_and_code_2(service, local_clients, capsys):
-    assert main(["launch", *PLACE, "--drain"]) == 2
+    assert main(["launch", *DEPLOYMENT, "--drain"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "no job named gb-iris is running in europe-west2" in line

@@ -1,4 +1,4 @@
-"""The smoke test of a deployment, on local servers, with each fault it is to find."""
+"""The smoke test of a deployment, on local servers, with each fault it must find."""
 
 import argparse
 import contextlib
@@ -14,7 +14,7 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.cloud import bigquery
 from google.pubsub_v1 import types
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import cleaning, command, trial
 from command.usage import UsageError
 from sql.apply import apply_tables, apply_views
@@ -44,11 +44,17 @@ def pubsub(tmp_path_factory):
         yield server
 
 
-# A real one, but for dedup, which lets everything pass.
+# The real pipeline, except that its dedup lets every record pass.
 FORGETFUL = """
-from pipeline import __main__
-from pipeline.steps import dedup
-dedup._unseen = lambda batch, *_: batch
+import apache_beam as beam
+from pipeline import __main__, graph
+
+class KeepAll(graph.DeduplicateRecords):
+    def expand(self, batches):
+        keep = beam.Map(lambda batch: batch)
+        return batches | keep.with_outputs("ledger", main="rows")
+
+graph.DeduplicateRecords = KeepAll
 __main__.main()
 """
 
@@ -91,7 +97,7 @@ def tables(client):
 
 @pytest.fixture
 def topics(pubsub, monkeypatch):
-    """Topics and subscriptions as in production; they are gone afterwards."""
+    """Topics and subscriptions as in production; they are deleted afterwards."""
     with Clients(pubsub.host, monkeypatch) as clients:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
         create(clients, "iris-messages", "iris-messages-pipeline")
@@ -128,7 +134,7 @@ def subscribe(clients, name, topic, letters=None):
 
 @pytest.fixture
 def smoke(tables, topics, monkeypatch, capsys):
-    """Runs the command; gives its exit code, and its findings by name."""
+    """Runs the command; returns its exit code, and its findings by name."""
     monkeypatch.setattr(command, "load_registry", lambda: REGISTRY)
     monkeypatch.setattr(trial, "POLL_SECONDS", 0.5)
     monkeypatch.setattr(trial, "LEDGER_SECONDS", 3.0)
@@ -172,7 +178,7 @@ def test_all_is_well(smoke, tables):
     assert findings["rows"]["seen"].startswith("7 of 7")
     assert findings["duplicate"]["seen"].startswith("published twice, there once")
     assert findings["ledger"]["verdict"] == "ok"
-    assert findings["cleaning"]["seen"] == "10 rows of this run are removed"
+    assert findings["cleaning"]["seen"] == "10 rows of this run were removed"
     assert findings["permissions"]["verdict"] == "not known"
     assert rows_left(tables) == 0
 
@@ -229,7 +235,7 @@ def test_no_bigquery_dataset(smoke):
 
 
 def test_tables_of_an_older_registry(smoke, tables, topics):
-    """A table, a column and all views are missing: each is told, nothing is sent."""
+    """A table, a column and all views are missing: it reports each, sends nothing."""
     older = [each for each in all_tables(REGISTRY) if each.name != "bmrs_mid_iris"]
     columns = [c for c in older[0].columns if c.name != "soFlag"]
     older[0] = dataclasses.replace(older[0], columns=tuple(columns))
@@ -244,7 +250,7 @@ def test_tables_of_an_older_registry(smoke, tables, topics):
 def test_one_local_server_of_two_is_a_mistake(monkeypatch):
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "localhost:1")
     monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
-    with pytest.raises(UsageError, match="set both, or neither"):
+    with pytest.raises(UsageError, match="set both for local servers"):
         command.run(parsed())
 
 
@@ -262,9 +268,9 @@ OLD, LATELY = "2022-03-28", "2026-05-06"
 
 
 def fill(client, rows):
-    place = f"{PROJECT}.{DATASET}.bmrs_mid_iris"
-    job = bigquery.LoadJobConfig(schema=client.get_table(place).schema)
-    client.load_table_from_json(rows, place, job_config=job).result()
+    table = f"{PROJECT}.{DATASET}.bmrs_mid_iris"
+    job = bigquery.LoadJobConfig(schema=client.get_table(table).schema)
+    client.load_table_from_json(rows, table, job_config=job).result()
 
 
 def row(message_id, unit=MARKER, day=OLD):
@@ -273,7 +279,7 @@ def row(message_id, unit=MARKER, day=OLD):
 
 @pytest.fixture
 def leftovers(tables):
-    """Rows of two runs, and rows that only look like some."""
+    """Rows of two runs, and rows that only look like them."""
     later = "SMOKE-20260506T040000-0a1b2c"
     ours = [row(f"{MARKER}_MID_3.json"), row(f"{later}_MID_3.json", later)]
     theirs = [
@@ -293,19 +299,19 @@ def names(client):
     return {each.message_id for each in client.query_and_wait(sql)}
 
 
-PLACE = Place(PROJECT, dataset=DATASET, local=True)
+DEPLOYMENT = Deployment(PROJECT, dataset=DATASET, local=True)
 
 
-def test_cleaning_takes_what_is_marked_and_nothing_else(leftovers):
+def test_cleaning_removes_marked_rows_and_nothing_else(leftovers):
     before = names(leftovers)
-    outcome = cleaning.clean(leftovers, PLACE, REGISTRY)
+    outcome = cleaning.clean(leftovers, DEPLOYMENT, REGISTRY)
     assert (outcome.removed, outcome.streamed, outcome.refused) == (2, 0, [])
     gone = before - names(leftovers)
     assert gone == {f"SMOKE-20260506T0{n}0000-0a1b2c_MID_3.json" for n in (3, 4)}
 
 
 def test_cleaning_after_a_run_leaves_other_runs(leftovers):
-    assert cleaning.clean(leftovers, PLACE, REGISTRY, MARKER).removed == 1
+    assert cleaning.clean(leftovers, DEPLOYMENT, REGISTRY, MARKER).removed == 1
 
 
 class Refusing:
@@ -320,20 +326,20 @@ class Refusing:
         raise self.error
 
 
-def test_rows_that_were_streamed_in_lately_are_left_for_later(leftovers):
+def test_rows_that_were_streamed_recently_remain_for_later(leftovers):
     words = "UPDATE or DELETE statement over table t would affect rows in the "
     error = BadRequest(f"{words}streaming buffer, which is not supported")
-    outcome = cleaning.clean(Refusing(leftovers, error), PLACE, REGISTRY)
+    outcome = cleaning.clean(Refusing(leftovers, error), DEPLOYMENT, REGISTRY)
     assert (outcome.removed, outcome.streamed, outcome.refused) == (0, 2, [])
-    finding = cleaning.finding(outcome, PLACE, settled=True)
+    finding = cleaning.finding(outcome, DEPLOYMENT, settled=True)
     assert finding.verdict == "not known"
     assert finding.todo.endswith("--clean")
 
 
 def test_rows_that_nobody_may_remove_are_a_failure(leftovers):
     refusing = Refusing(leftovers, Forbidden("no bigquery.tables.updateData"))
-    outcome = cleaning.clean(refusing, PLACE, REGISTRY, MARKER)
-    assert cleaning.finding(outcome, PLACE, settled=True).verdict == "FAILED"
+    outcome = cleaning.clean(refusing, DEPLOYMENT, REGISTRY, MARKER)
+    assert cleaning.finding(outcome, DEPLOYMENT, settled=True).verdict == "FAILED"
 
 
 def test_cleaning_where_there_is_no_dataset_is_a_mistake(smoke):

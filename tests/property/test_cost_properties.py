@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cloud.cost.bill import (
     BRIDGES,
     WRITE_METHODS,
-    Place,
+    Tariff,
     drain_bill,
     streaming_bill,
     total_usd,
@@ -27,8 +27,8 @@ def decimals(low, high):
     return st.decimals(low, high, places=3)
 
 
-places = st.builds(
-    Place,
+tariffs = st.builds(
+    Tariff,
     st.just(PRICES),
     st.sampled_from(PRICES.regions),
     st.sampled_from(PRICES.locations),
@@ -51,27 +51,27 @@ amounts = st.sampled_from(
 )
 
 
-def bills(place, feed, job):
+def bills(tariff, feed, job):
     return [
-        streaming_bill(place, feed, WORKER, exactly_once=True),
-        streaming_bill(place, feed, WORKER, exactly_once=False),
-        drain_bill(place, feed, job),
+        streaming_bill(tariff, feed, WORKER, exactly_once=True),
+        streaming_bill(tariff, feed, WORKER, exactly_once=False),
+        drain_bill(tariff, feed, job),
     ]
 
 
-@given(places, feeds, jobs, amounts, decimals(0, 1000))
-def test_more_of_anything_never_costs_less(place, feed, job, name, more):
+@given(tariffs, feeds, jobs, amounts, decimals(0, 1000))
+def test_more_of_anything_never_costs_less(tariff, feed, job, name, more):
     larger = replace(feed, **{name: getattr(feed, name) + more})
     for before, after in zip(
-        bills(place, feed, job), bills(place, larger, job), strict=True
+        bills(tariff, feed, job), bills(tariff, larger, job), strict=True
     ):
         assert after.usd >= before.usd - NOTHING
         assert after.list_usd >= before.list_usd - NOTHING
 
 
-@given(places, feeds, jobs)
-def test_a_free_tier_takes_off_no_more_than_its_lines(place, feed, job):
-    for bill in bills(place, feed, job):
+@given(tariffs, feeds, jobs)
+def test_a_free_tier_takes_off_no_more_than_its_lines(tariff, feed, job):
+    for bill in bills(tariff, feed, job):
         for line in bill.lines:
             if line.is_free_tier:
                 paid = total_usd(
@@ -83,9 +83,9 @@ def test_a_free_tier_takes_off_no_more_than_its_lines(place, feed, job):
         assert 0 <= bill.usd <= bill.list_usd + NOTHING
 
 
-@given(places, feeds, jobs)
-def test_the_total_is_the_sum_of_the_lines(place, feed, job):
-    for bill in bills(place, feed, job):
+@given(tariffs, feeds, jobs)
+def test_the_total_is_the_sum_of_the_lines(tariff, feed, job):
+    for bill in bills(tariff, feed, job):
         paid = [line for line in bill.lines if not line.is_free_tier]
         free = [line for line in bill.lines if line.is_free_tier]
         off = bill.usd - (total_usd(paid) + total_usd(free))

@@ -1,4 +1,4 @@
-"""`python -m cloud`: what every command of it does alike."""
+"""`python -m cloud`: what its commands have in common."""
 
 import importlib
 

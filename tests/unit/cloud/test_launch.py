@@ -6,18 +6,18 @@ import pytest
 
 from cloud.__main__ import main
 
-PLACE = ["--project=my-project", "--region=europe-west2"]
+DEPLOYMENT = ["--project=my-project", "--region=europe-west2"]
 
 
 def parameters(capsys, *options):
-    """Those of the request that would be sent."""
-    assert main(["launch", *PLACE, *options, "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    return json.loads(told[told.index("{") :])["launchParameter"]["parameters"]
+    """The parameters of the request that would be sent."""
+    assert main(["launch", *DEPLOYMENT, *options, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    return json.loads(printed[printed.index("{") :])["launchParameter"]["parameters"]
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         ("--dataset=bad-name", "--dataset is no BigQuery dataset name"),
         ("--subscription=name", "--subscription must be projects/"),
@@ -27,37 +27,37 @@ def parameters(capsys, *options):
         ("--set=num_workers=3", "the template has no parameter num_workers"),
     ],
 )
-def test_what_the_pipeline_would_refuse_is_one_line(option, told, capsys):
-    assert main(["launch", *PLACE, option, "--dry-run"]) == 2
+def test_what_the_pipeline_would_refuse_is_one_line(option, message, capsys):
+    assert main(["launch", *DEPLOYMENT, option, "--dry-run"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("python -m cloud launch: ")
-    assert told in line
+    assert message in line
 
 
 @pytest.mark.parametrize("number", ["0", "-3", "99999999999", "two", ""])
-def test_a_number_of_workers_that_is_none(number, capsys):
+def test_a_wrong_number_of_workers(number, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["launch", *PLACE, f"--max-workers={number}", "--dry-run"])
+        main(["launch", *DEPLOYMENT, f"--max-workers={number}", "--dry-run"])
     assert ended.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert "is no number from 1" in line
+    assert "is not a number from 1" in line
 
 
-def test_an_update_goes_on_with_the_archive(capsys):
+def test_an_update_keeps_the_archive(capsys):
     sent = parameters(capsys, "--update", "--max-workers=2")
     assert sent["archive_prefix"] == "gs://my-project-iris-raw/raw"
-    sent = parameters(capsys, "--set=archive_prefix=gs://another/place")
-    assert sent["archive_prefix"] == "gs://another/place"
+    sent = parameters(capsys, "--set=archive_prefix=gs://another/folder")
+    assert sent["archive_prefix"] == "gs://another/folder"
 
 
 def test_an_empty_archive_prefix_is_no_archive(capsys):
     assert "archive_prefix" not in parameters(capsys, "--set=archive_prefix=")
 
 
-def test_who_has_no_credentials_is_told_how_to_log_in(monkeypatch, tmp_path, capsys):
+def test_without_credentials_it_says_how_to_log_in(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    assert main(["launch", *PLACE]) == 2
+    assert main(["launch", *DEPLOYMENT]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith("gcloud auth application-default login")

@@ -1,25 +1,30 @@
-"""A stand-in for the google provider: enough of Terraform's plugin protocol to apply.
+"""A stand-in for the google provider: as much of Terraform's protocol as apply needs.
 
-It knows the arguments of tests/fixtures/terraform/provider_schema.yaml, checks nothing
-of their values, and makes nothing: what only Google knows is `known-` and its name.
-Terraform attaches to it by TF_REATTACH_PROVIDERS
-(https://developer.hashicorp.com/terraform/plugin/debugging) and so evaluates every
-expression for real.
+Why not `terraform test` with `mock_provider`? It asks the real provider for its schema,
+and fails with "Missing required provider" where the provider is not installed, as here:
+its registry is not reachable. It also cannot test `terraform state rm`, or a state that
+outlives a change of variant.
 
-The messages are those of tfplugin5.proto, written and read by hand: no more than texts
-and messages in numbered fields.
+The stand-in has the arguments in tests/fixtures/terraform/provider_schema.yaml. It does
+not check their values, and creates nothing. Whatever only Google knows, such as an id,
+becomes `known-` and the name of the attribute. Terraform attaches to a running provider
+named in TF_REATTACH_PROVIDERS (https://developer.hashicorp.com/terraform/plugin/debugging)
+and so evaluates every expression for real.
 """
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import yaml
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load(
@@ -27,139 +32,117 @@ SCHEMA = yaml.safe_load(
 )
 NAME = "registry.terraform.io/hashicorp/google"
 DATA_SOURCES = ("google_project",)
-PROJECT_NUMBER = "123456789012"
-NIL = b"\xc0"
-UNKNOWN = b"\xd4\x00\x00"  # Terraform's extension of MessagePack
+PROJECT = {"project_id": "my-project", "number": "123456789012"}
 
-# The types of the provider's schema; all else is a text.
-NUMBERS = {
-    "ack_deadline_seconds",
-    "age",
-    "failure_threshold",
-    "initial_delay_seconds",
-    "manual_instance_count",
-    "max_delivery_attempts",
-    "max_retries",
-    "parallelism",
-    "period_seconds",
-    "port",
-    "retention_duration_seconds",
-    "retry_count",
-    "size",
-    "task_count",
-    "threshold_value",
-    "timeout_seconds",
+# Of tfplugin5.proto (https://github.com/hashicorp/terraform/blob/main/docs/plugin-protocol)
+# the fields that are used here. Messages with the same fields have one name.
+PROTO = """
+message Value { bytes msgpack = 1; bytes json = 2; }
+message Attribute {
+  string name = 1; bytes type = 2; bool required = 4; bool optional = 5;
+  bool computed = 6;
 }
-BOOLS = {
-    "allow_stopping_for_update",
-    "auto_delete",
-    "delete_contents_on_destroy",
-    "deletion_protection",
-    "disable_on_destroy",
-    "enable_exactly_once_delivery",
-    "enable_integrity_monitoring",
-    "enable_message_ordering",
-    "enable_secure_boot",
-    "enable_vtpm",
-    "enabled",
-    "force_destroy",
-    "read_only",
-    "retain_acked_messages",
-    "uniform_bucket_level_access",
+message NestedBlock {
+  string type_name = 1; Block block = 2; int32 nesting = 3; int32 min_items = 4;
 }
-LISTS = {
-    "args",
-    "command",
-    "group_by_fields",
-    "matches_prefix",
-    "matches_storage_class",
-    "mount_options",
-    "notification_channels",
-    "notification_prompts",
+message Block {
+  repeated Attribute attributes = 2; repeated NestedBlock block_types = 3;
 }
-MAPS = {"headers", "label_extractors", "labels", "limits", "metadata"}
+message Schema { Block block = 2; }
+message NamedSchema { string key = 1; Schema value = 2; }
+message Schemas {
+  Schema provider = 1; repeated NamedSchema resources = 2;
+  repeated NamedSchema data_sources = 3;
+}
+message State { Value value = 1; }
+message Change { string type_name = 1; Value current = 2; Value new = 3; }
+message RawState { bytes json = 1; }
+message Upgrade { string type_name = 1; RawState raw = 3; }
+message Nothing { }
+"""
+LIST = 2  # NestedBlock.nesting: a block may come several times
+# MessagePack: null, and Terraform's extension for "known after apply".
+NULL, UNKNOWN = b"\xc0", b"\xd4\x00\x00"
 
 
-def attribute_type(name: str) -> Any:
-    """A type as Terraform writes it in JSON."""
-    for names, kind in ((NUMBERS, "number"), (BOOLS, "bool")):
-        if name in names:
-            return kind
-    if name == "scopes":
-        return ["set", "string"]
-    if name in LISTS:
-        return ["list", "string"]
-    return ["map", "string"] if name in MAPS else "string"
+def message_types(proto: str) -> SimpleNamespace:
+    """The classes of the messages in a text of the protocol buffers language."""
+    file = descriptor_pb2.FileDescriptorProto(name="stand_in", syntax="proto3")
+    for name, body in re.findall(r"message (\w+) {(.*?)}", proto, re.S):
+        message = file.message_type.add(name=name)
+        for repeated, kind, field, number in re.findall(
+            r"(repeated )?(\w+) (\w+) = (\d+);", body
+        ):
+            added = message.field.add(name=field, number=int(number))
+            added.label = added.LABEL_REPEATED if repeated else added.LABEL_OPTIONAL
+            if kind[0].islower():
+                added.type = added.Type.Value(f"TYPE_{kind.upper()}")
+            else:
+                added.type, added.type_name = added.TYPE_MESSAGE, f".{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    found = {
+        message.name: message_factory.GetMessageClass(
+            pool.FindMessageTypeByName(message.name)
+        )
+        for message in file.message_type
+    }
+    return SimpleNamespace(**found)
 
 
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
+T = message_types(PROTO)
 
 
-def message(number: int, content: bytes | str) -> bytes:
-    """A field that has a length."""
-    data = content.encode() if isinstance(content, str) else content
-    return varint(number << 3 | 2) + varint(len(data)) + data
+def attribute(name: str, text: str) -> Any:
+    """An attribute of the schema, from a text such as `? number`."""
+    use, _, kind = text.partition(" ")
+    is_collection = kind in ("list", "set", "map")
+    in_json = json.dumps([kind, "string"] if is_collection else kind or "string")
+    return T.Attribute(
+        name=name,
+        type=in_json.encode(),
+        required=use == "!",
+        optional=use == "?",
+        computed=use == "<",
+    )
 
 
-def flag(number: int, value: int) -> bytes:
-    """A field that is a number."""
-    return varint(number << 3) + varint(value)
+def schema(known: dict[str, Any]) -> Any:
+    """A schema, from a mapping of names to texts or blocks."""
+    block = T.Block()
+    for name, value in known.items():
+        if isinstance(value, dict):
+            block.block_types.add(
+                type_name=name,
+                block=schema(value).block,
+                nesting=LIST,
+                min_items=int(value.get("_") == "!"),
+            )
+        elif name != "_":
+            block.attributes.append(attribute(name, value))
+    return T.Schema(block=block)
 
 
-def fields(data: bytes) -> dict[int, bytes]:
-    """The fields of a message that have a length; each comes once."""
-    found, at = {}, 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
-        size, at = read_varint(data, at)
-        if tag & 7 == 2:  # else it is the number itself
-            found[tag >> 3] = data[at : at + size]
-            at += size
-    return found
-
-
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        number |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
-            return number, at
-
-
-def block(known: dict[str, Any]) -> bytes:
-    """A Schema.Block."""
-    out = b""
-    for name, kind in known.items():
-        if name == "_":
-            continue
-        if isinstance(kind, dict):
-            least = flag(4, 1) if kind.get("_") == "!" else b""
-            nested = message(1, name) + message(2, block(kind)) + flag(3, 2) + least
-            out += message(3, nested)
-        else:
-            use = {"!": flag(4, 1), "?": flag(5, 1), "<": flag(6, 1)}[kind]
-            kind_text = json.dumps(attribute_type(name))
-            out += message(2, message(1, name) + message(2, kind_text) + use)
-    return out
-
-
-def schema(known: dict[str, Any]) -> bytes:
-    return message(2, block(known))
-
-
-def get_schema(_: bytes) -> bytes:
-    """Of the provider, of its resources and its data sources."""
-    out = message(1, schema({"project": "?", "region": "?"}))
+def get_schema(_: Any) -> Any:
+    """The schemas of the provider, its resources and its data sources."""
+    schemas = T.Schemas(provider=schema({"project": "?", "region": "?"}))
     for name, known in SCHEMA.items():
-        number = 3 if name in DATA_SOURCES else 2
-        out += message(number, message(1, name) + message(2, schema(known)))
-    return out
+        is_data = name in DATA_SOURCES
+        kinds = schemas.data_sources if is_data else schemas.resources
+        kinds.add(key=name, value=schema(known))
+    return schemas
+
+
+def changed(change: Any, before: bytes, after: Callable[[str], bytes]) -> Any:
+    """The new state, with another value for every read-only attribute.
+
+    A state is a map in MessagePack: each name is directly followed by its value.
+    """
+    state = change.new.msgpack
+    for name, text in SCHEMA[change.type_name].items():
+        if text == "<":
+            state = state.replace(packed(name) + before, packed(name) + after(name))
+    return T.State(value=T.Value(msgpack=state))
 
 
 def packed(text: str) -> bytes:
@@ -167,84 +150,57 @@ def packed(text: str) -> bytes:
     return bytes([0xA0 | len(text)]) + text.encode()
 
 
-def computed(request: bytes, before: bytes, after: Callable[[str], bytes]) -> bytes:
-    """The state that is proposed, with another value for what only Google knows.
-
-    It is a map in MessagePack: a text, then its value.
-    """
-    asked = fields(request)
-    state = fields(asked[3])[1]
-    for name, kind in SCHEMA[asked[1].decode()].items():
-        if kind == "<":
-            state = state.replace(packed(name) + before, packed(name) + after(name))
-    return message(1, message(1, state))
+def nothing(_: Any) -> Any:
+    return T.Nothing()
 
 
-def plan(request: bytes) -> bytes:
-    """What is proposed is what is planned."""
-    return computed(request, NIL, lambda _: UNKNOWN)
-
-
-def apply(request: bytes) -> bytes:
-    """What was planned is there."""
-    return computed(request, UNKNOWN, lambda name: packed(f"known-{name}"))
-
-
-def upgrade(request: bytes) -> bytes:
-    """A state of before is one of now; it comes, and may go, in JSON."""
-    return message(1, message(2, fields(fields(request)[3])[1]))
-
-
-def read(request: bytes) -> bytes:
-    """What is there is what was there."""
-    return message(1, fields(request)[2])
-
-
-def read_data(_: bytes) -> bytes:
-    """The project; a state may be written in JSON."""
-    state = {"project_id": "my-project", "number": PROJECT_NUMBER}
-    return message(1, message(2, json.dumps(state)))
-
-
-def prepare(request: bytes) -> bytes:
-    return message(1, fields(request)[1])
-
-
-def nothing(_: bytes) -> bytes:
-    return b""
-
-
-METHODS: dict[str, Callable[[bytes], bytes]] = {
-    "GetSchema": get_schema,
-    "PrepareProviderConfig": prepare,
-    "ValidateResourceTypeConfig": nothing,
-    "ValidateDataSourceConfig": nothing,
-    "Configure": nothing,
-    "PlanResourceChange": plan,
-    "ApplyResourceChange": apply,
-    "UpgradeResourceState": upgrade,
-    "ReadResource": read,
-    "ReadDataSource": read_data,
-    "Stop": nothing,
+# Each method with the type of its requests.
+METHODS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "GetSchema": (T.Nothing, get_schema),
+    "PrepareProviderConfig": (T.State, lambda config: config),
+    "Configure": (T.Nothing, nothing),
+    "ValidateResourceTypeConfig": (T.Nothing, nothing),
+    "ValidateDataSourceConfig": (T.Nothing, nothing),
+    # What Terraform proposes is planned, and what is planned is there afterwards.
+    "PlanResourceChange": (
+        T.Change,
+        lambda change: changed(change, NULL, lambda _: UNKNOWN),
+    ),
+    "ApplyResourceChange": (
+        T.Change,
+        lambda change: changed(change, UNKNOWN, lambda name: packed(f"known-{name}")),
+    ),
+    "UpgradeResourceState": (
+        T.Upgrade,
+        lambda upgrade: T.State(value=T.Value(json=upgrade.raw.json)),
+    ),
+    "ReadResource": (T.Change, lambda change: T.State(value=change.current)),
+    "ReadDataSource": (
+        T.Nothing,
+        lambda _: T.State(value=T.Value(json=json.dumps(PROJECT).encode())),
+    ),
+    "Stop": (T.Nothing, nothing),
 }
 
 
 @contextmanager
 def provider(socket: Path) -> Iterator[dict[str, str]]:
-    """Serves; gives the environment that makes Terraform come here."""
-    server = grpc.server(ThreadPoolExecutor(4))
+    """Serves; returns the environment that makes Terraform use this provider."""
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(
-            lambda request, _, answer=answer: answer(request)
+            lambda request, _, answer=answer: answer(request),
+            request_deserializer=kind.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
         )
-        for name, answer in METHODS.items()
+        for name, (kind, answer) in METHODS.items()
     }
+    server = grpc.server(ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler("tfplugin5.Provider", handlers)]
     )
     server.add_insecure_port(f"unix:{socket}")
     server.start()
-    place = {
+    reattach = {
         "Protocol": "grpc",
         "ProtocolVersion": 5,
         "Pid": os.getpid(),
@@ -252,6 +208,6 @@ def provider(socket: Path) -> Iterator[dict[str, str]]:
         "Addr": {"Network": "unix", "String": str(socket)},
     }
     try:
-        yield {"TF_REATTACH_PROVIDERS": json.dumps({NAME: place})}
+        yield {"TF_REATTACH_PROVIDERS": json.dumps({NAME: reattach})}
     finally:
         server.stop(None).wait()

@@ -12,7 +12,7 @@ import hcl2
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "templates/terraform"
 
-# Of a resource, what is Terraform's and no argument of the provider's.
+# Keys of a resource that belong to Terraform, and not to the provider.
 META = {"count", "for_each", "depends_on", "lifecycle", "provider", "dynamic"}
 
 
@@ -38,12 +38,12 @@ class Module:
         return "." if self.folder == FOLDER else self.folder.name
 
     def texts(self) -> Iterator[str]:
-        """Every text that has an expression in it."""
+        """Every text with an expression in it."""
         for part in (self.outputs, self.locals, self.resources, self.calls):
             yield from expressions(part)
 
     def references(self, pattern: str) -> set[Any]:
-        """What a pattern finds in the expressions."""
+        """Everything that a pattern finds in the expressions."""
         found = re.compile(pattern)
         return {match for text in self.texts() for match in found.findall(text)}
 
@@ -55,7 +55,7 @@ def plain(text: Any) -> Any:
 
 
 def expressions(part: Any) -> Iterator[str]:
-    """Every text in a parsed part that has an expression in it."""
+    """Every text with an expression in a parsed part."""
     if isinstance(part, dict):
         for key, value in part.items():
             if not key.startswith("__"):
@@ -68,7 +68,7 @@ def expressions(part: Any) -> Iterator[str]:
 
 
 def arguments(body: dict[str, Any]) -> dict[str, Any]:
-    """The arguments and blocks of a body, dynamic ones as if written out."""
+    """The arguments and blocks of a body; dynamic blocks as if they were plain ones."""
     known = {key: value for key, value in body.items() if not key.startswith("__")}
     for dynamic in body.get("dynamic", []):
         for name, block in dynamic.items():
@@ -85,7 +85,7 @@ def is_block(value: Any) -> bool:
 
 @cache
 def module(folder: Path) -> Module:
-    """Reads one folder."""
+    """The module in a folder."""
     found = Module(folder)
     for path in sorted(folder.glob("*.tf")):
         tree = hcl2.loads(path.read_text())

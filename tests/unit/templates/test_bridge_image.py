@@ -1,4 +1,4 @@
-"""The bridge's container and systemd unit, as far as they tell without Docker."""
+"""The bridge's container and systemd unit, as far as they can be tested here."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ import pytest
 from tests.integration.dockerfile_fixture import FOLDER, ROOT, copies, named
 
 SECRET = "value~with $igns"
-# What ends in "latest", or has no tag at all, is another image every time.
+# Without a tag, or with "latest", it could be another image every time.
 TAGGED = re.compile(r"python:3\.\d+-slim-\w+( AS \w+)?")
 
 
@@ -42,7 +42,7 @@ def test_it_runs_as_a_number_that_is_not_root() -> None:
     assert all(int(part) >= 10_000 for part in user.split(":"))
 
 
-def test_no_shell_stands_between_a_signal_and_the_bridge() -> None:
+def test_a_signal_reaches_the_bridge_without_a_shell() -> None:
     (entry,) = named("ENTRYPOINT")
     assert json.loads(entry) == ["python", "-m", "bridge"]
     assert not named("CMD")
@@ -80,7 +80,7 @@ def test_the_packages_asked_for_are_the_extra_and_pubsub() -> None:
     assert named_here <= locked(FOLDER / "requirements.txt").keys()
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     text = (FOLDER / "iris-bridge.service").read_text()
@@ -113,7 +113,7 @@ def test_the_unit_gives_the_container_what_the_image_expects() -> None:
 
 
 class Google(BaseHTTPRequestHandler):
-    """The metadata server and Secret Manager of a VM, as prepare.sh asks them."""
+    """The metadata server and Secret Manager of a VM, as prepare.sh uses them."""
 
     def do_GET(self) -> None:
         if self.path.endswith("/service-accounts/default/token"):
@@ -134,7 +134,7 @@ class Google(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def google() -> Iterator[str]:
-    """Where both answer: `host:port`."""
+    """The address of both: `host:port`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Google)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"127.0.0.1:{server.server_port}"
@@ -143,7 +143,7 @@ def google() -> Iterator[str]:
 
 
 def prepare(folder: Path, google: str, secret: str) -> subprocess.CompletedProcess[str]:
-    """Runs prepare.sh; what it does to Docker and to owners is left out."""
+    """Runs prepare.sh; `docker` and `chown` do nothing."""
     tools = folder / "tools"
     tools.mkdir()
     for name in ("docker", "chown"):
@@ -151,7 +151,7 @@ def prepare(folder: Path, google: str, secret: str) -> subprocess.CompletedProce
     (folder / "bridge.env").write_text(
         "IMAGE=i\nPROJECT=p\nPUBSUB_TOPIC=projects/p/topics/t\nIRIS_QUEUE_NAME=q\n"
     )
-    places = {
+    settings = {
         "RUNTIME_DIRECTORY": str(folder),
         "STATE_DIRECTORY": str(folder),
         "SETTINGS_FILE": str(folder / "bridge.env"),
@@ -161,7 +161,7 @@ def prepare(folder: Path, google: str, secret: str) -> subprocess.CompletedProce
     names = {"PROJECT": "p", "SECRET": secret, "REGISTRY": "r", "NO_PROXY": "*"}
     return subprocess.run(
         ["/bin/sh", str(FOLDER / "prepare.sh")],
-        env={"PATH": f"{tools}:{os.environ['PATH']}"} | places | names,
+        env={"PATH": f"{tools}:{os.environ['PATH']}"} | settings | names,
         capture_output=True,
         text=True,
         check=False,
@@ -184,7 +184,7 @@ def test_the_secret_reaches_the_container_and_nobody_else(
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_a_secret_that_may_not_be_read_is_said_with_what_to_do(
+def test_a_secret_that_it_may_not_read_is_reported_with_what_to_do(
     google: str, tmp_path: Path
 ) -> None:
     done = prepare(tmp_path, google, "another")

@@ -1,7 +1,7 @@
-"""The Terraform files hang together, name what exists, and grant no more than is said.
+"""The Terraform files are consistent, name what exists, and grant only what is listed.
 
-`terraform validate` would need the provider, which comes from a registry: these tests
-need neither. What they cannot see is whether Google accepts a value.
+These tests only read the files: they need neither Terraform nor its provider. They
+cannot show whether Google accepts a value.
 """
 
 import re
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bridge import relay
 from bridge.absence import Absence
@@ -23,9 +22,9 @@ from local.pubsub import topics
 from tests.integration.dockerfile_fixture import named
 
 pytest.importorskip("hcl2", reason="python-hcl2 is not installed")
+from tests.unit.templates.provider_stand_in import ROOT, SCHEMA
 from tests.unit.templates.terraform_fixture import (
     FOLDER,
-    ROOT,
     Module,
     arguments,
     is_block,
@@ -34,22 +33,19 @@ from tests.unit.templates.terraform_fixture import (
     plain,
 )
 
-SCHEMA = yaml.safe_load(
-    (ROOT / "tests/fixtures/terraform/provider_schema.yaml").read_text()
-)
 MODULES = modules()
 IDS = [one.name for one in MODULES]
 
-# Every right that is granted, to whom, on what. A line more needs a reason here.
+# Every permission that is granted, and on what. A new line needs a reason here.
 GRANTS = {
-    # The bridge: publish to one topic, read one secret, note how far it has read.
+    # The bridge: publish to one topic, read one secret, save its position in the queue.
     "messaging.bridge_publishes": ("topic", "pubsub.publisher"),
     "secret.bridge_reads": ("secret", "secretmanager.secretAccessor"),
     "bridge.bridge_notes": ("bucket", "storage.objectUser"),
-    # A VM pulls its image and sends its logs as itself; Cloud Run does it for others.
+    # A VM pulls its image and sends its logs with its own account; Cloud Run does not.
     "bridge.vm_pulls": ("repository", "artifactregistry.reader"),
     "bridge.vm_logs": ("project", "logging.logWriter"),
-    # The pipeline: one subscription, one dataset, two buckets. jobUser shows no data.
+    # The pipeline: one subscription, one dataset, two buckets. jobUser reads no data.
     "messaging.pipeline_reads": ("subscription", "pubsub.subscriber"),
     "messaging.pipeline_looks": ("subscription", "pubsub.viewer"),
     "warehouse.pipeline_writes": ("dataset", "bigquery.dataEditor"),
@@ -143,22 +139,24 @@ class TestModule:
             assert output in called(part.calls[name]).outputs, f"module.{name}.{output}"
 
 
-def check_arguments(given: dict[str, Any], known: dict[str, Any], place: str) -> None:
-    """Every argument and block is known, and what must be given is."""
+def check_arguments(given: dict[str, Any], known: dict[str, Any], path: str) -> None:
+    """Every argument and block is in the schema, and no required one is missing."""
     for name, value in given.items():
-        here = f"{place}.{name}"
+        here = f"{path}.{name}"
         assert name in known, f"{here} is not in the provider's schema"
-        assert known[name] != "<", f"{here} is for reading"
+        assert known[name] != "<", f"{here} is read-only"
         assert isinstance(known[name], dict) == is_block(value), f"{here}: a block?"
         if is_block(value):
             for block in value:
                 check_arguments(arguments(block), known[name], here)
-    required = {
-        name
-        for name, kind in known.items()
-        if kind == "!" or (isinstance(kind, dict) and kind.get("_") == "!")
-    }
-    assert required - {"_"} <= given.keys(), f"{place} lacks an argument"
+    required = {name for name, kind in known.items() if is_required(kind)}
+    assert required - {"_"} <= given.keys(), f"{path} lacks an argument"
+
+
+def is_required(kind: str | dict[str, Any]) -> bool:
+    """Whether an argument or a block of the schema is required."""
+    use = kind.get("_", "") if isinstance(kind, dict) else kind
+    return use.startswith("!")
 
 
 def test_every_module_is_called() -> None:
@@ -182,7 +180,7 @@ def test_no_grant_replaces_those_of_others() -> None:
     assert not [name for name in names if re.search(r"_iam_(binding|policy)\.", name)]
 
 
-def test_what_belongs_to_a_variant_is_there_in_no_other() -> None:
+def test_parts_of_one_variant_are_in_no_other() -> None:
     counts = {
         name: str(body.get("count"))
         for part in (module(FOLDER), of("bridge"))
@@ -224,7 +222,7 @@ def test_one_bridge_runs() -> None:
     assert arguments(scaling) == {"manual_instance_count": 1}
 
 
-def test_the_dead_letter_topic_keeps_what_it_gets() -> None:
+def test_the_dead_letter_topic_keeps_its_messages() -> None:
     resources = of("messaging").resources
     subscriptions = [v for k, v in resources.items() if "pubsub_subscription." in k]
     forwarded = {
@@ -239,7 +237,7 @@ def test_the_dead_letter_topic_keeps_what_it_gets() -> None:
         assert plain(policy["ttl"]) == ""  # never
 
 
-def test_names_are_those_that_run_here() -> None:
+def test_names_are_the_same_as_on_one_machine() -> None:
     resources = of("messaging").resources
     names = {
         key.split("_", 1)[1]: plain(v["name"])

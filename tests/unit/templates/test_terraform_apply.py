@@ -1,4 +1,4 @@
-"""Terraform itself validates the files, and applies each variant to a stand-in."""
+"""Terraform itself validates the files, and applies each variant with a stand-in."""
 
 import json
 import os
@@ -36,7 +36,7 @@ VARYING = {POOL, VM, JOB}
 
 
 class Terraform:
-    """The files in a folder of their own, with a state, and a provider that is none."""
+    """A copy of the files with its own state, and the stand-in for the provider."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         shutil.copytree(ROOT / "templates", folder / "templates")
@@ -45,12 +45,12 @@ class Terraform:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "TF_CLI_CONFIG_FILE": os.devnull,
-            "CHECKPOINT_DISABLE": "1",  # no question to the internet
+            "CHECKPOINT_DISABLE": "1",  # no request to the internet
             "TF_IN_AUTOMATION": "1",
         }
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Exit code, and all that it says."""
+        """The exit code, and everything that it prints."""
         done = subprocess.run(
             ["terraform", *arguments],
             cwd=self.folder,
@@ -70,7 +70,7 @@ class Terraform:
         return json.loads((self.folder / "terraform.tfstate").read_text())
 
     def types(self) -> Counter[str]:
-        """How many there are of what depends on the variant."""
+        """The number of resources, for each type that depends on the variant."""
         return Counter(
             resource["type"]
             for resource in self.state()["resources"]
@@ -221,7 +221,7 @@ def test_a_drain_has_ended_when_the_next_one_starts(terraform: Terraform) -> Non
     assert drain["max_retries"] == 0
 
 
-def test_the_jobs_are_given_options_that_their_commands_have(
+def test_the_jobs_use_options_that_their_commands_have(
     terraform: Terraform,
 ) -> None:
     options = set(re.findall(r'"(--\w+)"', (terraform.folder / "main.tf").read_text()))
@@ -237,12 +237,12 @@ def test_the_jobs_are_given_options_that_their_commands_have(
         ({"iris_client_id": ""}, "needs iris_client_id and iris_queue_name"),
         ({"bridge_runs_on": "laptop"}, "worker_pool, vm or none"),
         ({"image_tag": "latest"}, 'not "latest"'),
-        ({"iris_secret_expires": "May 2027"}, "A day, as"),
-        ({"drain_every_minutes": "7"}, "divides an hour"),
+        ({"iris_secret_expires": "May 2027"}, "must be a day, for example"),
+        ({"drain_every_minutes": "7"}, "must divide an hour"),
         ({"raw_nearline_days": "100"}, "raw_nearline_days < raw_coldline_days"),
     ],
 )
-def test_a_wrong_choice_is_said_before_anything_is_made(
+def test_a_wrong_choice_is_reported_before_anything_is_created(
     terraform: Terraform, variables: dict[str, str], expected: str
 ) -> None:
     given = SETTINGS | {"bridge_runs_on": "worker_pool"} | variables

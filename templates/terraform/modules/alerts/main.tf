@@ -1,6 +1,6 @@
-# What a person must know of. Metrics that Google has of its own need nothing of ours to
-# run; what only the tables know comes from the job iris-check; what only the bridge knows
-# is a line in its log.
+# Alerts for a person. Some come from Google's own metrics, so they work even if nothing
+# of gb-iris runs. What only the tables show comes from the job iris-check. What only the
+# bridge knows is a line in its log.
 
 locals {
   channels = [for channel in google_monitoring_notification_channel.email : channel.id]
@@ -14,22 +14,22 @@ locals {
     secret_expires = {
       text   = "the IRIS client secret expire"
       title  = "the IRIS client secret expires"
-      advice = "Make a new secret at https://bmrs.elexon.co.uk/iris, then: gcloud secrets versions add iris-client-secret --data-file=-, set iris_secret_expires, terraform apply, and start the bridge anew."
+      advice = "Create a new secret at https://bmrs.elexon.co.uk/iris. Then run gcloud secrets versions add iris-client-secret --data-file=-, set iris_secret_expires, run terraform apply, and restart the bridge."
     }
     second_client = {
       text   = "another client takes messages from this queue"
       title  = "another client reads the IRIS queue"
-      advice = "IRIS is for one client a queue. What the other one took is in no table of ours: stop it, then make backfill with MISSING=1 for that time."
+      advice = "An IRIS queue is for one client. Messages that the other client took are not in the tables. Stop the other client, then run make backfill with MISSING=1 for that time."
     }
     expired = {
       text   = "what expired unread comes with"
       title  = "messages expired on the IRIS queue"
-      advice = "The bridge was away for more than three days. Its log names the backfill command that fetches the rest."
+      advice = "The bridge did not read for more than three days. Its log names the backfill command that fetches the missing messages."
     }
     refused = {
       text   = "message dead-lettered on the queue"
       title  = "a message can never be published"
-      advice = "The bridge's log has its id and the reason. It stays in the queue's own dead-letter queue."
+      advice = "The bridge's log has the id of the message and the reason. The message stays in the dead-letter queue of the IRIS queue."
     }
   }
 }
@@ -53,8 +53,8 @@ resource "google_monitoring_alert_policy" "silence" {
   combiner              = "OR"
   notification_channels = local.channels
 
-  # Pub/Sub writes a metric only while there is something to count, or a zero for a
-  # while: the first condition is for one, the second for the other.
+  # If nothing is published, Pub/Sub either writes no metric or, for some time, a zero:
+  # the first condition finds a missing metric, the second a zero.
   conditions {
     display_name = "no publish request counted"
 
@@ -71,7 +71,7 @@ resource "google_monitoring_alert_policy" "silence" {
   }
 
   conditions {
-    display_name = "publish requests counted as none"
+    display_name = "zero publish requests counted"
 
     condition_threshold {
       filter          = local.published
@@ -88,7 +88,7 @@ resource "google_monitoring_alert_policy" "silence" {
   }
 
   documentation {
-    content = "Is the bridge running (gcloud run worker-pools describe iris-bridge, or systemctl status iris-bridge on the VM), and what does its log say? IRIS keeps messages for three days: nothing is lost before."
+    content = "Check whether the bridge is running (gcloud run worker-pools describe iris-bridge, or systemctl status iris-bridge on the VM), and read its log. IRIS keeps messages for three days: until then nothing is lost."
   }
 }
 
@@ -117,13 +117,13 @@ resource "google_monitoring_alert_policy" "backlog" {
   }
 
   documentation {
-    content = "Does the pipeline run (gcloud run jobs executions list --job iris-drain, or the Dataflow job gb-iris), and what does its log say? Pub/Sub keeps messages for seven days."
+    content = "Check whether the pipeline is running (gcloud run jobs executions list --job iris-drain, or the Dataflow job gb-iris), and read its log. Pub/Sub keeps messages for seven days."
   }
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {
   project               = var.project
-  display_name          = "gb-iris: Pub/Sub gave messages up"
+  display_name          = "gb-iris: Pub/Sub gave up messages"
   combiner              = "OR"
   notification_channels = local.channels
 
@@ -144,7 +144,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "They were delivered 50 times and never acknowledged. gcloud pubsub subscriptions pull ${var.dead_letter_subscription} shows them; they stay for 31 days."
+    content = "These messages were delivered 50 times and never acknowledged. To see them, run gcloud pubsub subscriptions pull ${var.dead_letter_subscription}. Pub/Sub keeps them for 31 days."
   }
 }
 
@@ -173,7 +173,7 @@ resource "google_monitoring_alert_policy" "check" {
     }
   }
 
-  # A check that does not run says nothing, and looks as if all were well.
+  # A check that does not run reports nothing, which looks as if all were well.
   conditions {
     display_name = "iris-check did not run for a day"
 
@@ -190,7 +190,7 @@ resource "google_monitoring_alert_policy" "check" {
   }
 
   documentation {
-    content = "Freshness, completeness, dead letters, unmapped messages, duplicates or the ledger: the log of the execution says which (gcloud run jobs executions list --job iris-check). python -m sql check --project ${var.project} shows it anew."
+    content = "A check of freshness, completeness, dead letters, unmapped messages, duplicates or the ledger failed. The log of the execution says which one (gcloud run jobs executions list --job iris-check). To run the checks again: python -m sql check --project ${var.project}."
   }
 }
 
@@ -205,14 +205,14 @@ resource "google_monitoring_alert_policy" "warning" {
   conditions {
     display_name = "a line in the bridge's log"
 
-    # Cloud Run makes fields of a JSON line, the VM's agent may leave it a text. The
-    # audit log, which quotes this filter when it is made, has neither.
+    # Cloud Run parses a JSON line into fields; the VM's agent may keep it as text. The
+    # audit log quotes this filter when the alert is created, but in neither field.
     condition_matched_log {
       filter = "jsonPayload.message:\"${each.value.text}\" OR textPayload:\"${each.value.text}\""
     }
   }
 
-  # The secret's warning comes daily, the others once an event.
+  # The warning about the secret comes daily, the others come once for each event.
   alert_strategy {
     auto_close = "86400s"
 

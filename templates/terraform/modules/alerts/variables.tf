@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "email" {
-  description = "Where alerts go; empty for the console only."
+  description = "The e-mail address that receives alerts; empty for the console only."
   type        = string
 }
 
@@ -19,26 +19,26 @@ variable "subscription_name" {
 }
 
 variable "dead_letter_subscription" {
-  description = "The subscription that keeps what could not be delivered."
+  description = "The subscription that keeps undeliverable messages."
   type        = string
 }
 
 variable "backlog_seconds" {
-  description = "The age of the oldest message that is too old."
+  description = "Alert if the oldest message is older than this."
   type        = number
 }
 
 variable "silence_seconds" {
-  description = "The time without a publish that is too long."
+  description = "Alert if nothing is published for this long."
   type        = number
 }
 
 variable "is_bridge_deployed" {
-  description = "Whether silence means anything yet."
+  description = "Whether there is a bridge, so that silence is a problem."
   type        = bool
 }
 
 variable "is_pipeline_deployed" {
-  description = "Whether anybody is to read the subscription, and check the tables."
+  description = "Whether there is a pipeline that reads the subscription, and a job that checks the tables."
   type        = bool
 }

@@ -1,10 +1,10 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "region" {
-  description = "Where the worker pool runs, and the bridge's note of its reading lies."
+  description = "The region of the worker pool, and of the bucket with the bridge's position."
   type        = string
 }
 
@@ -27,36 +27,36 @@ variable "image" {
 }
 
 variable "registry" {
-  description = "Host of the image."
+  description = "The host of the image's registry."
   type        = string
 }
 
 variable "repository" {
-  description = "Artifact Registry repository of the image."
+  description = "The Artifact Registry repository of the image."
   type        = string
 }
 
 variable "secret" {
-  description = "Short name of the client secret."
+  description = "The short name of the client secret."
   type        = string
 }
 
 variable "settings" {
-  description = "The bridge's settings, but for the secret and for what the image sets."
+  description = "The bridge's settings, except the secret and those that the image sets."
   type        = map(string)
 }
 
 variable "zone" {
-  description = "Zone of the VM."
+  description = "The zone of the VM."
   type        = string
 }
 
 variable "machine_type" {
-  description = "Machine type of the VM."
+  description = "The machine type of the VM."
   type        = string
 }
 
 variable "network" {
-  description = "Network of the VM."
+  description = "The network of the VM."
   type        = string
 }

@@ -1,6 +1,6 @@
-# A VM with Container-Optimized OS, which has Docker and keeps itself up to date. What
-# runs on it is the unit of templates/bridge: systemd starts the container again, the
-# secret is fetched at each start, and the note of the reading lies on the disk.
+# A VM with Container-Optimized OS, which has Docker and updates itself. It runs the unit
+# in templates/bridge: systemd restarts the container, each start fetches the secret, and
+# the bridge's position in the queue is on the disk.
 
 locals {
   files = "${path.module}/../../../bridge"
@@ -12,7 +12,7 @@ locals {
     SECRET   = var.secret
   })
 
-  # /etc is in memory there, and cloud-init fills it at each boot.
+  # On this system /etc is in memory, and cloud-init writes it at each boot.
   # https://cloud.google.com/container-optimized-os/docs/how-to/create-configure-instance
   cloud_init = {
     write_files = [
@@ -63,10 +63,10 @@ resource "google_compute_instance" "bridge" {
   network_interface {
     network = var.network
 
-    access_config {} # the way out: IRIS is on the internet
+    access_config {} # an external address: IRIS is on the internet
   }
 
-  # IAM decides; a scope can only take away.
+  # IAM decides what the account may do; scopes could only restrict that.
   service_account {
     email  = var.account.email
     scopes = ["cloud-platform"]
@@ -88,14 +88,14 @@ resource "google_compute_instance" "bridge" {
   lifecycle {
     precondition {
       condition     = !local.is_incomplete
-      error_message = "The bridge needs iris_client_id and iris_queue_name."
+      error_message = "The bridge needs iris_client_id and iris_queue_name: set both in terraform.tfvars."
     }
   }
 
   depends_on = [google_artifact_registry_repository_iam_member.vm_pulls]
 }
 
-# What Cloud Run does by itself, a VM does as its own account: pull the image, send logs.
+# A VM pulls its image and sends its logs with its own account; Cloud Run does not.
 resource "google_artifact_registry_repository_iam_member" "vm_pulls" {
   count = local.is_vm ? 1 : 0
 

@@ -1,10 +1,11 @@
-# https://cloud.google.com/run/docs/deploy-worker-pools: no port to the outside, no
-# scaling by requests, CPU always there. At an end Cloud Run gives 10 s after SIGTERM, then
-# kills: what the bridge had in hand comes again when its locks end.
+# https://cloud.google.com/run/docs/deploy-worker-pools: no open port, no scaling by
+# requests, CPU all the time. To stop an instance, Cloud Run sends SIGTERM and kills it
+# after 10 s. IRIS delivers the messages in flight again when their locks end.
 
-# How far the queue has been read outlives an instance here. Its file system would forget
-# it at every deployment, and then a bridge that was away for more than three days could
-# not say what it missed. Written once a minute: some 130,000 operations a month.
+# The bridge's position in the queue, which must survive an instance. The file system of
+# an instance is new at every deployment: then a bridge that was down for more than three
+# days could not report what it missed. It is written once a minute: some 130,000
+# operations a month.
 resource "google_storage_bucket" "state" {
   count = var.runs_on == "worker_pool" ? 1 : 0
 
@@ -14,10 +15,10 @@ resource "google_storage_bucket" "state" {
 
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-  force_destroy               = true # one small file, of no worth without the bridge
+  force_destroy               = true # one small file, useless without the bridge
 
   soft_delete_policy {
-    retention_duration_seconds = 0 # each minute replaces the one before
+    retention_duration_seconds = 0 # the file is replaced every minute
   }
 }
 
@@ -39,7 +40,7 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
   deletion_protection = false # a change of runs_on removes it
 
   scaling {
-    manual_instance_count = 1 # two would share the messages out
+    manual_instance_count = 1 # two instances would divide the messages between them
   }
 
   template {
@@ -51,7 +52,7 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
       resources {
         limits = {
           cpu    = "1"
-          memory = "1Gi" # the bridge up to 400 MB, and the mounted bucket
+          memory = "1Gi" # the bridge uses up to 400 MB; the mounted bucket needs some
         }
       }
 
@@ -68,7 +69,7 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
         value_source {
           secret_key_ref {
             secret  = var.secret
-            version = "latest" # as of the instance's start
+            version = "latest" # the newest when an instance starts
           }
         }
       }
@@ -78,8 +79,8 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
         mount_path = "/state"
       }
 
-      # It has started when its server answers: a queue that is away must not stop a
-      # deployment.
+      # It has started when its server answers: a deployment must succeed even if the
+      # IRIS queue is down.
       startup_probe {
         period_seconds    = 5
         timeout_seconds   = 4
@@ -91,8 +92,9 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
         }
       }
 
-      # The bridge opens new sessions by itself. Ten minutes without one are worth a new
-      # process, which looks everything up anew; more often would only lose its hand.
+      # The bridge itself opens new sessions. After ten minutes without one, a new process
+      # may help, since it resolves all addresses again. To restart it earlier would only
+      # lose its messages in flight.
       liveness_probe {
         period_seconds    = 60
         timeout_seconds   = 10
@@ -110,7 +112,7 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
 
       gcs {
         bucket = google_storage_bucket.state[0].name
-        # The bucket's files belong to root otherwise, and the bridge is not root.
+        # Otherwise the files of the bucket belong to root, and the bridge is not root.
         mount_options = ["uid=10001", "gid=10001"]
       }
     }
@@ -119,7 +121,7 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
   lifecycle {
     precondition {
       condition     = !local.is_incomplete
-      error_message = "The bridge needs iris_client_id and iris_queue_name."
+      error_message = "The bridge needs iris_client_id and iris_queue_name: set both in terraform.tfvars."
     }
   }
 

@@ -1,11 +1,11 @@
-# Who does what. Each has the rights that it needs on the resource that it needs, and the
-# module of that resource grants them; nobody has a role for the whole project but to run
-# BigQuery jobs, which is granted no other way, and what the VM and Dataflow ask for.
+# The accounts. Each account has only the permissions that it needs, on the resources that
+# it needs; the module of a resource grants them. Roles on the whole project are: to run
+# BigQuery jobs, which cannot be granted on less, and those of the VM and of Dataflow.
 
 resource "google_service_account" "bridge" {
   project      = var.project
   account_id   = "iris-bridge"
-  display_name = "gb-iris bridge: publishes what IRIS sends"
+  display_name = "gb-iris bridge: publishes messages from IRIS"
 }
 
 resource "google_service_account" "pipeline" {

@@ -1,5 +1,5 @@
 locals {
-  # Pub/Sub itself moves dead letters, as this account.
+  # Pub/Sub itself moves dead letters, with this account.
   # https://cloud.google.com/pubsub/docs/dead-letter-topics#grant_forwarding_permissions
   pubsub_agent = "serviceAccount:service-${var.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
@@ -14,20 +14,22 @@ resource "google_pubsub_subscription" "pipeline" {
   name    = "iris-messages-pipeline"
   topic   = google_pubsub_topic.messages.id
 
-  # What works longer extends it; what a killed reader held comes again after it.
+  # A reader that needs longer extends it. The messages of a killed reader come again
+  # after it.
   ack_deadline_seconds       = 60
-  message_retention_duration = "604800s" # 7 days: a week of broken pipeline loses nothing
+  message_retention_duration = "604800s" # 7 days: the pipeline may be down for a week
 
   expiration_policy {
-    ttl = "" # never: by default it would be gone after a month without a reader
+    ttl = "" # never: by default it would be deleted after a month without a reader
   }
 
-  # A message that is delivered so often and never acknowledged breaks every round that
-  # it is in. High, since attempts also count while BigQuery is away. Dataflow does not
-  # support it (https://cloud.google.com/pubsub/docs/handling-failures): it holds and
-  # retries by itself, and Pub/Sub would move what it is still at work on.
+  # A message that is never acknowledged breaks every round of a drain that it is in, so
+  # Pub/Sub gives it up. The number is high, since attempts also count while BigQuery is
+  # down. Dataflow does not support this policy
+  # (https://cloud.google.com/pubsub/docs/handling-failures): it holds and retries messages
+  # itself, and Pub/Sub would move messages that Dataflow still processes.
   dynamic "dead_letter_policy" {
-    for_each = var.gives_up ? ["this"] : []
+    for_each = var.has_dead_letter_topic ? ["this"] : []
     content {
       dead_letter_topic     = google_pubsub_topic.dead_letters.id
       max_delivery_attempts = 50
@@ -40,14 +42,14 @@ resource "google_pubsub_topic" "dead_letters" {
   name    = "iris-messages-dead-letters"
 }
 
-# A topic without a subscription keeps nothing.
+# A topic without a subscription keeps no messages.
 resource "google_pubsub_subscription" "dead_letters" {
   project = var.project
   name    = "iris-messages-dead-letters"
   topic   = google_pubsub_topic.dead_letters.id
 
   ack_deadline_seconds       = 60
-  message_retention_duration = "2678400s" # 31 days, the most: a person looks at these
+  message_retention_duration = "2678400s" # 31 days, the maximum: a person reads these
 
   expiration_policy {
     ttl = ""
@@ -68,7 +70,7 @@ resource "google_pubsub_subscription_iam_member" "pipeline_reads" {
   member       = var.subscriber
 }
 
-# Dataflow asks for the subscription's settings too.
+# Dataflow also reads the settings of the subscription.
 resource "google_pubsub_subscription_iam_member" "pipeline_looks" {
   project      = var.project
   subscription = google_pubsub_subscription.pipeline.name

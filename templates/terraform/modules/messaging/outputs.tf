@@ -1,20 +1,20 @@
 output "topic" {
-  description = "projects/P/topics/T"
+  description = "The topic: projects/P/topics/T."
   value       = google_pubsub_topic.messages.id
 }
 
 output "topic_name" {
-  description = "Its short name."
+  description = "The short name of the topic."
   value       = google_pubsub_topic.messages.name
 }
 
 output "subscription" {
-  description = "projects/P/subscriptions/S"
+  description = "The subscription: projects/P/subscriptions/S."
   value       = google_pubsub_subscription.pipeline.id
 }
 
 output "subscription_name" {
-  description = "Its short name."
+  description = "The short name of the subscription."
   value       = google_pubsub_subscription.pipeline.name
 }
 

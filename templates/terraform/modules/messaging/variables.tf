@@ -1,24 +1,24 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "project_number" {
-  description = "Its number, of which Pub/Sub's own account is made."
+  description = "The number of the project, which is part of the name of Pub/Sub's own account."
   type        = string
 }
 
 variable "publisher" {
-  description = "The bridge, as IAM names it."
+  description = "The bridge's account, as IAM names it."
   type        = string
 }
 
 variable "subscriber" {
-  description = "The pipeline, as IAM names it."
+  description = "The pipeline's account, as IAM names it."
   type        = string
 }
 
-variable "gives_up" {
-  description = "Whether a message that is never acknowledged becomes a dead letter."
+variable "has_dead_letter_topic" {
+  description = "Whether Pub/Sub moves a message that is never acknowledged to the dead-letter topic."
   type        = bool
 }

@@ -29,7 +29,7 @@ resource "google_cloud_run_v2_job" "this" {
   }
 }
 
-# To start this job, and nothing else.
+# The scheduler may start this job, and nothing else.
 resource "google_cloud_run_v2_job_iam_member" "scheduler_starts" {
   project  = var.project
   location = google_cloud_run_v2_job.this.location
@@ -47,7 +47,7 @@ resource "google_cloud_scheduler_job" "this" {
   time_zone = "Etc/UTC"
 
   retry_config {
-    retry_count = 0 # a late start would meet the next one
+    retry_count = 0 # a late run would overlap with the next one
   }
 
   http_target {

@@ -1,15 +1,15 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "region" {
-  description = "Where it runs."
+  description = "The region in which the job runs."
   type        = string
 }
 
 variable "name" {
-  description = "Of the Cloud Run job and of the Cloud Scheduler job."
+  description = "The name of the Cloud Run job and of the Cloud Scheduler job."
   type        = string
 }
 
@@ -19,27 +19,27 @@ variable "image" {
 }
 
 variable "command" {
-  description = "What runs in place of the image's own entry point."
+  description = "The command; it replaces the entry point of the image."
   type        = list(string)
 }
 
 variable "arguments" {
-  description = "Its arguments."
+  description = "The arguments of the command."
   type        = list(string)
 }
 
 variable "timeout" {
-  description = "Ends an execution: seconds with an s behind."
+  description = "The longest time of a run, for example 900s."
   type        = string
 }
 
 variable "schedule" {
-  description = "When it starts, in cron's notation, UTC."
+  description = "When the job starts, in cron's notation, in UTC."
   type        = string
 }
 
 variable "account" {
-  description = "The service account it runs as."
+  description = "The service account of the job."
   type = object({
     email  = string
     member = string
@@ -47,7 +47,7 @@ variable "account" {
 }
 
 variable "scheduler" {
-  description = "The service account that starts it."
+  description = "The service account that starts the job."
   type = object({
     email  = string
     member = string

@@ -1,5 +1,5 @@
-# The container of the secret only. Its value comes from `gcloud secrets versions add`:
-# what Terraform knows is in its state, in plain text.
+# Only the container of the secret. Its value comes from `gcloud secrets versions add`,
+# since Terraform would keep it in its state, in plain text.
 resource "google_secret_manager_secret" "client" {
   project   = var.project
   secret_id = "iris-client-secret"

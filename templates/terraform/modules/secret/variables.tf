@@ -1,9 +1,9 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "accessor" {
-  description = "The bridge, as IAM names it."
+  description = "The bridge's account, as IAM names it."
   type        = string
 }

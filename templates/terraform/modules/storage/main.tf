@@ -6,8 +6,8 @@ locals {
   }
 }
 
-# Every message as received, for ever. The files of an hour are merged when it is over,
-# so what is older than a day is not touched again.
+# Every message as received, kept forever. The files of an hour are merged when the hour
+# is over, so files that are older than a day do not change any more.
 resource "google_storage_bucket" "raw" {
   project  = var.project
   name     = "${var.prefix}-iris-raw"
@@ -33,14 +33,14 @@ resource "google_storage_bucket" "raw" {
   lifecycle {
     precondition {
       condition     = var.nearline_days < var.coldline_days && var.coldline_days < var.archive_days
-      error_message = "raw_nearline_days < raw_coldline_days < raw_archive_days."
+      error_message = "The storage classes must follow each other: set raw_nearline_days < raw_coldline_days < raw_archive_days."
     }
   }
 }
 
-# Dataflow's temporary files, load jobs' Parquet files, the template. A streaming job
-# reads its staged files when a worker starts: they are kept under templates/ and
-# staging/, and only temporary ones are deleted.
+# Dataflow's temporary files, the Parquet files of load jobs, the template. A streaming
+# job reads its staged files when a worker starts: these are under templates/ and
+# staging/, and are kept. Only temporary files are deleted.
 resource "google_storage_bucket" "staging" {
   project  = var.project
   name     = "${var.prefix}-iris-staging"
@@ -50,7 +50,7 @@ resource "google_storage_bucket" "staging" {
   public_access_prevention    = "enforced"
   force_destroy               = false
 
-  # What is deleted here is rubbish: to keep it for a week more would cost as much again.
+  # Deleted files are useless here: to keep them for one more week would double the cost.
   soft_delete_policy {
     retention_duration_seconds = 0
   }
@@ -77,7 +77,7 @@ resource "google_storage_bucket_iam_member" "pipeline_writes" {
   member = var.writer
 }
 
-# Beam asks for a bucket's own settings before it writes to it: storage.buckets.get.
+# Beam reads the settings of a bucket before it writes to it: storage.buckets.get.
 resource "google_storage_bucket_iam_member" "pipeline_looks" {
   for_each = {
     raw     = google_storage_bucket.raw.name

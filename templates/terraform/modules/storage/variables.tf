@@ -1,34 +1,34 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
 variable "prefix" {
-  description = "What the buckets' names begin with."
+  description = "The beginning of the names of the buckets."
   type        = string
 }
 
 variable "location" {
-  description = "Where they lie."
+  description = "The location of the buckets."
   type        = string
 }
 
 variable "writer" {
-  description = "The pipeline, as IAM names it."
+  description = "The pipeline's account, as IAM names it."
   type        = string
 }
 
 variable "nearline_days" {
-  description = "Age at which raw messages move to Nearline."
+  description = "The age in days at which raw messages move to Nearline storage."
   type        = number
 }
 
 variable "coldline_days" {
-  description = "Age at which they move to Coldline."
+  description = "The age in days at which raw messages move to Coldline storage."
   type        = number
 }
 
 variable "archive_days" {
-  description = "Age at which they move to Archive."
+  description = "The age in days at which raw messages move to Archive storage."
   type        = number
 }

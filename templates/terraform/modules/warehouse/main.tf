@@ -1,8 +1,7 @@
-# The dataset, and who may write to it. Its tables and views are made by
-# `python -m sql apply`, for they come from the registry of datasets: a new field is a new
-# column there, with nothing to keep in step here. And Terraform, where a column changes
-# in a way that BigQuery refuses, drops the table to make it anew, with all its rows;
-# `sql apply` never does.
+# The dataset, and the permission to write to it. `python -m sql apply` creates its tables
+# and views from the registry of datasets: a new field needs no change here. If BigQuery
+# refuses a change of a column, Terraform would delete the table with all its rows and
+# create it again; `sql apply` never does that.
 
 resource "google_bigquery_dataset" "this" {
   count = var.create_dataset ? 1 : 0
@@ -22,7 +21,7 @@ resource "google_bigquery_dataset_iam_member" "pipeline_writes" {
   member     = var.writer
 }
 
-# To run a query or a load is a right on the project; it gives no access to any data.
+# Queries and loads need a permission on the project, which allows no access to data.
 resource "google_project_iam_member" "pipeline_runs_jobs" {
   project = var.project
   role    = "roles/bigquery.jobUser"

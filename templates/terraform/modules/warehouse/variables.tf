@@ -1,5 +1,5 @@
 variable "project" {
-  description = "The project."
+  description = "The Google Cloud project."
   type        = string
 }
 
@@ -9,16 +9,16 @@ variable "dataset" {
 }
 
 variable "location" {
-  description = "Where it lies; it cannot be moved."
+  description = "The location of the dataset; it cannot be changed later."
   type        = string
 }
 
 variable "create_dataset" {
-  description = "Whether it is to be made; if not, it is there."
+  description = "Whether Terraform creates the dataset; if not, it must exist."
   type        = bool
 }
 
 variable "writer" {
-  description = "The pipeline, as IAM names it."
+  description = "The pipeline's account, as IAM names it."
   type        = string
 }

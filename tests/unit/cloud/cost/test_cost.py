@@ -14,7 +14,7 @@ from cloud.cost.bill import (
     BRIDGE_CPUS,
     BRIDGE_MEMORY_GIB,
     BRIDGES,
-    Place,
+    Tariff,
     drain_bill,
     streaming_bill,
     writing_lines,
@@ -28,7 +28,7 @@ from command.usage import OneLineParser
 PAGE = Path(__file__).parents[4] / "docs" / "cost.md"
 MODULES = Path(__file__).parents[4] / "templates" / "terraform" / "modules"
 PRICES = load_prices()
-LONDON = Place(PRICES, "europe-west2", "EU", "worker-pool")
+LONDON = Tariff(PRICES, "europe-west2", "EU", "worker-pool")
 # Round numbers: 1 message a second of 1,000 bytes in all, 2 rows of 500 bytes each.
 FEED = Feed(
     messages_per_second=Decimal(1),
@@ -71,7 +71,7 @@ def lines(bill):
         # 2,628,000 s x 1 GiB x 0.000001482
         ("bridge, memory", "2628000", "3.894696"),
         # 43,800 minutes x 3 / 1,000 x 0.005
-        ("bridge, note of its reading", "131.4", "0.657"),
+        ("bridge, saved position", "131.4", "0.657"),
         # 2 x 2,628,000 x 1,000 / 2^40 = 0.00478030 TiB x 40
         ("Pub/Sub, publish and deliver", "0.00478030", "0.19121217"),
         # 5,256,000 rows x 1,024 / (200 x 2^20) = 25.6640625 x 0.01
@@ -82,7 +82,7 @@ def lines(bill):
         ("BigQuery, long-term storage", "4.89503145", "0.04895031"),
         # 2,628,000,000 x 5 / 2^30 = 12.23757863 x 0.023
         ("raw archive", "12.23757863", "0.28146431"),
-        # 4,380 beats x 10 files x 2 operations / 1,000 = 87.6 x 0.005
+        # 4,380 intervals x 10 files x 2 operations / 1,000 = 87.6 x 0.005
         ("raw archive, writing", "87.6", "0.438"),
         # 2 GiB x 0.10; 6 x 0.10; 0.2 GiB x 0.50
         ("container images", "2", "0.2"),
@@ -152,8 +152,8 @@ def test_a_bridge_on_a_vm_by_hand():
 
 def test_the_storage_write_api_by_hand():
     # 2.44751573 GiB x 0.025, and nothing up to 2 TiB
-    place = LONDON._replace(write_method="STORAGE_WRITE_API")
-    found = lines(drain_bill(place, FEED, JOB))
+    tariff = LONDON._replace(write_method="STORAGE_WRITE_API")
+    found = lines(drain_bill(tariff, FEED, JOB))
     assert round(found["BigQuery, Storage Write API"][1], 8) == Decimal("0.06118789")
     free = found["free: BigQuery, Storage Write API"][1]
     assert free == -found["BigQuery, Storage Write API"][1]
@@ -167,16 +167,16 @@ def test_the_storage_write_api_by_hand():
         ("scheduled_job/main.tf", DrainJob().cpus, DrainJob().memory_gib),
     ],
 )
-def test_what_is_paid_for_is_what_terraform_makes(file, cpus, memory_gib):
+def test_what_is_paid_for_is_what_terraform_creates(file, cpus, memory_gib):
     text = (MODULES / file).read_text()
     [limits] = re.findall(r'cpu += "(\d+)"\s+memory += "(\d+)Gi"', text)
     assert limits == (str(cpus), str(memory_gib))
 
 
 def test_a_free_tier_is_for_all_lines_of_a_price_together():
-    iowa = Place(PRICES, "us-central1", "US", "worker-pool")
+    iowa = Tariff(PRICES, "us-central1", "US", "worker-pool")
     found = lines(drain_bill(iowa, FEED, JOB))
-    free = "free: bridge, note of its reading and raw archive, writing"
+    free = "free: bridge, saved position and raw archive, writing"
     assert found[free][0] == -5
     assert "free: raw archive, writing" not in found
 
@@ -188,13 +188,13 @@ def test_a_run_of_any_length_has_a_price():
 
 
 def test_load_jobs_are_free():
-    place = LONDON._replace(write_method="FILE_LOADS")
+    tariff = LONDON._replace(write_method="FILE_LOADS")
     written = {"BigQuery, streaming inserts", "BigQuery, Storage Write API"}
-    assert not written & set(lines(drain_bill(place, FEED, JOB)))
+    assert not written & set(lines(drain_bill(tariff, FEED, JOB)))
 
 
 def test_a_vm_in_iowa_is_free():
-    iowa = Place(PRICES, "us-central1", "US", "vm")
+    iowa = Tariff(PRICES, "us-central1", "US", "vm")
     found = lines(drain_bill(iowa, FEED, JOB))
     assert found["free: bridge, e2-micro"][1] == -found["bridge, e2-micro"][1]
 
@@ -216,15 +216,15 @@ def test_a_small_message_counts_for_a_thousand_bytes_on_pubsub():
 
 
 def test_a_backlog_is_free_for_a_day():
-    # every 2 days: the second day is half full on average, 86,400 x 1,000 / 2 ... over
-    # a beat of two days: 86,400^2 / (2 x 172,800) = 21,600 s of 1,000 bytes a second
+    # Every 2 days: the first day is free, the second is half full on average. Over the
+    # interval: 86,400^2 / (2 x 172,800) = 21,600 s of 1,000 bytes a second.
     assert quantities.old_backlog_gib(FEED, Decimal(86_400)) == 0
     assert quantities.old_backlog_gib(FEED, Decimal(172_800)) == Decimal(
         21_600_000
     ) / Decimal(2**30)
 
 
-def test_no_more_files_are_written_than_messages_came():
+def test_no_more_files_are_written_than_messages_arrived():
     slow = Feed(messages_per_second=Decimal("0.01"))
     few = quantities.archive_thousand_operations(slow, Decimal(60))
     assert few == quantities.messages(slow) * 2 / 1000
@@ -233,28 +233,28 @@ def test_no_more_files_are_written_than_messages_came():
 @pytest.mark.parametrize("region", PRICES.regions)
 @pytest.mark.parametrize("location", PRICES.locations)
 @pytest.mark.parametrize("bridge", BRIDGES)
-def test_every_place_has_every_price(region, location, bridge):
-    place = Place(PRICES, region, location, bridge)
+def test_every_region_has_every_price(region, location, bridge):
+    tariff = Tariff(PRICES, region, location, bridge)
     for exactly_once in (True, False):
-        assert streaming_bill(place, FEED, WORKER, exactly_once=exactly_once).usd > 0
-    assert drain_bill(place, FEED, JOB).usd > 0
-    assert all(line.usd > 0 for line in writing_lines(place, FEED).values())
+        assert streaming_bill(tariff, FEED, WORKER, exactly_once=exactly_once).usd > 0
+    assert drain_bill(tariff, FEED, JOB).usd > 0
+    assert all(line.usd > 0 for line in writing_lines(tariff, FEED).values())
 
 
 def test_every_price_says_where_it_is_from():
     for name in PRICES.names():
-        for place in (*PRICES.regions, *PRICES.locations):
+        for area in (*PRICES.regions, *PRICES.locations):
             try:
-                price = PRICES.price(name, place)
+                price = PRICES.price(name, area)
             except KeyError:
                 continue
             assert price.usd > 0
             assert price.page.startswith("https://cloud.google.com/")
-            assert price.is_checked or price.note, (name, place)
+            assert price.is_checked or price.note, (name, area)
 
 
-def test_the_committed_page_is_what_the_calculator_gives():
-    # Not `assert a == b`: a page in a failure helps nobody.
+def test_the_committed_page_is_what_the_calculator_writes():
+    # Not `assert a == b`: a whole page in a failure is no help.
     if run(options("--write", str(PAGE), "--check")):
         pytest.fail("run `python -m cloud cost --write docs/cost.md`")
 
@@ -296,7 +296,7 @@ def test_a_table_shows_each_line(capsys):
         assert dollars(line.usd) in shown
 
 
-def test_check_tells_a_page_that_is_out_of_date(tmp_path, capsys):
+def test_check_notices_a_page_that_is_out_of_date(tmp_path, capsys):
     page = tmp_path / "cost.md"
     given = ("--every", "7m", "--write", str(page))
     assert run(options(*given, "--check")) == 1

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import trial
 from cloud.smoke.drain import LocalDrain
 
@@ -18,13 +18,13 @@ def standing_in(tmp_path, monkeypatch):
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(path))
-        return LocalDrain(Place("my-project"))
+        return LocalDrain(Deployment("my-project"))
 
     return stand_in
 
 
 def ended(drain):
-    drain._process.wait(10)
+    drain.process.wait(10)
     assert drain.has_ended
     return drain.failure
 
@@ -39,7 +39,7 @@ def test_a_drain_that_has_read_everything(standing_in):
         assert ended(drain) is None
 
 
-def test_a_drain_is_told_which_subscription_and_tables(standing_in):
+def test_a_drain_gets_the_subscription_and_the_tables(standing_in):
     with standing_in('echo "$@"; exit 1') as drain:
         assert ended(drain) == (
             "-m pipeline --drain "
@@ -51,11 +51,11 @@ def test_a_drain_is_told_which_subscription_and_tables(standing_in):
 def test_a_drain_that_goes_on_is_stopped(standing_in):
     with standing_in("exec sleep 60") as drain:
         assert not drain.has_ended
-    assert drain._process.returncode == -15
+    assert drain.process.returncode == -15
 
 
 def test_the_last_look_comes_after_the_end(monkeypatch):
-    """What a drain wrote before its end is seen, and no more is waited for."""
+    """What a drain wrote before its end is seen; then the wait is over."""
     monkeypatch.setattr(trial, "POLL_SECONDS", 0)
     looks, ends = iter(range(100)), iter([False, False, True])
     found = trial.wait_until(

@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import arrivals, ledger, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.messages import new_run
 
-PLACE = Place("my-project", "europe-west2")
+DEPLOYMENT = Deployment("my-project", "europe-west2")
 RUN = new_run(dt.datetime(2026, 5, 6, 3, tzinfo=dt.UTC))
 BOALF, FUEL, _, MID, BAD, BROKEN, UNKNOWN = (each.message_id for each in RUN.messages)
 ROWS = {BOALF: 2, FUEL: 2, MID: 2, BAD: 1}
@@ -30,7 +30,7 @@ def everything(**changes):
 
 
 def judged(found):
-    findings = arrivals.findings(RUN, found, PLACE, "after 9 s")
+    findings = arrivals.findings(RUN, found, DEPLOYMENT, "after 9 s")
     return {each.name: each for each in findings}
 
 
@@ -48,7 +48,7 @@ def test_nothing_came():
     )
 
 
-def test_rows_that_bigquery_refused_are_not_waited_for():
+def test_it_does_not_wait_for_rows_that_bigquery_refused():
     refused = Counter({**LETTERS, (MID, "INSERT_REJECTED"): 2})
     records = Counter({**ROWS, MID: 0})
     found = everything(copies=records, records=records, letters=refused)
@@ -66,7 +66,7 @@ def test_a_copy_alone_does_not_settle_its_message():
 def duplicate(found, unified=None, dropped=2):
     unified = ROWS if unified is None else unified
     counts = {"FUELINST": dropped}
-    return arrivals.duplicate(RUN, found, unified, counts, PLACE)
+    return arrivals.duplicate(RUN, found, unified, counts, DEPLOYMENT)
 
 
 def doubled(apart_seconds):
@@ -82,7 +82,7 @@ def test_a_duplicate_that_was_dropped():
     ("found", "shown", "dropped", "seen"),
     [
         pytest.param(doubled(3.0), 2, 0, "4 rows of 2 records", id="in one round"),
-        pytest.param(everything(), 2, 0, "only BigQuery dropped", id="in the ledger"),
+        pytest.param(everything(), 2, 0, "BigQuery dropped one", id="in the ledger"),
         pytest.param(doubled(300.0), 4, 0, "_unified shows 4", id="in the views"),
     ],
 )
@@ -120,10 +120,10 @@ def lacking(before, after):
 
 def test_a_ledger_that_counts_the_run_alone():
     assert lacking({}, sums()) == []
-    assert ledger.finding(RUN, {}, sums(), PLACE, settled=True).verdict == "ok"
+    assert ledger.finding(RUN, {}, sums(), DEPLOYMENT, settled=True).verdict == "ok"
 
 
-def test_a_ledger_that_counts_real_messages_besides():
+def test_a_ledger_that_counts_real_messages_too():
     after = sums(MID=(102, 203, 202, 0, 1, 0))
     before = {"MID": dict(zip(COUNTS, (90, 180, 180, 0, 0, 0), strict=True))}
     assert lacking(before, after) == []
@@ -139,7 +139,7 @@ def test_a_record_that_the_ledger_lost():
         "MID: 1 of 2 rows and duplicates",
         "MID: 1 records without an outcome",
     ]
-    assert ledger.finding(RUN, {}, after, PLACE, settled=True).verdict == "FAILED"
+    assert ledger.finding(RUN, {}, after, DEPLOYMENT, settled=True).verdict == "FAILED"
 
 
 def test_what_was_lost_before_the_run_is_not_the_runs():
@@ -147,8 +147,8 @@ def test_what_was_lost_before_the_run_is_not_the_runs():
     assert lacking(before, sums(MID=(3, 5, 3, 0, 1, 0))) == []
 
 
-def test_a_copy_that_is_under_way_while_real_rows_come():
-    """It is waited for, and at last believed to be a row."""
+def test_a_copy_in_flight_while_real_rows_arrive():
+    """The test waits for it, and in the end accepts a row in its place."""
     after = sums(FUELINST=(3, 24, 24, 0, 0, 0))
     assert lacking({}, after) == []
     assert not ledger.has_duplicates(RUN, {}, after)
@@ -159,13 +159,13 @@ def test_an_empty_ledger():
     assert "SMOKE: 0 of 1 unmapped" in lacking({}, {})
 
 
-def test_a_ledger_of_messages_that_have_not_come_is_not_known():
-    assert ledger.finding(RUN, {}, {}, PLACE, settled=False).verdict == "not known"
+def test_a_ledger_of_messages_that_have_not_arrived_is_not_known():
+    assert ledger.finding(RUN, {}, {}, DEPLOYMENT, settled=False).verdict == "not known"
 
 
 def in_views(unified=ROWS, latest=ROWS, held=None):
     held = {BAD: 1, BROKEN: 1, UNKNOWN: 1} if held is None else held
-    found = views.findings(everything(), unified, latest, held, PLACE)
+    found = views.findings(everything(), unified, latest, held, DEPLOYMENT)
     return {each.name: each for each in found}
 
 
@@ -174,7 +174,7 @@ def test_views_that_show_the_rows():
 
 
 def test_a_view_that_has_nothing_to_show_is_not_known():
-    found = views.findings(Arrived(), {}, {}, {}, PLACE)
+    found = views.findings(Arrived(), {}, {}, {}, DEPLOYMENT)
     assert {each.verdict for each in found} == {"not known"}
 
 

@@ -1,14 +1,14 @@
-"""What policies say of an account, in the forms in which Google gives them."""
+"""What policies say of an account, in the forms in which Google returns them."""
 
 import pytest
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import policies
 from cloud.smoke.needs import needs, resources
 
-PLACE = Place("my-project", "europe-west2")
+DEPLOYMENT = Deployment("my-project", "europe-west2")
 BRIDGE = "serviceAccount:iris-bridge@my-project.iam.gserviceaccount.com"
-NEEDS = list(needs(PLACE, "123456789012"))
+NEEDS = list(needs(DEPLOYMENT, "123456789012"))
 PUBLISH = NEEDS[0]
 NOTHING = {"etag": "ACAB", "version": 1}
 
@@ -23,20 +23,20 @@ PUBLISHER = policy("roles/pubsub.publisher", "user:me@example.com", BRIDGE)
 
 
 def test_each_need_is_asked_of_a_resource_that_is_known():
-    assert {need.resource for need in NEEDS} <= set(resources(PLACE))
+    assert {need.resource for need in NEEDS} <= set(resources(DEPLOYMENT))
     assert {need.account for need in NEEDS} == {
         *("iris-bridge", "iris-pipeline", "iris-scheduler", "Pub/Sub")
     }
 
 
 def test_without_a_region_there_is_no_job_to_ask_for():
-    place = Place("my-project")
-    assert all("job" not in need.resource for need in needs(place, None))
+    deployment = Deployment("my-project")
+    assert all("job" not in need.resource for need in needs(deployment, None))
 
 
 def test_accounts_of_a_project_of_a_domain():
-    place = Place("example.com:iris")
-    assert place.account("a") == "a@iris.example.com.iam.gserviceaccount.com"
+    deployment = Deployment("example.com:iris")
+    assert deployment.account("a") == "a@iris.example.com.iam.gserviceaccount.com"
 
 
 @pytest.mark.parametrize(
@@ -92,18 +92,18 @@ CONDITION = {
         (
             policy("roles/pubsub.publisher", BRIDGE, condition=CONDITION),
             NOTHING,
-            "holds under a condition",
+            "has a condition",
         ),
         (
             policy("roles/pubsub.publisher", "group:iris@example.com"),
             NOTHING,
             "group:iris@example.com has roles/pubsub.publisher",
         ),
-        (policy("projects/p/roles/iris", BRIDGE), NOTHING, "a role of your own"),
-        (NOTHING, policy("roles/editor", BRIDGE), "allows a part"),
+        (policy("projects/p/roles/iris", BRIDGE), NOTHING, "is a custom role"),
+        (NOTHING, policy("roles/editor", BRIDGE), "allows only some"),
     ],
 )
-def test_what_a_policy_does_not_tell_is_not_known(own, project, why):
+def test_what_a_policy_does_not_say_is_not_known(own, project, why):
     finding = policies.judged(PUBLISH, own, project)
     assert finding.verdict == "not known"
     assert why in finding.seen

@@ -73,6 +73,6 @@ def test_names_in_production_are_the_defaults():
         ("--dataset", "a.b"),
     ],
 )
-def test_what_has_no_form_is_refused(option, text):
+def test_a_wrong_value_is_refused(option, text):
     with pytest.raises(argparse.ArgumentError):
         options(option, text)

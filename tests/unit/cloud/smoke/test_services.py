@@ -4,17 +4,17 @@ import datetime as dt
 
 import pytest
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import services
 
-PLACE = Place("my-project", "europe-west2")
+DEPLOYMENT = Deployment("my-project", "europe-west2")
 
 
 EVERY = (*services.REQUIRED_APIS, *services.DRAIN_APIS, *services.DATAFLOW_APIS)
 
 
 def apis_without(*names):
-    """What is said of an answer of `services:batchGet`."""
+    """The finding for a response of `services:batchGet`."""
     found = [
         {
             "name": f"projects/123/services/{name}.googleapis.com",
@@ -22,11 +22,11 @@ def apis_without(*names):
         }
         for name in EVERY
     ]
-    return services.apis({"services": found}, PLACE)
+    return services.apis({"services": found}, DEPLOYMENT)
 
 
 @pytest.mark.parametrize("names", [(), services.DRAIN_APIS, services.DATAFLOW_APIS])
-def test_one_way_to_run_the_pipeline_is_enough(names):
+def test_one_mode_of_the_pipeline_is_enough(names):
     assert apis_without(*names).verdict == "ok"
 
 
@@ -48,14 +48,14 @@ def test_an_api_that_is_not_enabled(names):
     ],
 )
 def test_the_secret_has_a_value(version, verdict):
-    assert services.secret(version, PLACE).verdict == verdict
+    assert services.secret(version, DEPLOYMENT).verdict == verdict
 
 
 def test_billing():
     account = "billingAccounts/012345-567890-ABCDEF"
     document = {"billingAccountName": account, "billingEnabled": True}
-    assert services.billing(document, PLACE).verdict == "ok"
-    assert services.billing({"billingAccountName": ""}, PLACE).verdict == "FAILED"
+    assert services.billing(document, DEPLOYMENT).verdict == "ok"
+    assert services.billing({"billingAccountName": ""}, DEPLOYMENT).verdict == "FAILED"
 
 
 def region(**free):
@@ -69,13 +69,13 @@ def region(**free):
 
 
 def quotas(document, *, drains=False):
-    return services.quotas(document, PLACE, drains=drains)
+    return services.quotas(document, DEPLOYMENT, drains=drains)
 
 
 def test_quotas():
     assert quotas(region()).verdict == "ok"
     finding = quotas(region(CPUS=7, SNAPSHOTS=0))
-    assert (finding.verdict, finding.seen) == ("FAILED", "CPUS: 7 free, 8 are wanted")
+    assert (finding.verdict, finding.seen) == ("FAILED", "CPUS: 7 free, 8 needed")
     assert quotas({"quotas": []}).verdict == "not known"
 
 
@@ -107,17 +107,17 @@ def test_the_newest_sample_is_taken():
 )
 def test_the_age_of_what_waits(age, verdict):
     values = {services.OLDEST_UNACKED: int(age.total_seconds())}
-    assert services.backlog(values, PLACE).verdict == verdict
+    assert services.backlog(values, DEPLOYMENT).verdict == verdict
 
 
 def test_without_a_sample_nothing_is_known():
-    assert services.backlog({}, PLACE).verdict == "not known"
-    assert services.given_up({}, PLACE).verdict == "not known"
+    assert services.backlog({}, DEPLOYMENT).verdict == "not known"
+    assert services.given_up({}, DEPLOYMENT).verdict == "not known"
 
 
 def test_messages_that_were_given_up():
-    assert services.given_up({services.UNDELIVERED: 0}, PLACE).verdict == "ok"
-    assert services.given_up({services.UNDELIVERED: 3}, PLACE).verdict == "FAILED"
+    assert services.given_up({services.UNDELIVERED: 0}, DEPLOYMENT).verdict == "ok"
+    assert services.given_up({services.UNDELIVERED: 3}, DEPLOYMENT).verdict == "FAILED"
 
 
 def job(status=None):
@@ -152,7 +152,7 @@ DATAFLOW = {"name": "gb-iris", "currentState": "JOB_STATE_RUNNING"}
     ],
 )
 def test_who_reads_the_subscription(drain, jobs, verdict):
-    assert services.runner(drain, jobs, PLACE).verdict == verdict
+    assert services.runner(drain, jobs, DEPLOYMENT).verdict == verdict
 
 
 @pytest.mark.parametrize(

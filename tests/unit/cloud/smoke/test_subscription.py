@@ -1,4 +1,4 @@
-"""What is asked of a subscription, over what Pub/Sub says of one."""
+"""How a subscription must be set up, tested with descriptions by Pub/Sub."""
 
 import datetime as dt
 
@@ -6,48 +6,48 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1 import types
 
-from cloud.place import Place
+from cloud.deployment import Deployment
 from cloud.smoke import subscriptions
 
-PLACE = Place("my-project")
-LOCAL = Place("my-project", local=True)
+DEPLOYMENT = Deployment("my-project")
+LOCAL = Deployment("my-project", local=True)
 
 
 def subscription(**changes):
     """As `gcloud pubsub subscriptions create` with all of our options makes it."""
     values = {
-        "name": PLACE.subscription_path,
-        "topic": PLACE.topic_path,
+        "name": DEPLOYMENT.subscription_path,
+        "topic": DEPLOYMENT.topic_path,
         "ack_deadline_seconds": 60,
         "message_retention_duration": Duration(seconds=604_800),
         "expiration_policy": types.ExpirationPolicy(),
         "dead_letter_policy": types.DeadLetterPolicy(
-            dead_letter_topic=f"{PLACE.topic_path}-dead-letters",
+            dead_letter_topic=f"{DEPLOYMENT.topic_path}-dead-letters",
             max_delivery_attempts=50,
         ),
     }
     return types.Subscription(values | changes)
 
 
-def test_one_as_it_is_to_be():
+def test_a_subscription_as_it_should_be():
     given = subscription()
-    assert subscriptions.attached(given, PLACE).verdict == "ok"
-    assert subscriptions.settings(given, PLACE).verdict == "ok"
-    assert subscriptions.dead_letters(given, ["s"], PLACE).verdict == "ok"
+    assert subscriptions.attached(given, DEPLOYMENT).verdict == "ok"
+    assert subscriptions.settings(given, DEPLOYMENT).verdict == "ok"
+    assert subscriptions.dead_letters(given, ["s"], DEPLOYMENT).verdict == "ok"
 
 
 @pytest.mark.parametrize(
     ("changes", "seen"),
     [
         ({"topic": "_deleted-topic_"}, "_deleted-topic_"),
-        ({"detached": True}, "no topic any more"),
+        ({"detached": True}, "is detached from its topic"),
         ({"filter": 'attributes.dataset = "FREQ"'}, "FREQ"),
         ({"push_config": {"push_endpoint": "https://x"}}, "pushes to https://x"),
-        ({"bigquery_config": {"table": "p.d.t"}}, "elsewhere"),
+        ({"bigquery_config": {"table": "p.d.t"}}, "to BigQuery or Cloud Storage"),
     ],
 )
 def test_messages_go_elsewhere(changes, seen):
-    finding = subscriptions.attached(subscription(**changes), PLACE)
+    finding = subscriptions.attached(subscription(**changes), DEPLOYMENT)
     assert finding.verdict == "FAILED"
     assert seen in finding.seen
 
@@ -57,23 +57,23 @@ def test_messages_go_elsewhere(changes, seen):
     [
         (
             {"message_retention_duration": Duration(seconds=600)},
-            "messages live 600 s, 7 days are wanted",
+            "keeps messages 600 s, not 7 days",
             "--message-retention-duration 7d",
         ),
         (
             {"expiration_policy": {"ttl": dt.timedelta(days=31)}},
-            "it is deleted when nobody has read it for 31 days",
+            "is deleted if nothing reads it for 31 days",
             "--expiration-period never",
         ),
         (
             {"ack_deadline_seconds": 10},
-            "ack deadline 10 s, 60 s are wanted",
+            "has an ack deadline of 10 s, not 60 s",
             "--ack-deadline 60",
         ),
     ],
 )
 def test_settings_that_lose_messages(changes, seen, option):
-    finding = subscriptions.settings(subscription(**changes), PLACE)
+    finding = subscriptions.settings(subscription(**changes), DEPLOYMENT)
     assert (finding.verdict, finding.seen) == ("FAILED", seen)
     assert option in finding.todo
 
@@ -82,7 +82,7 @@ def test_an_expiry_that_nobody_chose_is_31_days():
     given = types.Subscription(
         ack_deadline_seconds=60, message_retention_duration=Duration(seconds=604_800)
     )
-    assert "31 days" in subscriptions.settings(given, PLACE).seen
+    assert "31 days" in subscriptions.settings(given, DEPLOYMENT).seen
 
 
 def test_a_local_one_is_not_judged_by_what_only_the_service_has():
@@ -93,7 +93,7 @@ def test_a_local_one_is_not_judged_by_what_only_the_service_has():
 @pytest.mark.parametrize(
     ("changes", "readers", "seen", "command"),
     [
-        ({"dead_letter_policy": {}}, None, "has none", "topics create"),
+        ({"dead_letter_policy": {}}, None, "has no dead-letter topic", "topics create"),
         ({}, None, "does not exist", "topics create"),
         ({}, [], "keeps nothing", "subscriptions create iris-messages-dead-letters"),
         (
@@ -104,13 +104,13 @@ def test_a_local_one_is_not_judged_by_what_only_the_service_has():
                 }
             },
             ["s"],
-            "given up after 5 attempts",
+            "gives up a message after 5 attempts",
             "--max-delivery-attempts 50",
         ),
     ],
 )
 def test_dead_letters_that_nobody_keeps(changes, readers, seen, command):
-    finding = subscriptions.dead_letters(subscription(**changes), readers, PLACE)
+    finding = subscriptions.dead_letters(subscription(**changes), readers, DEPLOYMENT)
     assert finding.verdict == "FAILED"
     assert seen in finding.seen
     assert command in finding.todo
@@ -127,7 +127,7 @@ def test_dead_letters_that_nobody_keeps(changes, readers, seen, command):
 )
 def test_a_stream_of_dataflow_has_no_dead_letter_topic(changes, streams, verdict):
     given = subscription(**changes)
-    finding = subscriptions.dead_letters(given, ["s"], PLACE, streams=streams)
+    finding = subscriptions.dead_letters(given, ["s"], DEPLOYMENT, streams=streams)
     assert finding.verdict == verdict
     assert "--dead-letter-topic" not in finding.todo
     assert ("--clear-dead-letter-policy" in finding.todo) == (verdict == "FAILED")

@@ -9,12 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from requests import Session
 
-from cloud.place import Place
-from cloud.smoke import deployment, google_api, permissions
+from cloud.deployment import Deployment
+from cloud.smoke import google_api, google_checks, permissions
 from cloud.smoke.google_api import GoogleApi, RefusedError
 from cloud.smoke.needs import ACCOUNTS
 
-PLACE = Place("my-project", "europe-west2")
+DEPLOYMENT = Deployment("my-project", "europe-west2")
 NOW = dt.datetime(2026, 5, 6, 3, tzinfo=dt.UTC)
 P = "projects/my-project"
 
@@ -81,7 +81,7 @@ def api(google):
 
 
 def member(name):
-    return f"serviceAccount:{PLACE.account(name)}"
+    return f"serviceAccount:{DEPLOYMENT.account(name)}"
 
 
 def bound(role, *members):
@@ -90,7 +90,7 @@ def bound(role, *members):
 
 @pytest.fixture
 def deployed(google):
-    """Every policy as it is to be."""
+    """Every policy as it should be."""
     agent = "serviceAccount:service-12345@gcp-sa-pubsub.iam.gserviceaccount.com"
     pipeline = member("iris-pipeline")
     policies = {
@@ -119,19 +119,19 @@ def deployed(google):
             f"storage/storage/v1/b/my-project-iris-{bucket}/iam",
             bound("roles/storage.objectUser", pipeline),
         )
-    email = PLACE.account("iris-pipeline")
+    email = DEPLOYMENT.account("iris-pipeline")
     google.say(
         f"bigquery/bigquery/v2/{P}/datasets/uk_energy_prod",
         {"access": [{"role": "WRITER", "userByEmail": email}]},
     )
     for name in ACCOUNTS:
-        account = PLACE.account(name)
+        account = DEPLOYMENT.account(name)
         google.say(f"iam/v1/{P}/serviceAccounts/{account}", {"email": account})
     return google
 
 
 def judged(api, **options):
-    found = list(permissions.findings(api, PLACE, **options))
+    found = list(permissions.findings(api, DEPLOYMENT, **options))
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 
@@ -140,7 +140,7 @@ def failures(findings):
     return [each.name for each in findings.values() if each.verdict == "FAILED"]
 
 
-def test_all_policies_are_as_they_are_to_be(api, deployed):
+def test_all_policies_are_as_they_should_be(api, deployed):
     findings = judged(api)
     assert {each.verdict for each in findings.values()} == {"ok"}
     assert len(findings) == 13
@@ -193,11 +193,11 @@ def test_a_bucket_that_is_not_there_may_not_be_needed(api, deployed):
     del deployed.answers["/storage/storage/v1/b/my-project-iris-staging/iam"]
     finding = judged(api)["iris-pipeline: write to gs://my-project-iris-staging"]
     assert finding.verdict == "not known"
-    assert finding.seen.endswith("fine where Dataflow is not used")
+    assert finding.seen.endswith("fine if Dataflow is not used")
 
 
 def test_an_account_that_is_not_there(api, deployed):
-    account = PLACE.account("iris-scheduler")
+    account = DEPLOYMENT.account("iris-scheduler")
     del deployed.answers[f"/iam/v1/{P}/serviceAccounts/{account}"]
     findings = judged(api)
     assert failures(findings) == ["iris-scheduler: account"]
@@ -209,7 +209,7 @@ def test_an_account_that_edits_everything(api, deployed):
         f"cloudresourcemanager/v1/{P}:getIamPolicy",
         bound("roles/editor", member("iris-pipeline")),
     )
-    assert failures(judged(api)) == ["iris-pipeline: no more than that"]
+    assert failures(judged(api)) == ["iris-pipeline: no roles that it does not need"]
 
 
 def test_nothing_can_be_read(api):
@@ -222,7 +222,7 @@ def test_nothing_can_be_read(api):
 
 def impersonated(google, name, token):
     google.say(
-        f"iamcredentials/v1/projects/-/serviceAccounts/{PLACE.account(name)}"
+        f"iamcredentials/v1/projects/-/serviceAccounts/{DEPLOYMENT.account(name)}"
         ":generateAccessToken",
         {"accessToken": token, "expireTime": "2026-05-06T03:05:00Z"},
     )
@@ -236,7 +236,8 @@ def test_the_account_itself_is_asked(api, deployed):
     deployed.say(secret, {})
     findings = judged(api, impersonate=True)
     assert failures(findings) == ["iris-bridge: read the secret iris-client-secret"]
-    assert "asked as it" in findings["iris-bridge: publish to iris-messages"].seen
+    seen = findings["iris-bridge: publish to iris-messages"].seen
+    assert "asked as this account" in seen
     asked = [each for each in deployed.asked if each[0] == f"/{topic}"]
     body, token = asked[0][2:]
     assert body == {"permissions": ["pubsub.topics.publish"]}
@@ -244,7 +245,7 @@ def test_the_account_itself_is_asked(api, deployed):
     assert not any("secret-of-bridge" in str(each) for each in findings.values())
 
 
-def test_where_the_caller_may_not_impersonate_policies_tell(api, deployed):
+def test_if_the_caller_may_not_impersonate_policies_are_read(api, deployed):
     findings = judged(api, impersonate=True)
     assert failures(findings) == []
     assert findings["iris-bridge: publish to iris-messages"].seen.startswith("roles/")
@@ -263,13 +264,13 @@ def test_permissions_for_a_bucket_are_a_query(api, deployed):
 
 
 def whole(api):
-    found = deployment.findings(
-        api, PLACE, deployment.readers(api, PLACE), NOW, impersonate=False
+    found = google_checks.findings(
+        api, DEPLOYMENT, google_checks.readers(api, DEPLOYMENT), NOW, impersonate=False
     )
     return {each.name: each for each in found}
 
 
-def test_a_project_that_tells_nothing_is_not_known(api):
+def test_a_project_that_answers_nothing_is_not_known(api):
     findings = whole(api)
     assert findings["secret"].verdict == "FAILED"
     for name in ("APIs", "billing", "backlog", "quotas for Dataflow"):
@@ -301,8 +302,8 @@ def test_a_running_job_of_dataflow_is_a_stream(api, google):
     jobs = f"dataflow/v1b3/{P}/locations/europe-west2/jobs"
     running = {"name": "gb-iris", "currentState": "JOB_STATE_RUNNING"}
     google.say(jobs, {"jobs": [running]})
-    assert deployment.readers(api, PLACE).is_streaming is True
-    assert deployment.readers(api, Place("my-project")).is_streaming is None
+    assert google_checks.readers(api, DEPLOYMENT).is_streaming is True
+    assert google_checks.readers(api, Deployment("my-project")).is_streaming is None
 
 
 def test_a_server_that_is_away_is_a_refusal():
@@ -329,6 +330,6 @@ def test_the_address_of_an_api():
 
 
 def test_local_servers_have_no_iam():
-    findings = list(deployment.local_findings())
+    findings = list(google_checks.local_findings())
     assert {each.verdict for each in findings} == {"not known"}
     assert "local servers have no IAM" in {each.seen for each in findings}

@@ -1,9 +1,7 @@
-"""A place: where gb-iris is deployed, and the names of what is in it.
+"""A deployment: where gb-iris runs, and the names of its parts.
 
-The names are those that `templates/terraform/` gives.
+The names are those that `templates/terraform/` uses.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
@@ -31,16 +29,16 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Deployment:
     """One deployment.
 
     Attributes:
         project: The Google Cloud project.
-        region: Where its jobs run; None where the user did not say.
+        region: Where its jobs run; None if the user did not name one.
         dataset: The BigQuery dataset.
         topic: The topic's name, without the project.
         subscription: The subscription's name, without the project.
-        local: Whether it is local servers that stand for the cloud.
+        local: Whether local servers replace the cloud.
     """
 
     project: str
@@ -65,9 +63,10 @@ class Place:
         """`projects/P/subscriptions/S`."""
         return f"projects/{self.project}/subscriptions/{self.subscription}"
 
-    def image(self, name: str, tag: str) -> str:
-        """The address of an image in Artifact Registry."""
-        return f"{self.region}-docker.pkg.dev/{self.project}/{REPOSITORY}/{name}:{tag}"
+    @property
+    def dead_letters(self) -> str:
+        """The name of the topic, and of its subscription, of undeliverable messages."""
+        return f"{self.topic}-dead-letters"
 
     @property
     def raw_bucket(self) -> str:
@@ -79,37 +78,48 @@ class Place:
         """The bucket of Dataflow's temporary files and templates."""
         return f"{self.project}-iris-staging"
 
+    def image(self, name: str, tag: str) -> str:
+        """The address of an image in Artifact Registry."""
+        return f"{self.region}-docker.pkg.dev/{self.project}/{REPOSITORY}/{name}:{tag}"
+
     def account(self, name: str) -> str:
         """The e-mail address of a service account of the project."""
         domain, _, project = self.project.rpartition(":")
         suffix = f"{project}.{domain}" if domain else project
         return f"{name}@{suffix}.iam.gserviceaccount.com"
 
+    def gcloud(self, command: str) -> str:
+        """A command of `gcloud` for this project."""
+        return f"gcloud {command} --project {self.project}"
+
     def sql(self, command: str) -> str:
-        """A command of `python -m sql` for this place."""
+        """A command of `python -m sql` for this deployment."""
         return (
             f"python -m sql {command} --project {self.project} --dataset {self.dataset}"
         )
 
     def smoke(self, option: str) -> str:
-        """A command of `python -m cloud smoke` for this place."""
+        """A command of `python -m cloud smoke` for this deployment."""
         return (
             f"python -m cloud smoke --project {self.project} "
             f"--dataset {self.dataset} {option}"
         )
 
 
-def is_local() -> bool:
+def uses_local_servers() -> bool:
     """Whether the environment names local servers.
 
     Raises:
-        UsageError: It names one of two: messages would go to the one and be looked for
-            in the other.
+        UsageError: It names only one of the two: messages would go to one system, and
+            their rows would be expected in another.
     """
     named = [name for name in EMULATORS if os.environ.get(name)]
     if len(named) == 1:
         (other,) = set(EMULATORS) - set(named)
-        raise UsageError(f"{named[0]} is set and {other} is not: set both, or neither")
+        raise UsageError(
+            f"{named[0]} is set and {other} is not: set both for local servers, or "
+            "unset both for Google Cloud"
+        )
     return bool(named)
 
 
@@ -118,39 +128,55 @@ def template_path(bucket: str) -> str:
     return f"gs://{bucket}/templates/gb-iris.json"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def add_deployment_options(parser: argparse.ArgumentParser) -> None:
     """Adds --project and --region."""
-    parser.add_argument("--project", required=True, type=_project, metavar="ID")
     parser.add_argument(
-        "--region", required=True, type=region, help="such as europe-west2 (London)"
+        "--project",
+        required=True,
+        type=project_id,
+        metavar="ID",
+        help="the Google Cloud project",
+    )
+    parser.add_argument(
+        "--region",
+        required=True,
+        type=region_name,
+        help="where it runs, for example europe-west2 (London)",
     )
 
 
-def of(options: argparse.Namespace) -> Place:
-    """The place that the options name."""
-    return Place(options.project, options.region)
+def deployment_of(options: argparse.Namespace) -> Deployment:
+    """The deployment that --project and --region name."""
+    return Deployment(options.project, options.region)
+
+
+def project_id(text: str) -> str:
+    """The type of an option that is a project."""
+    return _checked(_PROJECT, text, "a project id: use one such as my-project-1")
+
+
+def region_name(text: str) -> str:
+    """The type of an option that is a region."""
+    return _checked(_REGION, text, "a region: use one such as europe-west2")
+
+
+def image_tag(text: str) -> str:
+    """The type of an option that is an image's tag."""
+    return _checked(
+        _TAG, text, "a tag of an image: use up to 128 letters, digits, '_', '.', '-'"
+    )
+
+
+def bucket_name(text: str) -> str:
+    """The type of an option that is a bucket, with or without gs://."""
+    return _checked(
+        _BUCKET,
+        text.removeprefix("gs://").rstrip("/"),
+        "a bucket: use its name, with or without gs://, and no folder",
+    )
 
 
 def _checked(pattern: re.Pattern[str], text: str, what: str) -> str:
     if not pattern.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return text
-
-
-def _project(text: str) -> str:
-    return _checked(_PROJECT, text, "project id")
-
-
-def region(text: str) -> str:
-    """The type of an option that is a region."""
-    return _checked(_REGION, text, "region such as europe-west2")
-
-
-def tag(text: str) -> str:
-    """The type of an option that is an image's tag."""
-    return _checked(_TAG, text, "tag of an image")
-
-
-def bucket(text: str) -> str:
-    """The type of an option that is a bucket, with or without gs://."""
-    return _checked(_BUCKET, text.removeprefix("gs://").rstrip("/"), "bucket")

@@ -1,23 +1,21 @@
-"""The checks that only the cloud can answer, each as far as the caller may look."""
-
-from __future__ import annotations
+"""The checks that only Google's APIs can answer, as far as the caller has access."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cloud.place import DRAIN_JOB, SECRET, Place
+from cloud.deployment import DRAIN_JOB, SECRET, Deployment
 from cloud.smoke import permissions, services
 from cloud.smoke.findings import Finding, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
 
-NO_REGION = "--region says where the pipeline runs"
-# What stands in for the findings where there is no cloud.
+NO_REGION = "this check needs --region, where the pipeline runs"
+# With local servers, what is reported for each check instead.
 LOCAL = {
-    "APIs": "local servers have none to enable",
+    "APIs": "local servers have no APIs to enable",
     "secret": "local servers have no Secret Manager",
     "billing": "local servers cost nothing",
-    "pipeline": "local servers do not know who reads",
+    "pipeline": "local servers do not know what reads the subscription",
     "backlog": "local servers have no Cloud Monitoring",
     "quotas for Dataflow": "local servers have no Dataflow",
     "permissions": "local servers have no IAM",
@@ -25,7 +23,7 @@ LOCAL = {
 
 
 def local_findings() -> Iterator[Finding]:
-    """What is not known of local servers."""
+    """The same checks for local servers: each is not known."""
     for name, why in LOCAL.items():
         yield unknown(name, why)
 
@@ -34,7 +32,7 @@ class Readers(NamedTuple):
     """What may read the subscription.
 
     Attributes:
-        drain: The Cloud Run job; empty where there is none, text for why it is unknown.
+        drain: The Cloud Run job; empty if there is none; a text says why it is unknown.
         jobs: Active Dataflow jobs, or why they are unknown.
     """
 
@@ -43,20 +41,20 @@ class Readers(NamedTuple):
 
     @property
     def is_streaming(self) -> bool | None:
-        """Whether Dataflow does, and not the drain job; None where it is not known."""
+        """Whether Dataflow reads it, and not the drain job; None if it is not known."""
         return services.is_streaming(self.drain, self.jobs)
 
 
-def readers(api: GoogleApi, place: Place) -> Readers:
+def readers(api: GoogleApi, deployment: Deployment) -> Readers:
     """Asks what may read the subscription."""
-    if not place.region:
+    if not deployment.region:
         return Readers(NO_REGION, NO_REGION)
-    return Readers(_drain_job(api, place), _streams(api, place))
+    return Readers(_drain_job(api, deployment), _streams(api, deployment))
 
 
 def findings(
     api: GoogleApi,
-    place: Place,
+    deployment: Deployment,
     known: Readers,
     now: dt.datetime,
     *,
@@ -66,28 +64,35 @@ def findings(
 
     Args:
         api: The APIs, as the caller.
-        place: The deployment.
+        deployment: The deployment.
         known: What may read the subscription.
-        now: The time.
+        now: The current time.
         impersonate: Ask for permissions as each service account.
     """
-    yield _asked("APIs", lambda: services.apis(_apis(api, place), place))
-    yield _asked("billing", lambda: services.billing(_billing(api, place), place))
-    yield _asked("secret", lambda: services.secret(_version(api, place), place))
-    yield _runner(known, place)
+    yield _asked("APIs", lambda: services.apis(_apis(api, deployment), deployment))
+    yield _asked(
+        "billing", lambda: services.billing(_billing(api, deployment), deployment)
+    )
+    yield _asked(
+        "secret", lambda: services.secret(_version(api, deployment), deployment)
+    )
+    yield _runner(known, deployment)
     yield _asked(
         "backlog",
-        lambda: services.backlog(_metrics(api, place, place.subscription, now), place),
+        lambda: services.backlog(
+            _metrics(api, deployment, deployment.subscription, now), deployment
+        ),
     )
-    letters = f"{place.topic}-dead-letters"
     yield _asked(
         "undeliverable messages",
-        lambda: services.given_up(_metrics(api, place, letters, now), place),
+        lambda: services.given_up(
+            _metrics(api, deployment, deployment.dead_letters, now), deployment
+        ),
     )
     yield _quotas(
-        api, place, drains=bool(known.drain) and not isinstance(known.drain, str)
+        api, deployment, drains=bool(known.drain) and not isinstance(known.drain, str)
     )
-    yield from permissions.findings(api, place, impersonate=impersonate)
+    yield from permissions.findings(api, deployment, impersonate=impersonate)
 
 
 def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
@@ -97,8 +102,8 @@ def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
         return unknown(name, str(error))
 
 
-def _apis(api: GoogleApi, place: Place) -> Mapping[str, Any]:
-    parent = f"projects/{place.project}"
+def _apis(api: GoogleApi, deployment: Deployment) -> Mapping[str, Any]:
+    parent = f"projects/{deployment.project}"
     wanted = (
         *services.REQUIRED_APIS,
         *services.DRAIN_APIS,
@@ -108,13 +113,13 @@ def _apis(api: GoogleApi, place: Place) -> Mapping[str, Any]:
     return api.get("serviceusage", f"v1/{parent}/services:batchGet", {"names": names})
 
 
-def _billing(api: GoogleApi, place: Place) -> Mapping[str, Any]:
-    return api.get("cloudbilling", f"v1/projects/{place.project}/billingInfo")
+def _billing(api: GoogleApi, deployment: Deployment) -> Mapping[str, Any]:
+    return api.get("cloudbilling", f"v1/projects/{deployment.project}/billingInfo")
 
 
-def _version(api: GoogleApi, place: Place) -> Mapping[str, Any] | None:
+def _version(api: GoogleApi, deployment: Deployment) -> Mapping[str, Any] | None:
     """The newest version of the bridge's secret: its state, never its value."""
-    path = f"v1/projects/{place.project}/secrets/{SECRET}/versions/latest"
+    path = f"v1/projects/{deployment.project}/secrets/{SECRET}/versions/latest"
     try:
         return api.get("secretmanager", path)
     except RefusedError as error:
@@ -124,14 +129,14 @@ def _version(api: GoogleApi, place: Place) -> Mapping[str, Any] | None:
 
 
 def _metrics(
-    api: GoogleApi, place: Place, subscription: str, now: dt.datetime
+    api: GoogleApi, deployment: Deployment, subscription: str, now: dt.datetime
 ) -> dict[str, int]:
-    """The newest values of a subscription's metrics."""
+    """The newest value of each metric of a subscription."""
     values: dict[str, int] = {}
     for metric in (services.OLDEST_UNACKED, services.UNDELIVERED):
         document = api.get(
             "monitoring",
-            f"v3/projects/{place.project}/timeSeries",
+            f"v3/projects/{deployment.project}/timeSeries",
             {
                 "filter": f'metric.type = "{metric}" AND '
                 f'resource.labels.subscription_id = "{subscription}"',
@@ -147,38 +152,39 @@ def _stamp(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _drain_job(api: GoogleApi, place: Place) -> Mapping[str, Any] | str:
-    """The Cloud Run job; empty where there is none, text for why it is unknown."""
+def _drain_job(api: GoogleApi, deployment: Deployment) -> Mapping[str, Any] | str:
+    """The Cloud Run job; empty if there is none; a text says why it is unknown."""
     try:
-        return api.get("run", f"v2/{_jobs(place)}/{DRAIN_JOB}")
+        return api.get("run", f"v2/{_jobs(deployment)}/{DRAIN_JOB}")
     except RefusedError as error:
         return {} if error.is_missing else str(error)
 
 
-def _jobs(place: Place) -> str:
-    return f"projects/{place.project}/locations/{place.region}/jobs"
+def _jobs(deployment: Deployment) -> str:
+    return f"projects/{deployment.project}/locations/{deployment.region}/jobs"
 
 
-def _runner(known: Readers, place: Place) -> Finding:
-    if not place.region:
+def _runner(known: Readers, deployment: Deployment) -> Finding:
+    if not deployment.region:
         return unknown("pipeline", NO_REGION)
-    return services.runner(known.drain, known.jobs, place)
+    return services.runner(known.drain, known.jobs, deployment)
 
 
-def _streams(api: GoogleApi, place: Place) -> list[Mapping[str, Any]] | str:
+def _streams(api: GoogleApi, deployment: Deployment) -> list[Mapping[str, Any]] | str:
     """Active Dataflow jobs, or why they are unknown."""
     try:
-        answer = api.get("dataflow", f"v1b3/{_jobs(place)}", {"filter": "ACTIVE"})
+        answer = api.get("dataflow", f"v1b3/{_jobs(deployment)}", {"filter": "ACTIVE"})
     except RefusedError as error:
         return str(error)
     return list(answer.get("jobs", ()))
 
 
-def _quotas(api: GoogleApi, place: Place, *, drains: bool) -> Finding:
+def _quotas(api: GoogleApi, deployment: Deployment, *, drains: bool) -> Finding:
     name = "quotas for Dataflow"
-    if not place.region:
+    if not deployment.region:
         return unknown(name, NO_REGION)
-    path = f"compute/v1/projects/{place.project}/regions/{place.region}"
+    path = f"compute/v1/projects/{deployment.project}/regions/{deployment.region}"
     return _asked(
-        name, lambda: services.quotas(api.get("compute", path), place, drains=drains)
+        name,
+        lambda: services.quotas(api.get("compute", path), deployment, drains=drains),
     )

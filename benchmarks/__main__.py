@@ -29,6 +29,7 @@ PARTS = {
     "stream": "the streaming graph alone, and drain and stream beside bare inserts",
     "latency": "from the queue of IRIS to a query's answer, in both modes",
     "growth": "time and memory as the input grows",
+    "sink": "rows to BigQuery, beside Beam's own sink",
     "views": "one day through the views, beside its table",
 }
 RESULTS = Path(__file__).with_name("results.json")

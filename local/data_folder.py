@@ -72,11 +72,9 @@ class DataFolder:
 
     @property
     def bigquery(self) -> Path:
-        """Where the tables are."""
         return self.path / "bigquery"
 
     def log(self, part: str) -> Path:
-        """The log of a part."""
         return self.path / "logs" / f"{part}.log"
 
     @contextlib.contextmanager

@@ -65,7 +65,6 @@ class Child:
         return self._process.poll()
 
     def tail(self) -> list[str]:
-        """The last lines of its log."""
         with self.log.open(encoding="utf-8", errors="replace") as lines:
             return [line.rstrip() for line in deque(lines, TAIL_LINES)]
 

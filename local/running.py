@@ -36,7 +36,6 @@ class OnFolder(NamedTuple):
         parser.epilog = f"All other options are those of `python -m {self.command}`."
 
     def run(self, options: argparse.Namespace) -> int:
-        """Runs the command for the folder; returns its exit code."""
         return self.perform(DataFolder(options.data, create=False), options.rest)
 
 

@@ -74,7 +74,6 @@ class MessageStore:
         self._connection.commit()
 
     def rollback(self) -> None:
-        """Undoes everything since the last commit."""
         self._connection.rollback()
 
     def close(self) -> None:
@@ -92,7 +91,6 @@ class MessageStore:
         ).fetchall()
 
     def save(self, kind: Kind, name: str, config: bytes) -> None:
-        """Creates or replaces a topic or a subscription."""
         self._connection.execute(
             "INSERT OR REPLACE INTO resources VALUES (?, ?, ?)", (kind, name, config)
         )

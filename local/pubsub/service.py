@@ -96,17 +96,14 @@ class PubSubService:
         return topic
 
     def get_topic(self, request: Message) -> Message:
-        """Returns a topic; NOT_FOUND."""
         return self._topic(request.topic)
 
     def list_topics(self, request: Message) -> Message:
-        """Returns all topics of a project."""
         prefix = f"{request.project}/topics/"
         found = [t for name, t in self._topics.items() if name.startswith(prefix)]
         return types.ListTopicsResponse.pb()(topics=found)
 
     def list_topic_subscriptions(self, request: Message) -> Message:
-        """Returns the names of a topic's subscriptions; NOT_FOUND."""
         names = [served.config.name for served in self._subscribers(request.topic)]
         return types.ListTopicSubscriptionsResponse.pb()(subscriptions=names)
 
@@ -142,11 +139,9 @@ class PubSubService:
         return config
 
     def get_subscription(self, request: Message) -> Message:
-        """Returns a subscription; NOT_FOUND."""
         return self._subscription(request.subscription).config
 
     def list_subscriptions(self, request: Message) -> Message:
-        """Returns all subscriptions of a project."""
         prefix = f"{request.project}/subscriptions/"
         found = [
             served.config

@@ -50,12 +50,10 @@ class Holder:
         )
 
     def hold(self, size_bytes: int) -> None:
-        """Counts a message in."""
         self.messages += 1
         self.bytes += size_bytes
 
     def release(self, size_bytes: int) -> None:
-        """Counts a message out."""
         self.messages -= 1
         self.bytes -= size_bytes
 
@@ -118,7 +116,6 @@ class SubscriptionQueue:
             self._release(position)
 
     def extend(self, positions: Iterable[int], deadline: float) -> None:
-        """Moves the deadline of messages that are held."""
         for position in positions:
             if lease := self._leases.get(position):
                 lease.deadline = deadline

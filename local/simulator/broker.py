@@ -235,7 +235,6 @@ class Peer(asyncio.Protocol):
             self.socket.resume_reading()
 
     def drop(self) -> bool:
-        """Cuts the TCP connection."""
         if self.socket is None:
             return False
         self.socket.abort()
@@ -269,12 +268,10 @@ class Peer(asyncio.Protocol):
     # connections, sessions and links
 
     def on_connection_remote_open(self, event: Event) -> None:
-        """Answers an open."""
         self.connection.container = "iris-simulator"
         self.connection.open()
 
     def on_session_remote_open(self, event: Event) -> None:
-        """Answers a begin."""
         event.session.open()
 
     def on_link_remote_open(self, event: Event) -> None:
@@ -317,7 +314,6 @@ class Peer(asyncio.Protocol):
         return node in consumed
 
     def on_link_remote_close(self, event: Event) -> None:
-        """Answers a detach."""
         self._forget(event.link)
         event.link.close()
 
@@ -333,14 +329,12 @@ class Peer(asyncio.Protocol):
         }
 
     def on_session_remote_close(self, event: Event) -> None:
-        """Answers an end."""
         for link in [*self._consumers, *self._replies.values()]:
             if link.session == event.session:
                 self._forget(link)
         event.session.close()
 
     def on_connection_remote_close(self, event: Event) -> None:
-        """Answers a close."""
         event.connection.close()
 
     def on_transport_error(self, event: Event) -> None:
@@ -356,7 +350,6 @@ class Peer(asyncio.Protocol):
         return len(consumers)
 
     def close(self) -> bool:
-        """Closes the connection with a reason."""
         self._consumers = []
         _close_with(
             self.connection, "amqp:connection:forced", "The broker closes connections."

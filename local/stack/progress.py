@@ -61,7 +61,7 @@ class Progress(Protocol):
         """Prints a line that stays."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """Shows the newest snapshot."""
+        """Shows the newest snapshot, if it is time."""
 
     def close(self) -> None:
         """Ends the display; lines may still follow."""
@@ -76,7 +76,6 @@ class PlainProgress:
         self._shown_at = 0.0
 
     def say(self, text: str) -> None:
-        """Prints a line."""
         print(text, flush=True)
 
     def show(self, snapshot: Snapshot) -> None:
@@ -90,7 +89,7 @@ class PlainProgress:
             self.say(f"{_clock()}  {headline(counts, self._activity.rate)}")
 
     def close(self) -> None:
-        """Does nothing."""
+        """Nothing to end: its lines stay."""
 
 
 class LiveProgress:
@@ -106,7 +105,6 @@ class LiveProgress:
         self._live.console.print(text, markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draws the table."""
         now = time.monotonic()
         self._activity.add(snapshot, now)
         line = headline(total(snapshot.ledger), self._activity.rate)
@@ -114,7 +112,6 @@ class LiveProgress:
         self._live.update(Group(Text(f"{_clock()}  {line}"), table), refresh=True)
 
     def close(self) -> None:
-        """Removes the table."""
         self._live.stop()
 
 

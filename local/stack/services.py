@@ -115,7 +115,6 @@ class Services:
             child.check()
 
     async def stop(self) -> None:
-        """Stops all of them."""
         stops = (child.stop(STOP_SECONDS) for child in self.children)
         await asyncio.gather(*stops)
 

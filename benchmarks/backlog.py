@@ -163,17 +163,17 @@ def _simple_loader(warehouse: Warehouse, folder: Path, turn: int) -> Timed:
     """Reads file by file, and inserts the rows of a dataset 500 at a time."""
     tables = {name: one.table for name, one in load_registry().items()}
     share = sorted(tables)[turn % LOADER_EVERY :: LOADER_EVERY]
-    with warehouse.tables("simple", [tables[name] for name in share]) as place:
+    with warehouse.tables("simple", [tables[name] for name in share]) as dataset:
         started, records = time.monotonic(), 0
         held: dict[str, list[Any]] = defaultdict(list)
         for path in (path for name in share for path in (folder / name).glob("*")):
             rows = held[path.parent.name]
             rows += json.loads(json.loads(path.read_text()))
             if len(rows) >= INSERT_ROWS:
-                table = f"{place}.{tables[path.parent.name]}"
+                table = f"{dataset}.{tables[path.parent.name]}"
                 records += _insert(warehouse.client, table, rows)
         for name, rows in held.items():
-            records += _insert(warehouse.client, f"{place}.{tables[name]}", rows)
+            records += _insert(warehouse.client, f"{dataset}.{tables[name]}", rows)
         return Timed(records, time.monotonic() - started)
 
 

@@ -129,13 +129,13 @@ def measure(scale: float) -> Iterator[Measurement]:
     with (
         TemporaryDirectory(prefix="gb-iris-bench-") as work,
         serving(Path(work)) as warehouse,
-        warehouse.tables("views", names) as place,
+        warehouse.tables("views", names) as path,
     ):
         apply_views(warehouse.client, "views", known, registry)
         for name, dataset in known.items():
-            _fill(warehouse.client, f"{place}.{dataset.table}", COLUMNS[name], rows)
+            _fill(warehouse.client, f"{path}.{dataset.table}", COLUMNS[name], rows)
         for question in QUESTIONS:
-            yield _measured(warehouse.client, place, question, rows)
+            yield _measured(warehouse.client, path, question, rows)
 
 
 def _fill(
@@ -157,16 +157,16 @@ def _fill(
 
 
 def _measured(
-    client: bigquery.Client, place: str, question: Question, rows: int
+    client: bigquery.Client, path: str, question: Question, rows: int
 ) -> Measurement:
     dataset = load_registry()[question.dataset]
     view, _, arguments = question.view.partition("(")
-    source = f"`{place}.{dataset.stem}_{view}`"
+    source = f"`{path}.{dataset.stem}_{view}`"
     through = f"{source}({arguments}" if arguments else source
     nothing, table, seen = _best_seconds(
         client,
         "SELECT 1",
-        _statement(question.columns, f"`{place}.{dataset.table}`"),
+        _statement(question.columns, f"`{path}.{dataset.table}`"),
         _statement(question.columns, through),
     )
     return Measurement(

@@ -1,4 +1,4 @@
-"""`python -m local COMMAND`: the parts that exist only on one machine."""
+"""`python -m local COMMAND`: the servers, the whole system and queries, all local."""
 
 import atexit
 import gc

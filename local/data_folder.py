@@ -57,8 +57,8 @@ class DataFolder:
         self.path = ROOT / path.expanduser()
         if not create and not self.path.exists():
             raise UsageError(
-                f"there is no folder {self.path}: set DATA to one in which `make "
-                "run-local` or `make up` has run"
+                f"there is no folder {self.path}: set DATA to one that `make "
+                "run-local` or `make up` has used"
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)

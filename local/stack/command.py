@@ -42,7 +42,12 @@ EXAMPLE_SQL = "SELECT * FROM bmrs_freq_iris LIMIT 5"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.add_argument("action", choices=COMMANDS)
+    parser.add_argument(
+        "action",
+        choices=COMMANDS,
+        help="run: everything, until Ctrl-C; up: the services in the background; "
+        "serve: the same in the foreground; env: their addresses; down: stop them",
+    )
     _add(parser, "samples", "folder <DATASET>/<message_id> to replay (default: a demo)")
     _add(parser, "rate", "messages a second of the simulator (default: its own)")
     _add(parser, "until", f"`{DRAINED}`: end when all of SAMPLES is accounted for")

@@ -54,11 +54,12 @@ def add_host_option(parser: argparse.ArgumentParser) -> None:
 
 def why(error: OSError) -> str:
     """Why a port cannot be used, without the address that Python adds to the text."""
-    if isinstance(error, socket.gaierror):
-        return str(error.strerror)
     if error.errno == errno.EADDRINUSE:
         return "it is in use"
-    return os.strerror(error.errno or 0)
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    # Of a name lookup: its numbers are not those of the system.
+    return str(error.strerror).partition(" (while")[0]
 
 
 def _claim(port: int) -> None:
@@ -124,4 +125,4 @@ def private_port(host: str = LOOPBACK) -> int:
         else:
             _chosen.add(port)
             return port
-    raise UsageError(f"no port of {host} can be used: {reason}")
+    raise UsageError(f"no port of {host} can be used: {reason}; choose another host")

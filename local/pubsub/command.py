@@ -105,4 +105,6 @@ def free_port(host: str, port: int | None) -> int:
         except OSError as error:
             reason = why(error)
     name = "any port" if port is None else f"port {port}"
-    raise UsageError(f"cannot listen on {name} of {host}: {reason}; set another --port")
+    raise UsageError(
+        f"cannot listen on {name} of {host}: {reason}; set another --port or --host"
+    )

@@ -103,13 +103,13 @@ async def _listen(broker: Broker, options: argparse.Namespace) -> int:
         UsageError: It cannot be used.
     """
     if options.port is not None:
-        with _port_of("--port", options.port, options.host):
+        with _port_of("--port or --host", options.port, options.host):
             return await broker.start(options.host, options.port)
     last = AMQP_PORT + PORTS_TO_TRY - 1
     for port in range(AMQP_PORT, last):
         with contextlib.suppress(OSError):
             return await broker.start(options.host, port)
-    with _port_of("--port", last, options.host):
+    with _port_of("--port or --host", last, options.host):
         return await broker.start(options.host, last)
 
 
@@ -120,15 +120,13 @@ async def _listen_control(control: web.AppRunner, port: int) -> int:
 
 
 @contextlib.contextmanager
-def _port_of(option: str, port: int, host: str) -> Iterator[None]:
+def _port_of(options: str, port: int, host: str) -> Iterator[None]:
     """Turns a failure to listen into a user's mistake."""
     try:
         yield
     except OSError as error:
-        raise UsageError(
-            f"cannot listen on port {port} of {host}: {why(error)}; set another "
-            f"{option}"
-        ) from None
+        problem = f"cannot listen on port {port} of {host}: {why(error)}"
+        raise UsageError(f"{problem}; set another {options}") from None
 
 
 def _print_ready(options: argparse.Namespace, port: int, control_port: int) -> None:

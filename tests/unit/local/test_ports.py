@@ -38,6 +38,11 @@ def test_a_port_that_the_user_gave_is_not_replaced(taken_port):
         choose_port(taken_port, 9050, "BigQuery")
 
 
+def test_an_unknown_host_is_named_in_plain_words():
+    with pytest.raises(UsageError, match=r"no port of no host can be used: [A-Z-]\w+"):
+        private_port("no host")
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "٣"])
 def test_what_is_not_a_port_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):

@@ -30,7 +30,6 @@ class QueryError(RuntimeError):
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_data_option(parser)
     parser.add_argument(
         "sql",

@@ -15,7 +15,6 @@ LOOK_SECONDS = 0.5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_host_option(parser)
     parser.add_argument(
         "--port",

@@ -384,7 +384,6 @@ def _ask_jobs(sql: str, *values: object) -> list[Any]:
 
 
 def save_job(job: Any) -> Any:
-    """Saves a job as it is now."""
     name, statistics = job.jobReference, job.statistics
     _ask_jobs(
         "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",

@@ -43,7 +43,6 @@ SERVER_OPTIONS = [
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_host_option(parser)
     parser.add_argument(
         "--port",

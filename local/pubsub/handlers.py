@@ -16,7 +16,6 @@ Method = Callable[[Untyped, Untyped], Awaitable[Untyped]]  # request and gRPC co
 
 
 def handlers(service: PubSubService) -> list[grpc.GenericRpcHandler]:
-    """Returns the gRPC handlers of the Publisher and the Subscriber service."""
     publisher = {
         "CreateTopic": (service.create_topic, types.Topic),
         "GetTopic": (service.get_topic, types.GetTopicRequest),

@@ -31,7 +31,6 @@ _LOCAL_HOSTS = (LOOPBACK, "0.0.0.0", "::", "::1")  # noqa: S104 - compared only
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.add_argument(
         "--samples",
         type=Path,

@@ -41,7 +41,6 @@ EXAMPLE_SQL = "SELECT * FROM bmrs_freq_iris LIMIT 5"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.add_argument(
         "action",
         choices=COMMANDS,

@@ -121,7 +121,6 @@ def make_progress(console: Console) -> Progress:
 
 
 def headline(counts: Counts, rate: float) -> str:
-    """The totals in one line."""
     return (
         f"{counts.messages:,} messages ({rate:,.0f}/s), {counts.rows:,} rows, "
         f"{counts.duplicates:,} duplicates, {counts.dead_letters:,} dead letters, "

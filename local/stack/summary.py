@@ -69,7 +69,6 @@ def since(start: Ledger, now: Ledger) -> Ledger:
 
 
 def total(ledger: Ledger) -> Counts:
-    """The sum over all datasets."""
     return sum(ledger.values(), Counts())
 
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks`: measures, and tells what was measured.
+"""`python -m benchmarks`: measures the speed and memory of the product.
 
-Ratios within one run are the result; absolute figures are context, since machines and
-their other work differ.
+The results are ratios within one run. Absolute figures are context: they depend on the
+machine and on what else it does.
 """
 
 import argparse
@@ -27,7 +27,7 @@ PARTS = {
     "backlog": "a backlog of files to rows, beside a simple loader",
     "relay": "the bridge, beside the receive loop of Elexon's client",
     "stream": "the streaming graph alone, and drain and stream beside bare inserts",
-    "latency": "from the queue of IRIS to a query's answer, in both modes",
+    "latency": "from the IRIS queue to the answer of a query, in both modes",
     "growth": "time and memory as the input grows",
     "sink": "rows to BigQuery, beside Beam's own sink",
     "views": "one day through the views, beside its table",
@@ -36,48 +36,46 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> int:
-    """Runs the parts that were asked for; a part that fails does not end the others."""
+    """Runs the chosen parts; if one fails, the others still run."""
     options = _options()
     progress, failed = Console(stderr=True), []
     measured: list[Measurement] = []
     for name in options.only or PARTS:
         progress.print(f"measuring {name}: {PARTS[name]}")
         try:
-            for one in _measure(name, options.scale):
+            for one in measure_part(name, options.scale):
                 measured.append(one)
                 progress.print(f"  {one.name}: {report.number(one.value)} {one.unit}")
-        except Exception:  # noqa: BLE001 - told, and the other parts are measured
+        except Exception:  # noqa: BLE001 - printed, and the other parts run
             failed.append(name)
             traceback.print_exc()
     report.print_table(measured, Console())
     report.write_json(measured, options.output)
     report.plot(measured, options.output.with_suffix(".png"))
-    print(
-        f"{options.output} and {options.output.with_suffix('.png').name} have it, too"
-    )
+    print(f"written to {options.output} and {options.output.with_suffix('.png').name}")
     for name in failed:
-        print(f"{name} could not be measured, see above", file=sys.stderr)
+        print(f"{name} failed: its error is above", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _measure(name: str, scale: float) -> Iterator[Measurement]:
+def measure_part(name: str, scale: float) -> Iterator[Measurement]:
     part = importlib.import_module(f"benchmarks.{name}")
     yield from part.measure(scale)
 
 
 def _options() -> argparse.Namespace:
-    """The command line; whoever waits half an hour is not to find it wrong then."""
+    """The command line, checked completely before half an hour of measurements."""
     parser = _parser()
     options = parser.parse_args()
     output: Path = options.output
     if output.suffix != ".json":
         parser.error(f"argument --output: must end in .json: {output}")
     for path in (output, output.with_suffix(".png")):
-        there = path if path.exists() else path.parent
-        if path.is_dir() or not os.access(there, os.W_OK):
-            parser.error(f"argument --output: cannot be written: {path}")
+        written = path if path.exists() else path.parent
+        if path.is_dir() or not os.access(written, os.W_OK):
+            parser.error(f"argument --output: cannot write {path}")
     if find_spec("matplotlib") is None:
-        parser.error("matplotlib is missing: `make bench` installs it")
+        parser.error("matplotlib is not installed: `make bench` installs it")
     return options
 
 
@@ -89,25 +87,25 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", action="append", choices=PARTS, help="a part; may be given again"
+        "--only", action="append", choices=PARTS, help="a part; can be repeated"
     )
     parser.add_argument(
         "--scale",
         type=positive,
         default=1.0,
-        help="a share of the usual sizes, for a quick look (default: %(default)s)",
+        help="fraction of the usual sizes, for a quick look (default: %(default)s)",
     )
     parser.add_argument(
         "--output",
         type=Path,
         default=RESULTS,
-        help="where the figures go; the plot goes beside it (default: %(default)s)",
+        help="file for the figures; the plot is next to it (default: %(default)s)",
     )
     return parser
 
 
 def _stop(number: int, _frame: object) -> None:
-    sys.exit(128 + number)  # what was started is ended on the way
+    sys.exit(128 + number)  # which also stops what was started
 
 
 if __name__ == "__main__":

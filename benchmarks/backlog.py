@@ -1,10 +1,8 @@
 """A backlog of files to rows that a query finds: the product's `--files`.
 
-From a folder, and from one .tar.gz; beside a loader as people write it, and beside
-reading and decoding alone. The sides take turns on one local BigQuery.
+From a folder, and from one .tar.gz. References are a simple loader as people write it,
+and reading and decoding alone. All take turns on one local BigQuery.
 """
-
-from __future__ import annotations
 
 import json
 import tarfile
@@ -27,7 +25,8 @@ from pipeline.registry import load_registry
 from pipeline.steps.sources import find
 
 # Each dataset has some 3,000 records at scale 1: five full inserts and a rest. The
-# loader is measured on every so many of them, whole: all of them would take minutes.
+# loader is measured on one dataset in eight, but on all of its records: all datasets
+# would take minutes.
 LOADER_EVERY = 8
 INSERT_ROWS = 500
 TURNS = 2
@@ -37,7 +36,7 @@ ARCHIVE_TARGET = Target(4, at_most=True)
 
 
 class Timed(NamedTuple):
-    """Records that a way went through, and how long it took."""
+    """The records of one turn of one side, and how long it took."""
 
     records: int
     seconds: float
@@ -62,7 +61,7 @@ class Sides(NamedTuple):
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """All ways in, over the same files."""
+    """All sides, over the same files."""
     messages = max(500, int(corpus.MESSAGES * scale))
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
         work = Path(name)
@@ -79,9 +78,9 @@ def _turns(warehouse: Warehouse, work: Path, folder: Path, archive: Path) -> Sid
     sides = Sides([], [], [], [], [])
     for turn in range(TURNS):
         sides.loader.append(_simple_loader(warehouse, folder, 2 * turn))
-        sides.decoded.append(_timed(_in_folder, folder))
+        sides.decoded.append(timed(in_folder, folder))
         sides.folder.append(_product(warehouse, work, folder))
-        sides.unpacked.append(_timed(_in_archive, archive))
+        sides.unpacked.append(timed(in_archive, archive))
         sides.archive.append(_product(warehouse, work, archive))
         sides.loader.append(_simple_loader(warehouse, folder, 2 * turn + 1))
     return sides
@@ -93,7 +92,7 @@ def _product(warehouse: Warehouse, work: Path, source: Path) -> PipelineRun:
 
 
 def measurements(sides: Sides) -> Iterator[Measurement]:
-    """What the turns say, each side summed over them."""
+    """The measurements of the turns, each side summed over them."""
     folder, archive = _mean(sides.folder), _mean(sides.archive)
     loader, decoded = _mean(sides.loader), _mean(sides.decoded)
     unpacked = _mean(sides.unpacked)
@@ -120,7 +119,7 @@ def measurements(sides: Sides) -> Iterator[Measurement]:
         "list, read and decode of the same files",
         decoded.seconds,
         DECODE_TARGET,
-        "how many times as long the way to the tables takes as decoding does",
+        "how many times as long as decoding alone it takes to fill the tables",
         context,
     )
     yield Measurement(
@@ -130,7 +129,7 @@ def measurements(sides: Sides) -> Iterator[Measurement]:
         "tarfile and decode of the same archive",
         unpacked.seconds,
         ARCHIVE_TARGET,
-        "how many times as long the way to the tables takes as unpacking and decoding",
+        "how many times as long as unpacking and decoding it takes to fill the tables",
         {"peak_mb": max(run.peak_mb for run in sides.archive)},
     )
 
@@ -142,18 +141,18 @@ def _mean(turns: Sequence[Timed | PipelineRun]) -> Timed:
     )
 
 
-def _timed(messages: Callable[[Path], Iterator[Message]], source: Path) -> Timed:
+def timed(messages: Callable[[Path], Iterator[Message]], source: Path) -> Timed:
     started, now = time.monotonic(), utc_now()
     records = sum(decode(message, now).count for message in messages(source))
     return Timed(records, time.monotonic() - started)
 
 
-def _in_folder(folder: Path) -> Iterator[Message]:
+def in_folder(folder: Path) -> Iterator[Message]:
     for found in find(str(folder)):
         yield files.message(found.path, Path(found.path).read_bytes())
 
 
-def _in_archive(archive: Path) -> Iterator[Message]:
+def in_archive(archive: Path) -> Iterator[Message]:
     with tarfile.open(archive) as opened:
         for member in opened:
             if content := opened.extractfile(member):
@@ -161,20 +160,20 @@ def _in_archive(archive: Path) -> Iterator[Message]:
 
 
 def _simple_loader(warehouse: Warehouse, folder: Path, turn: int) -> Timed:
-    """Reads file by file, and inserts what it has of a dataset 500 rows at a time."""
+    """Reads file by file, and inserts the rows of a dataset 500 at a time."""
     tables = {name: one.table for name, one in load_registry().items()}
     share = sorted(tables)[turn % LOADER_EVERY :: LOADER_EVERY]
-    with warehouse.tables("simple", [tables[name] for name in share]) as place:
+    with warehouse.tables("simple", [tables[name] for name in share]) as dataset:
         started, records = time.monotonic(), 0
         held: dict[str, list[Any]] = defaultdict(list)
         for path in (path for name in share for path in (folder / name).glob("*")):
             rows = held[path.parent.name]
             rows += json.loads(json.loads(path.read_text()))
             if len(rows) >= INSERT_ROWS:
-                table = f"{place}.{tables[path.parent.name]}"
+                table = f"{dataset}.{tables[path.parent.name]}"
                 records += _insert(warehouse.client, table, rows)
         for name, rows in held.items():
-            records += _insert(warehouse.client, f"{place}.{tables[name]}", rows)
+            records += _insert(warehouse.client, f"{dataset}.{tables[name]}", rows)
         return Timed(records, time.monotonic() - started)
 
 

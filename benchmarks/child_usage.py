@@ -1,7 +1,7 @@
-"""`child_usage.py COMMAND...`: runs it; its last line tells its use of time and memory.
+"""`child_usage.py COMMAND...`: runs it, and prints its time and memory as last line.
 
-A process of its own, and a small one: the kernel counts the memory of whoever starts a
-program as the program's. So it imports the standard library only.
+A small process of its own: the kernel counts the memory of the parent of a program as
+the program's. So it imports only the standard library.
 """
 
 import json
@@ -15,7 +15,7 @@ MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 def main() -> int:
-    """Runs the command in the arguments; gives its exit code."""
+    """Runs the command in the arguments; returns its exit code."""
     started = time.monotonic()
     process = subprocess.Popen(sys.argv[1:])
     _, status, usage = os.wait4(process.pid, 0)

@@ -1,7 +1,7 @@
-"""A backlog as the predecessor left one: many small files in dataset folders.
+"""A backlog: many small files in dataset folders.
 
-`python -m benchmarks.corpus FOLDER` writes it: 63,792 messages in 95 folders, 4.6
-records each on average, every body JSON inside a JSON string, as IRIS sends it.
+`python -m benchmarks.corpus FOLDER` writes 63,792 messages into 95 folders, with 4.6
+records each on average. Every body is JSON inside a JSON string, as IRIS sends it.
 """
 
 import argparse
@@ -17,11 +17,11 @@ import orjson
 from local.simulator.generator import generate_message
 from pipeline.registry import load_registry
 
-# The backlog that was lost, in two days of a feed that brought 100 to 200 a minute.
+# A real backlog of two days, with 100 to 200 messages a minute.
 MESSAGES = 63_792
 SPAN = timedelta(days=2)
 START = datetime(2026, 5, 6, tzinfo=UTC)
-# Subjects that no registry knows: their messages must be kept, too.
+# Subjects that the registry does not know: their messages must be kept too.
 UNKNOWN = tuple(f"FUTURE{number}" for number in range(1, 7))
 RECORDS = (1, 1, 1, 2, 4, 6, 17)
 
@@ -35,7 +35,7 @@ class File(NamedTuple):
 
 
 def backlog(messages: int = MESSAGES, seed: int = 1) -> Iterator[File]:
-    """Gives the messages, oldest first; equal arguments give equal messages."""
+    """Yields the messages, oldest first; equal arguments make equal messages."""
     rng = random.Random(seed)
     registry = load_registry()
     names = [*registry, *UNKNOWN]
@@ -63,13 +63,13 @@ def write(folder: Path, messages: int = MESSAGES) -> None:
 
 
 def main() -> int:
-    """Writes a backlog; says how much it is."""
+    """Writes a backlog into a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--messages", type=int, default=MESSAGES)
     options = parser.parse_args()
     write(options.folder, options.messages)
-    sys.stdout.write(f"{options.messages:,} messages in {options.folder}\n")
+    print(f"{options.messages:,} messages in {options.folder}")
     return 0
 
 

@@ -1,6 +1,4 @@
-"""The decode core on one core, beside the parser of the same bytes alone."""
-
-from __future__ import annotations
+"""The decode core on one processor core, beside the bare parser of the same bytes."""
 
 import itertools
 import random
@@ -19,24 +17,24 @@ from pipeline.registry import load_registry
 
 ROUNDS = 5
 LARGE_MESSAGES, LARGE_RECORDS = 200, (500, 2_000)
-# Every hundredth record has a value that its column refuses.
+# Every hundredth record has a value that its column rejects.
 BAD_EVERY = 100
 TARGET = Target(0.3)
-MEANING = "what typing, identity and dead letters leave of the parser's own speed"
+MEANING = "the speed with typing, identity and dead letters, relative to the parser"
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """Small messages as they are most, and large ones; 1 % of the records are bad."""
-    small = list(_small(max(1_000, int(corpus.MESSAGES * scale))))
+    """Small messages, as most are, and large ones; 1 % of the records are bad."""
+    small = list(small_messages(max(1_000, int(corpus.MESSAGES * scale))))
     yield _measured("decode, small messages", small)
     del small
-    large = list(_large(max(10, int(LARGE_MESSAGES * scale))))
+    large = list(large_messages(max(10, int(LARGE_MESSAGES * scale))))
     yield _measured("decode, large messages", large)
 
 
 def _measured(name: str, messages: Sequence[Message]) -> Measurement:
-    bare, core = _best_seconds(messages, _parse_all, _decode_all)
-    records = _parse_all(messages)
+    bare, core = _best_seconds(messages, parse_all, _decode_all)
+    records = parse_all(messages)
     return Measurement(
         name,
         records / core,
@@ -50,19 +48,19 @@ def _measured(name: str, messages: Sequence[Message]) -> Measurement:
 
 
 def _best_seconds(
-    messages: Sequence[Message], *ways: Callable[[Sequence[Message]], int]
+    messages: Sequence[Message], *sides: Callable[[Sequence[Message]], int]
 ) -> list[float]:
-    """Processor time of each way at its best, the ways in turn: a noisy machine."""
-    times: list[list[float]] = [[] for _ in ways]
+    """The best processor time of each side; they take turns on a busy machine."""
+    times: list[list[float]] = [[] for _ in sides]
     for _ in range(ROUNDS):
-        for taken, way in zip(times, ways, strict=True):
+        for taken, side in zip(times, sides, strict=True):
             started = time.process_time()
-            way(messages)
+            side(messages)
             taken.append(time.process_time() - started)
     return [min(taken) for taken in times]
 
 
-def _parse_all(messages: Sequence[Message]) -> int:
+def parse_all(messages: Sequence[Message]) -> int:
     return sum(len(orjson.loads(orjson.loads(one.data))) for one in messages)
 
 
@@ -71,16 +69,16 @@ def _decode_all(messages: Sequence[Message]) -> int:
     return sum(decode(one, now).count for one in messages)
 
 
-def _small(count: int) -> Iterator[Message]:
+def small_messages(count: int) -> Iterator[Message]:
     serials, registry = itertools.count(), load_registry()
     for file in corpus.backlog(count):
-        # Of a dataset that nobody knows only the parser would do any work.
+        # The core does not parse messages of an unknown dataset.
         if file.dataset in registry:
             body = orjson.loads(file.body)
             yield _message(file.dataset, file.message_id, body, serials)
 
 
-def _large(count: int) -> Iterator[Message]:
+def large_messages(count: int) -> Iterator[Message]:
     rng, registry, serials = random.Random(2), load_registry(), itertools.count()
     names = list(registry)
     for serial in range(count):
@@ -99,7 +97,7 @@ def _large(count: int) -> Iterator[Message]:
 def _message(
     dataset: str, message_id: str, body: bytes | str, serials: Iterator[int]
 ) -> Message:
-    """A message as IRIS sends it, with the bad ones of all records that are its own."""
+    """A message as IRIS sends it; its share of the bad records is in it."""
     records = orjson.loads(body)
     for record, serial in zip(records, serials, strict=False):
         if serial % BAD_EVERY == BAD_EVERY // 2:
@@ -115,7 +113,7 @@ def _message(
 
 
 def _spoiled(dataset: str, record: dict[str, Any]) -> dict[str, Any]:
-    """A value that the first column of numbers or times refuses."""
+    """A value that the record's first column of numbers or times rejects."""
     for column in load_registry()[dataset].columns:
         if column.name in record and column.type not in ("STRING", "RECORD"):
             return {column.name: "no such value"}

@@ -1,7 +1,7 @@
-"""Delay: a TCP proxy that puts a server on this machine far away.
+"""Delay: a TCP proxy that adds a round trip to a server on this machine.
 
-Each direction holds every byte back for half the round trip, however many are under
-way, so bandwidth stays what it is. What a slow reader does not take waits in memory.
+Each direction delays every byte by half the round trip, and does not limit the bytes on
+the way, so the bandwidth stays the same. Bytes for a slow reader wait in memory.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from local.ports import LOOPBACK
 
 CHUNK_BYTES = 2**18
 
-# When a chunk is to go on, on the loop's clock, and the chunk; an empty one is the end.
+# When to send a chunk, on the loop's clock, and the chunk; an empty one is the end.
 Chunks = asyncio.Queue[tuple[float, bytes]]
 
 
 @contextlib.asynccontextmanager
 async def proxy(port: int, round_trip_seconds: float) -> AsyncIterator[int]:
-    """Gives the port that leads to `port` with this round trip.
+    """Yields the port that leads to `port` with this round trip.
 
-    The loop's timers have a resolution of a millisecond: a round trip takes up to two
-    more.
+    The loop's timers have a resolution of a millisecond, so a round trip may take up to
+    two milliseconds longer.
     """
     connections: set[asyncio.Task[None]] = set()
 
@@ -50,16 +50,16 @@ async def _connect(
     port: int,
     delay_seconds: float,
 ) -> None:
-    """Carries one connection, both ways, until both have ended."""
-    there_reader, there_writer = await asyncio.open_connection(LOOPBACK, port)
+    """Carries one connection in both directions, until both have ended."""
+    server_reader, server_writer = await asyncio.open_connection(LOOPBACK, port)
     try:
         await asyncio.gather(
-            _carry(reader, there_writer, delay_seconds),
-            _carry(there_reader, writer, delay_seconds),
+            _carry(reader, server_writer, delay_seconds),
+            _carry(server_reader, writer, delay_seconds),
         )
     finally:
         writer.close()
-        there_writer.close()
+        server_writer.close()
 
 
 async def _carry(
@@ -82,7 +82,7 @@ async def _read(
     while chunk:
         try:
             chunk = await reader.read(CHUNK_BYTES)
-        except OSError:  # cut, not closed: the other side sees an end
+        except OSError:  # cut, not closed: the other side gets an end
             chunk = b""
         chunks.put_nowait((clock() + delay_seconds, chunk))
 

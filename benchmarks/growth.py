@@ -1,6 +1,4 @@
-"""What growth costs: time per record and memory for 1, 4 and 16 times the input."""
-
-from __future__ import annotations
+"""Growth: time per record, and memory, for 1, 4 and 16 times the input."""
 
 import asyncio
 import itertools
@@ -29,16 +27,16 @@ from local.simulator.generator import generate_message
 from pipeline.plans import OWN_TABLES
 from pipeline.registry import load_registry
 
-# Every table has a load job of its own, whatever is in it, and with all 89 of them it
-# would take longer than 1x of the files: a few show how time grows with the records.
+# Every table has its own load job. The jobs of all 89 tables would take longer than the
+# files of 1x: a few tables show how time grows with the records.
 DATASETS = ("BOALF", "FUELINST", "MELS", "MILS", "NDF", "PN")
-# Many in a file, so that 1x takes longer than the process takes to start; few in a
-# message, since a row takes longer to insert than to load.
+# Many records in a file, so that 1x takes longer than the start of the process. Few in
+# a message, as inserting a row takes longer than loading it.
 FILE_RECORDS, MESSAGE_RECORDS = 12, 1
 STEP = timedelta(seconds=2)
 STEPS = (1, 4, 16)
 FILES = 4_000
-# One full round of `--drain`, which has 5,000 messages at most.
+# One full round of `--drain`.
 MESSAGES = 5_000
 MEMORY_FILES = (10_000, 100_000)
 TIME_TARGET = Target(1.15, at_most=True)
@@ -50,7 +48,7 @@ STOP_SECONDS = 10.0
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """Files, what is waiting in Pub/Sub, and the memory of many files."""
+    """Files, messages in Pub/Sub, and the memory of many files."""
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
         work = Path(name)
         with serving(work) as warehouse:
@@ -62,25 +60,25 @@ def measure(scale: float) -> Iterator[Measurement]:
             yield _memory(warehouse, work, scale)
 
 
-def grown(way: str, runs: Sequence[PipelineRun]) -> Iterator[Measurement]:
-    """Each step of growth beside the one before.
+def grown(source: str, runs: Sequence[PipelineRun]) -> Iterator[Measurement]:
+    """Each step of growth compared with the one before.
 
     Args:
-        way: Which way in.
+        source: The option of the pipeline that reads.
         runs: The best run of each size, the smallest first.
     """
     for (small, before), (large, after) in itertools.pairwise(
         zip(STEPS, runs, strict=True)
     ):
         yield Measurement(
-            f"{way}, time per record, {large}x",
+            f"{source}, time per record, {large}x",
             _per_record(after),
             "µs",
             f"{small}x",
             _per_record(before),
             TIME_TARGET,
             f"how many times as long a record takes in {large}x the input as in "
-            f"{small}x; below 1 the start of the process is shared by more of them",
+            f"{small}x; below 1, as more records share the start of the process",
             {
                 "records": after.records,
                 "seconds": after.seconds,
@@ -99,20 +97,20 @@ def _per_record(run: PipelineRun) -> float:
 
 
 def _further(before: PipelineRun, after: PipelineRun) -> float:
-    """Time of each record that is more; what is there once for a run is not in it."""
+    """Time of each additional record, without the fixed time of a run."""
     more = after.records - before.records
     return 1e6 * (after.seconds - before.seconds) / more
 
 
 def _best(sizes: Sequence[int], run: Callable[[int], PipelineRun]) -> list[PipelineRun]:
-    """The quickest run of each size, the sizes in turn: a noisy machine."""
+    """The quickest run of each size; sizes take turns, as the machine may be busy."""
     turns = [[run(size) for size in sizes] for _ in range(TURNS)]
     return [min(runs, key=lambda run: run.seconds) for runs in zip(*turns, strict=True)]
 
 
 def _files(warehouse: Warehouse, work: Path, sizes: Sequence[int]) -> list[PipelineRun]:
     for size in sizes:
-        for file in _corpus(size, FILE_RECORDS):
+        for file in few_datasets(size, FILE_RECORDS):
             path = work / str(size) / file.dataset / file.message_id
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.body)
@@ -137,9 +135,9 @@ def _drains(
     warehouse: Warehouse, work: Path, host: str, sizes: Sequence[int]
 ) -> list[PipelineRun]:
     def run(size: int) -> PipelineRun:
-        _publish(host, _corpus(size, MESSAGE_RECORDS))
+        _publish(host, few_datasets(size, MESSAGE_RECORDS))
         addresses = warehouse.environment | {"PUBSUB_EMULATOR_HOST": host}
-        # Without this it waits some seconds for what may still come.
+        # Without this it waits some seconds for more messages.
         options = ["--drain", f"--max_messages={size}"]
         with warehouse.tables("growth", _tables()):
             return run_pipeline(
@@ -168,8 +166,8 @@ def _memory(warehouse: Warehouse, work: Path, scale: float) -> Measurement:
     )
 
 
-def _corpus(messages: int, records: int) -> Iterator[File]:
-    """Messages of a few datasets, with so many records in each."""
+def few_datasets(messages: int, records: int) -> Iterator[File]:
+    """Messages of a few datasets, each with this number of records."""
     rng, registry = random.Random(3), load_registry()
     for serial in range(messages):
         name = DATASETS[serial % len(DATASETS)]
@@ -180,7 +178,7 @@ def _corpus(messages: int, records: int) -> Iterator[File]:
 
 @contextmanager
 def _pubsub(work: Path) -> Iterator[str]:
-    """The address of an embedded Pub/Sub that runs."""
+    """Runs an embedded Pub/Sub; yields its address."""
     folder = work / "pubsub"
     folder.mkdir()
     _, command = pubsub_command("embedded", LOOPBACK, 0, folder)

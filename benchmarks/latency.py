@@ -2,13 +2,10 @@
 
 `make run-local` as users run it, in both of its modes, with a simulator that enqueues
 messages of all datasets at the rate of the live feed. The clock starts when the
-simulator has a message in its queue, which the rows say themselves (`enqueued_utc`). It
-stops when the answer of a query has come in which the ledger counts the rows: they are
-in their tables by then. To ask ninety tables instead takes seconds, in which BigQuery
-has no time for the rows.
+simulator enqueues a message (`enqueued_utc` of the rows). It stops when a query of the
+ledger has returned these rows as counted: they are in their tables by then. A query of
+ninety tables would take seconds, and delay the rows.
 """
-
-from __future__ import annotations
 
 import asyncio
 import sys
@@ -27,17 +24,17 @@ from benchmarks.measurement import Measurement, Target
 from benchmarks.watch import Watch, percentile
 from local.data_folder import DataFolder
 from local.process import Child
-from local.stack.services import Mode
+from local.stack.plan import Mode
 from pipeline.registry import load_registry
 
-# The most that IRIS was seen to bring: 100 to 200 messages a minute.
+# The highest rate seen on IRIS: 100 to 200 messages a minute.
 RATE = 3.5
 SECONDS, LEAST_SECONDS = 60.0, 10.0
-# What was enqueued while the parts started comes at once, and the first of every table
+# Messages enqueued during the start come all at once, and the first row of every table
 # takes longer.
 WARM_UP_SECONDS = 30.0
-# By then rows of nearly all messages are there, and the tables are asked whose; what is
-# not counted so much later is lost.
+# After SETTLE_SECONDS nearly all rows are there, and the tables are queried. A message
+# that is not counted LATE_SECONDS later is lost.
 SETTLE_SECONDS, LATE_SECONDS = 20.0, 60.0
 START_SECONDS, STOP_SECONDS, CHECK_SECONDS = 360.0, 90.0, 0.5
 P50 = Target(2.0, of="value", at_most=True)
@@ -46,21 +43,21 @@ LEDGER_SQL = "SELECT dataset, SUM(`rows`) AS counted FROM iris_ledger GROUP BY d
 
 
 class Look(NamedTuple):
-    """One answer of the ledger: when it had come, and the rows of each dataset."""
+    """One answer of the ledger: its time, and the rows of each dataset."""
 
     shown: float
     counted: dict[str, int]
 
 
 class Arrival(NamedTuple):
-    """A message in its table: when it was enqueued, and how many rows it has."""
+    """A message in its table: when it was enqueued, and its number of rows."""
 
     enqueued: float
     rows: int
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """Latency as a median and of the slowest hundredth, in each mode."""
+    """Median and 99th percentile of the latency, in each mode."""
     seconds = max(LEAST_SECONDS, SECONDS * scale)
     most = START_SECONDS + WARM_UP_SECONDS + seconds + SETTLE_SECONDS + LATE_SECONDS
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
@@ -71,7 +68,7 @@ def measure(scale: float) -> Iterator[Measurement]:
 
 
 def write_samples(folder: Path, messages: int) -> None:
-    """Writes messages of mixed sizes, each of which becomes at least one row."""
+    """Writes messages of mixed sizes; each has at least one row."""
     registry = load_registry()
     for file in corpus.backlog(messages):
         if file.dataset in registry:
@@ -112,10 +109,10 @@ def _measured(
 def _timed(
     child: Child, watch: Watch, looks: Sequence[Look], span: tuple[float, float]
 ) -> list[float]:
-    """The waits of a span, as soon as everything in it is counted.
+    """The waits of an interval, as soon as all of its messages are counted.
 
     Raises:
-        RuntimeError: Some of it is not counted in time.
+        RuntimeError: A message is not counted in time.
     """
     _await(child, span[1] + SETTLE_SECONDS)
     arrivals, deadline = _arrivals(watch), time.time() + LATE_SECONDS
@@ -133,7 +130,7 @@ def _look(shown: float, rows: Sequence[Any]) -> Look:
 
 
 def _arrivals(watch: Watch) -> dict[str, list[Arrival]]:
-    """The messages of each dataset in their tables, when nobody waits any more."""
+    """The messages of each dataset in their tables, read after the measurement."""
     return {
         name: [
             Arrival(row.enqueued.timestamp(), row.counted)
@@ -152,10 +149,10 @@ def waits(
     begin: float,
     end: float,
 ) -> list[float]:
-    """How long each message took that was enqueued in a span, in seconds.
+    """How long each message enqueued in an interval took, in seconds.
 
-    The messages of a dataset come in the order of the queue: a message is there when
-    the ledger counts the rows of all up to it.
+    The messages of a dataset arrive in the order of the queue: a message has arrived
+    when the ledger counts the rows of all messages up to it.
 
     Raises:
         RuntimeError: The ledger never counted one.
@@ -186,7 +183,7 @@ def _running(mode: Mode, data: Path, samples: Path) -> Iterator[tuple[Child, str
         asyncio.run(ready)
         state = DataFolder(data).state()
         if state is None:
-            raise child.failed("has ended")
+            raise child.failed("ended")
         yield child, state["addresses"]["BIGQUERY_EMULATOR_HOST"]
     finally:
         asyncio.run(child.stop(STOP_SECONDS))
@@ -195,4 +192,4 @@ def _running(mode: Mode, data: Path, samples: Path) -> Iterator[tuple[Child, str
 def _await(child: Child, moment: float) -> None:
     while time.time() < moment:
         child.check()
-        time.sleep(CHECK_SECONDS)  # the run lasts so long
+        time.sleep(CHECK_SECONDS)  # between two checks

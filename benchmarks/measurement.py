@@ -1,6 +1,4 @@
-"""A measurement: a value, what it is beside in the same run, and what it should be."""
-
-from __future__ import annotations
+"""A measurement: a value, a reference of the same run, and the target."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,9 +10,8 @@ class Target:
     """What a measurement should be.
 
     Attributes:
-        of: The ratio to what it is beside, or the value itself.
-        bound: At least or at most so much.
-        at_most: Which of both.
+        bound: The least, or with `at_most` the largest figure that meets it.
+        of: Which figure: the ratio to the reference, or the value.
     """
 
     bound: float
@@ -24,15 +21,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured once.
+    """One measured value.
 
     Attributes:
         name: What was measured, for a reader.
-        value: How much.
         unit: Of value and reference, such as `records/s`.
-        against: What it is beside, measured in the same run; None for nothing.
-        reference: How much that was.
-        target: What it should be; None for context.
+        against: What the reference is, measured in the same run; None for none.
+        target: None if the value is only context.
         meaning: What the ratio says, in a sentence.
         context: Other figures of the same run.
     """
@@ -48,12 +43,12 @@ class Measurement:
 
     @property
     def ratio(self) -> float | None:
-        """The value over what it is beside."""
+        """The value divided by the reference."""
         return self.value / self.reference if self.reference else None
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
+        """Whether the target is met; None without a target."""
         if self.target is None:
             return None
         figure = self.value if self.target.of == "value" else self.ratio

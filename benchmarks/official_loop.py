@@ -1,9 +1,9 @@
-"""The receive loop of Elexon's own client, without what it does to a message.
+"""The receive loop of Elexon's own client, without its processing of messages.
 
-`python -m benchmarks.official_loop` takes the queue as the bridge does, from
-IRIS_CONNECTION_STRING and IRIS_QUEUE_NAME, and runs until it is ended. The receiver has
-the SDK's defaults, as there (github.com/elexon-data/iris-clients, python/client.py);
-the client also parses and saves each message, so it is slower than this.
+`python -m benchmarks.official_loop` reads the queue of IRIS_CONNECTION_STRING and
+IRIS_QUEUE_NAME, as the bridge does, and runs until it is stopped. The receiver has the
+SDK's defaults, as in github.com/elexon-data/iris-clients, python/client.py. The client
+also parses and saves each message, so it is slower than this.
 """
 
 import os

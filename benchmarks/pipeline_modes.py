@@ -1,8 +1,8 @@
 """`python -m benchmarks.pipeline_modes --mode drain`: the pipeline at a steady rate.
 
-Publishes the simulator's messages to a local Pub/Sub, and tells how long a message
-takes to become a row that a query finds, how the memory of the pipeline grows, and,
-after kills, how many messages are lost. One JSON line on standard output.
+Publishes the simulator's messages to a local Pub/Sub. Measures how long a message takes
+to become a row that a query finds, how the memory of the pipeline grows, and how many
+messages are lost after kills. Prints one JSON line.
 """
 
 import argparse
@@ -27,10 +27,11 @@ from local.data_folder import DataFolder
 from local.pubsub.topics import TOPIC
 from local.simulator.demo import demo_messages
 from local.simulator.sample_folder import iris_body
-from local.stack.services import Mode, Plan, Services
+from local.stack.plan import Mode, Plan
+from local.stack.services import Services
 from pipeline.registry import load_registry
 
-# Every fourth message is one whose row is looked for.
+# The rows of every fourth message are looked for.
 MARKED = 4
 MEMORY_SECONDS = 5.0
 # The first minute is imports and caches.
@@ -40,7 +41,7 @@ SETTLE_SECONDS = 40.0
 
 
 class Feed(threading.Thread):
-    """Publishes at a rate; remembers when each marked message was published."""
+    """Publishes at a rate; notes when each marked message was published."""
 
     def __init__(self, host: str, rate: float) -> None:
         super().__init__(daemon=True)
@@ -73,7 +74,7 @@ class Feed(threading.Thread):
 
 
 def unique(payload: bytes, number: int) -> bytes:
-    """A message none of whose records is a duplicate, so that each becomes rows."""
+    """Makes every record of a message unique, so that each becomes a row."""
     records = json.loads(payload)
     records = records if isinstance(records, list) else [records]
     return json.dumps([{**record, "benchmark": number} for record in records]).encode()
@@ -133,11 +134,11 @@ def steady(
 
 
 def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str, Any]:
-    """Kills the pipeline while messages come, and looks what never became rows."""
+    """Kills the pipeline while messages arrive; counts those that never became rows."""
     moments = random.Random(count)
     for _ in range(count):
         child = next(c for c in services.children if c.name == "pipeline")
-        # A kill at any moment of a round, some rounds after the last one.
+        # A kill at a random moment of a round, some rounds after the last kill.
         time.sleep(KILL_SECONDS + moments.uniform(0, 2))
         child.kill()
         asyncio.run(child.ended(5))
@@ -147,14 +148,14 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
     feed.join()
     watch.end()
     lost, before = set(feed.sent), None
-    while lost and lost != before:  # as long as something still comes
-        time.sleep(SETTLE_SECONDS)  # longer than leases and pauses are
+    while lost and lost != before:  # while messages still arrive
+        time.sleep(SETTLE_SECONDS)  # longer than leases and pauses
         lost, before = set(feed.sent) - written(watch.client), lost
     return {"kills": count, "lost_messages": len(lost), "of": len(feed.sent)}
 
 
 def written(client: Any) -> set[str]:
-    """The ids of all messages that have become something."""
+    """The ids of all messages with a row, a dead letter or an unmapped message."""
     tables = [dataset.table for dataset in load_registry().values()]
     return {
         row.message_id

@@ -1,8 +1,8 @@
 """The bridge beside the receive loop of Elexon's own client, on the same queue.
 
-Each has the simulator to itself, full of messages of one size, and both take turns. The
-bridge also publishes all of it to the embedded Pub/Sub; the loop only receives and
-completes. Counted is what the queue has seen completed, once it goes steadily.
+Each has the simulator for itself, full of messages of one size, and they take turns.
+The bridge also publishes every message to the embedded Pub/Sub; the loop only receives
+and completes. The queue counts completed messages, after a warm-up.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ WARM_UP_SECONDS = 2.0
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LOOK_SECONDS = 0.05
-# No side is to run out of messages.
+# Enough that neither runs out of messages.
 MAX_MESSAGES_PER_SECOND = 5_000
 
 MEMORY_TARGET = Target(150, "value", at_most=True)
-# The settings of whoever runs this are not for the bridge that is measured.
+# The user's settings are not for the bridge that is measured.
 HIDDEN = ("IRIS_", "PUBSUB_", "HEALTH_", "GOOGLE_")
 RECORD = {"dataset": "FREQ", "measurementTime": "2026-05-06T02:31:00Z"}
 
@@ -51,7 +51,7 @@ class Case:
 
     Attributes:
         name: Of the measurement.
-        body_bytes: The least size of each message's body.
+        body_bytes: The minimum size of each message's body.
         round_trip_seconds: To the queue; 0 is loopback, without a proxy.
         target: How many times the loop's rate the bridge's should be.
     """
@@ -83,14 +83,14 @@ class Rates:
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """The bridge's speed far from the queue and near, and the memory that it takes."""
+    """The bridge's speed with and without a delay to the queue, and its memory."""
     peaks_mb: list[float] = []
     for case in CASES:
         rates = asyncio.run(_rates(case, scale))
         peaks_mb += rates.peaks_mb
         yield _compared(case, rates)
     if peaks_mb:
-        meaning = "the most that the bridge had in memory over these runs"
+        meaning = "the largest memory of the bridge in these runs"
         yield Measurement(
             "bridge, peak memory",
             max(peaks_mb),
@@ -122,7 +122,7 @@ def _texts(rates: list[float]) -> str:
 
 
 async def _rates(case: Case, scale: float) -> Rates:
-    """Both sides in turn: whatever else the machine does, it does to both."""
+    """Both in turn, so that other load of the machine affects both."""
     seconds, rates = max(MIN_SLICE_SECONDS, SLICE_SECONDS * scale), Rates()
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
         work = Path(name)
@@ -140,7 +140,7 @@ async def _rates(case: Case, scale: float) -> Rates:
 
 
 def write_samples(folder: Path, messages: int, body_bytes: int) -> None:
-    """A SAMPLES folder of so many messages, each a link to one and the same file."""
+    """Makes a SAMPLES folder; all of its messages are links to the same file."""
     target = folder / "FREQ"
     target.mkdir(parents=True)
     content = folder.with_suffix(".json")
@@ -150,7 +150,7 @@ def write_samples(folder: Path, messages: int, body_bytes: int) -> None:
 
 
 def payload(body_bytes: int) -> bytes:
-    """Records enough that what IRIS makes of them has the size, or hardly more."""
+    """As many records as make a body of this size, or slightly more."""
     records: list[dict[str, Any]] = []
     for serial in count():
         text = json.dumps(records).encode()
@@ -161,7 +161,7 @@ def payload(body_bytes: int) -> bytes:
 
 
 def peak_mb(pid: int) -> list[float]:
-    """The most memory that a process has had; nothing where there is no /proc."""
+    """The peak memory of a process; nothing where there is no /proc."""
     with contextlib.suppress(FileNotFoundError):
         status = Path(f"/proc/{pid}/status").read_text()
         line = next(x for x in status.splitlines() if x.startswith("VmHWM"))
@@ -171,13 +171,13 @@ def peak_mb(pid: int) -> list[float]:
 
 @dataclass
 class _Stage:
-    """A full queue, and what one side needs besides it.
+    """A full queue, and what else one side needs.
 
     Attributes:
         folder: For logs and the messages of Pub/Sub.
         control_port: Of the simulator.
-        variables: Where the queue is.
-        children: What runs, in the order of its start.
+        variables: The settings that name the queue.
+        children: The processes, in the order of their start.
     """
 
     folder: Path
@@ -188,7 +188,7 @@ class _Stage:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, folder: Path, case: Case) -> AsyncIterator["_Stage"]:
-        """Starts the queue; ends all that runs at the end."""
+        """Starts the queue; stops all processes at the end."""
         folder.mkdir()
         async with contextlib.AsyncExitStack() as stack:
             samples = str(folder.parent / "samples")
@@ -256,7 +256,7 @@ class _Stage:
             stats = json.load(answer)
         if stats["exhausted"] and not stats["queue"]["ready"]:
             raise RuntimeError(
-                "the queue has run empty: this machine needs a fuller one"
+                "the queue ran empty: raise MAX_MESSAGES_PER_SECOND for this machine"
             )
         return int(stats["queue"]["completed"])
 
@@ -264,7 +264,7 @@ class _Stage:
 def _start(
     folder: Path, name: str, *command: str, variables: Mapping[str, str] | None = None
 ) -> Child:
-    """Starts a Python module as a user without settings would."""
+    """Starts a Python module without the user's settings."""
     environment = {
         key: text for key, text in os.environ.items() if not key.startswith(HIDDEN)
     }
@@ -279,6 +279,6 @@ def _start(
 
 
 async def _stop(children: list[Child]) -> None:
-    """Ends the side before the queue that it holds messages of."""
+    """Stops the side first, as it holds messages of the queue."""
     for child in reversed(children):
         await child.stop(STOP_SECONDS)

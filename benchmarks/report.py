@@ -1,7 +1,5 @@
 """The report of a run: a table, a plot, and the figures as JSON."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os
@@ -16,7 +14,7 @@ from benchmarks.measurement import Measurement, Target
 
 
 def print_table(measurements: Sequence[Measurement], console: Console) -> None:
-    """Prints what was measured, and what each ratio means."""
+    """Prints the measurements, and what each ratio means."""
     table = Table("measurement", "value", "ratio", "target", "", "against", box=None)
     for one in measurements:
         table.add_row(
@@ -34,7 +32,7 @@ def print_table(measurements: Sequence[Measurement], console: Console) -> None:
 
 
 def number(value: float) -> str:
-    """A figure as a reader takes it in: 12,345, 12.3, 0.123."""
+    """A figure with about three digits: 12,345, 12.3, 0.123."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
@@ -49,7 +47,7 @@ def target_words(target: Target | None, unit: str) -> str:
 
 
 def write_json(measurements: Sequence[Measurement], path: Path) -> None:
-    """Writes the figures, with the machine that they are of."""
+    """Writes the figures, with a description of the machine."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     machine = {
         "cpus": os.cpu_count(),
@@ -63,8 +61,8 @@ def write_json(measurements: Sequence[Measurement], path: Path) -> None:
 
 
 def plot(measurements: Sequence[Measurement], path: Path) -> None:
-    """Draws how each ratio stands to its target: right of the line it is met."""
-    # Slow to import, and of no use to a run that was stopped.
+    """Draws each ratio relative to its target: right of the line it is met."""
+    # Slow to import, and not needed by a run that was stopped.
     from matplotlib.figure import Figure
 
     shown = [one for one in measurements if one.target]
@@ -77,8 +75,8 @@ def plot(measurements: Sequence[Measurement], path: Path) -> None:
     axes.set_xscale("log")
     axes.invert_yaxis()
     axes.set_xlabel("times the target (right of 1 it is met)")
-    for place, (one, margin) in enumerate(zip(shown, margins, strict=True)):
-        axes.text(margin, place, f" {_label(one)}", va="center", fontsize=8)
+    for row, (one, margin) in enumerate(zip(shown, margins, strict=True)):
+        axes.text(margin, row, f" {_label(one)}", va="center", fontsize=8)
     axes.margins(x=0.25)
     figure.savefig(path, dpi=120)
 

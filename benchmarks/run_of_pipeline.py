@@ -1,6 +1,4 @@
-"""One bounded run of the pipeline as a user has it: how long, how much memory."""
-
-from __future__ import annotations
+"""One bounded run of the pipeline, as a user starts it: its time and memory."""
 
 import asyncio
 import json
@@ -22,14 +20,14 @@ _COUNTS = re.compile(r"^([\d,]+) messages: ([\d,]+) records\b", re.MULTILINE)
 
 
 class PipelineRun(NamedTuple):
-    """What a run took, from the start of its process to its end.
+    """A run, from the start of its process to its end.
 
     Attributes:
-        messages: How many it read.
-        records: How many were in them.
-        seconds: How long.
+        messages: Messages read.
+        records: Records in them.
+        seconds: Duration.
         cpu_seconds: Processor time, without that of the servers.
-        peak_mb: The most memory that it had.
+        peak_mb: Peak memory.
     """
 
     messages: int
@@ -48,7 +46,7 @@ def run_pipeline(
         work: Where its log goes.
         environment: The addresses of the servers, by the name of their variable.
         dataset: The BigQuery dataset.
-        options: Where it reads from.
+        options: Further options: where it reads.
 
     Raises:
         PartFailedError: It failed, or did not end.
@@ -59,7 +57,7 @@ def run_pipeline(
     try:
         code = asyncio.run(child.ended(DEADLINE_SECONDS))
         if code != 0:
-            raise child.failed(f"ended with {code}")
+            raise child.failed(f"ended with exit code {code}")
         return parsed((work / "run.log").read_text())
     except PartFailedError as error:
         raise RuntimeError("\n".join([*error.log_lines, str(error)])) from error
@@ -68,7 +66,7 @@ def run_pipeline(
 
 
 def parsed(log: str) -> PipelineRun:
-    """What the log of a run tells: its counts, and in the last line what it used."""
+    """Reads the log of a run: its counts, and its usage in the last line."""
     counts = _COUNTS.search(log)
     assert counts, log
     messages, records = (int(count.replace(",", "")) for count in counts.groups())

@@ -1,10 +1,8 @@
-"""The streaming graph by itself, and both ways to read Pub/Sub beside bare inserts.
+"""The streaming graph alone, and both modes of reading Pub/Sub beside bare inserts.
 
-All through the embedded Pub/Sub, which holds the messages before the clock starts:
-pulls and acknowledgements are a part of what is measured, publishing is not.
+All read from the embedded Pub/Sub, which has the messages before the clock starts:
+pulls and acknowledgements are part of the measurement, publishing is not.
 """
-
-from __future__ import annotations
 
 import asyncio
 import os
@@ -38,12 +36,12 @@ from pipeline.registry import load_registry
 from sql.apply import apply_tables
 from sql.tables import all_tables
 
-# At least three pulls of the source, or there are no halves.
+# At least three pulls of the source: fewer have no halves.
 MESSAGES, LEAST_MESSAGES = 60_000, 15_000
 WRITTEN_MESSAGES, LEAST_WRITTEN = 10_000, 500
-# Every fiftieth message was there before, at most so many messages ago.
+# Every fiftieth message repeats one of the last `BACK` messages.
 DUPLICATE_EVERY, BACK = 50, 10_000
-# BigQuery's own advice on how many rows a request is to have.
+# BigQuery's own advice for the rows of a request.
 INSERT_ROWS = 500
 REQUEST_MESSAGES = 500
 START_SECONDS, RUN_SECONDS, STOP_SECONDS = 120.0, 1_800.0, 10.0
@@ -54,7 +52,7 @@ WRITTEN = Target(0.6)
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """The graph with nothing behind it, then with BigQuery behind it."""
+    """The graph with rows discarded, then with BigQuery."""
     with TemporaryDirectory(prefix="gb-iris-bench-") as name:
         work = Path(name)
         count = max(LEAST_MESSAGES, int(MESSAGES * scale))
@@ -64,7 +62,7 @@ def measure(scale: float) -> Iterator[Measurement]:
 
 
 def messages(count: int) -> Iterator[Message]:
-    """Messages as the bridge publishes them; 2 % were there before."""
+    """Messages as the bridge publishes them; 2 % are repeated."""
     rng, sent = random.Random(3), list[Message]()
     for serial, file in enumerate(corpus.backlog(count), 1):
         again = serial % DUPLICATE_EVERY == 0
@@ -103,7 +101,7 @@ def _discarded(work: Path, sent: Sequence[Message]) -> Iterator[Measurement]:
         len(sent) / end.seconds,
         "messages/s",
         target=SPEED,
-        meaning="what the graph, the DirectRunner and the local Pub/Sub do in a second",
+        meaning="what graph, DirectRunner and local Pub/Sub process in a second",
         context=context,
     )
     yield Measurement(
@@ -113,16 +111,16 @@ def _discarded(work: Path, sent: Sequence[Message]) -> Iterator[Measurement]:
         "first half",
         half.settled / half.seconds,
         STEADY,
-        "what of its speed the stream keeps while it goes on",
+        "how much of its speed the stream keeps over time",
     )
     yield Measurement(
         "stream, memory at the end",
         end.memory_mb,
         "MB",
-        "at the half",
+        "at half",
         half.memory_mb,
         FLAT,
-        "how the memory of the process grows over the second half",
+        "how much the memory of the process grows in the second half",
     )
 
 
@@ -130,7 +128,7 @@ def halves(points: Sequence[Point]) -> tuple[Point, Point]:
     """The point at which half of the records were settled, and the end.
 
     Raises:
-        ValueError: The run took too few steps to have halves.
+        ValueError: The run has too few steps for halves.
     """
     end = points[-1]
     half = next(point for point in points if point.settled >= end.settled / 2)
@@ -140,7 +138,7 @@ def halves(points: Sequence[Point]) -> tuple[Point, Point]:
 
 
 class Written(NamedTuple):
-    """Rows written, and the time it took."""
+    """Rows written, and how long it took."""
 
     rows: int
     seconds: float
@@ -150,12 +148,12 @@ def _written(work: Path, sent: Sequence[Message]) -> Iterator[Measurement]:
     rows = list(table_rows(sent))
     with _bigquery(work / "written") as host:
         client = emulator.connect(host)
-        # Before and after: what else the machine does changes meanwhile.
+        # Before and after: the load of the machine may change.
         bare = [_insert_all(client, rows)]
-        ways = {"drain": _drain, "stream": _streamed}
+        modes = {"drain": _drain, "stream": _streamed}
         done = {
-            name: _way(work / name, client, host, sent, way)
-            for name, way in ways.items()
+            name: _in_mode(work / name, client, host, sent, read)
+            for name, read in modes.items()
         }
         bare.append(_insert_all(client, rows))
     reference = sum(each.rows for each in bare) / sum(each.seconds for each in bare)
@@ -169,7 +167,7 @@ def _written(work: Path, sent: Sequence[Message]) -> Iterator[Measurement]:
             f"insertAll of {INSERT_ROWS} rows",
             reference,
             WRITTEN,
-            "what the whole pipeline leaves of the speed of bare inserts",
+            "the speed of the whole pipeline as a fraction of bare inserts",
             {"messages": float(len(sent)), "rows": float(written.rows)},
         )
 
@@ -198,8 +196,8 @@ def _insert_all(
     for table, held in by_table.items():
         for start in range(0, len(held), INSERT_ROWS):
             part = held[start : start + INSERT_ROWS]
-            place = f"{client.project}.{dataset}.{table}"
-            if errors := client.insert_rows_json(place, part):
+            path = f"{client.project}.{dataset}.{table}"
+            if errors := client.insert_rows_json(path, part):
                 raise RuntimeError(f"{table}: {errors[0]}")
     return Written(len(rows), time.monotonic() - began)
 
@@ -209,16 +207,16 @@ def _tables(client: bigquery.Client, dataset: str) -> str:
     return dataset
 
 
-def _way(
+def _in_mode(
     work: Path,
     client: bigquery.Client,
     host: str,
     sent: Sequence[Message],
-    way: Callable[..., Written],
+    read: Callable[..., Written],
 ) -> Written:
     dataset = _tables(client, work.name)
     with _pubsub(work, sent) as (_, pubsub_host):
-        return way(
+        return read(
             work,
             len(sent),
             dataset,
@@ -237,10 +235,10 @@ def _drain(work: Path, count: int, dataset: str, **hosts: str) -> Written:
         began = time.monotonic()
         code = asyncio.run(child.ended(RUN_SECONDS))
         seconds = time.monotonic() - began
-        told = re.fullmatch(r".* = ([\d,]+) rows .*", child.tail()[-1])
-        if code != 0 or not told:
-            raise child.failed(f"ended with {code}")
-    return Written(int(told[1].replace(",", "")), seconds)
+        counts = re.fullmatch(r".* = ([\d,]+) rows .*", child.tail()[-1])
+        if code != 0 or not counts:
+            raise child.failed(f"ended with exit code {code}")
+    return Written(int(counts[1].replace(",", "")), seconds)
 
 
 def _streamed(work: Path, count: int, dataset: str, **hosts: str) -> Written:
@@ -249,11 +247,11 @@ def _streamed(work: Path, count: int, dataset: str, **hosts: str) -> Written:
 
 
 def _stream(work: Path, count: int, *more: str, **hosts: str) -> list[Point]:
-    """Runs the streaming graph over what waits in Pub/Sub."""
+    """Runs the streaming graph over the messages in Pub/Sub."""
     command = ["benchmarks.streaming_graph", "--messages", str(count), *more]
     with _child(work, "stream", command, hosts) as child:
         if (code := asyncio.run(child.ended(RUN_SECONDS))) != 0:
-            raise child.failed(f"ended with {code}")
+            raise child.failed(f"ended with exit code {code}")
         lines = child.log.read_text().splitlines()
     return [Point(**orjson.loads(line)) for line in lines if line.startswith("{")]
 
@@ -272,7 +270,7 @@ def _child(
 
 @contextmanager
 def _pubsub(folder: Path, sent: Sequence[Message]) -> Iterator[tuple[Child, str]]:
-    """An embedded Pub/Sub that holds messages, and its address."""
+    """An embedded Pub/Sub with these messages, and its address."""
     command = ["local", "pubsub", "--port", "0", "--data", str(folder)]
     with _child(folder, "pubsub", command, {}) as child:
         host = asyncio.run(child.wait_for(child.ready_line, START_SECONDS))["host"]

@@ -1,10 +1,8 @@
 """`python -m benchmarks.streaming_graph`: the streaming graph, with its progress.
 
-The graph, runner and Pub/Sub source of `make run-local MODE=streaming`. One JSON line
-on standard output whenever the ledger is written; it ends when everything is counted.
+The graph, runner and Pub/Sub source of `make run-local MODE=streaming`. Prints one JSON
+line whenever the ledger is written. It ends when all messages are counted.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -37,8 +35,8 @@ class Point(NamedTuple):
 
     Attributes:
         seconds: Since the first pull.
-        settled: Records of which the ledger tells what became.
-        rows: Those of them that are rows.
+        settled: Records with an outcome in the ledger.
+        rows: Those whose outcome is a row.
         memory_mb: Of the process.
         cpu_seconds: Of the process, since the first pull.
     """
@@ -54,10 +52,10 @@ class Progress:
     """Counts what the ledger counts.
 
     Attributes:
-        done: Set when so many messages are settled.
+        done: Set when all messages are settled.
 
     Args:
-        messages: How many come.
+        messages: Their number.
         inserter: Where rows go.
     """
 
@@ -74,16 +72,16 @@ class Progress:
         self._began = self._began or _clocks()
 
     def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-        """Inserts rows, and counts what the ledger says."""
+        """Inserts rows, and adds up the counts of the ledger."""
         answers = self._inserter(tables)
         if ledger := tables.get("iris_ledger"):
             with self._lock:
                 for row in ledger:
                     self._counts.update({name: row.values[name] for name in COUNTS})
-                self._tell()
+                self._print_point()
         return answers
 
-    def _tell(self) -> None:
+    def _print_point(self) -> None:
         settled = sum(self._counts[name] for name in OUTCOMES)
         now = _clocks()
         began = self._began or now
@@ -105,25 +103,27 @@ def _clocks() -> tuple[float, float]:
     return time.monotonic(), time.process_time()
 
 
-# Beam makes copies of what a graph holds, but not of what a function finds here.
+# Beam copies the objects of a graph, but not what a function finds here.
 _progress: list[Progress] = []
 
 
 def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-    """Inserts rows by way of the one progress of this process."""
+    """Inserts rows with the one progress of this process."""
     return _progress[0].insert(tables)
 
 
 def discard(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-    """Takes rows nowhere, and refuses none."""
+    """Discards rows; rejects none."""
     return {table: [] for table in tables}
 
 
 def main() -> int:
-    """Runs until so many messages are settled."""
+    """Runs until `--messages` messages are settled."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, required=True)
-    parser.add_argument("--dataset", help="BigQuery's; left out, rows are discarded")
+    parser.add_argument(
+        "--dataset", help="the BigQuery dataset (default: rows are discarded)"
+    )
     options = parser.parse_args()
     command_line.log_to_stderr()
     arguments = ["--streaming", "--subscription", SUBSCRIPTION]
@@ -132,16 +132,16 @@ def main() -> int:
     parsed = command_line.parse(arguments)
     plan = plan_of(parsed, spool="") if options.dataset else discarding(parsed)
     progress = Progress(options.messages, plan.inserter)
-    load_registry()  # imports and the registry are no part of the stream
+    load_registry()  # imports and the registry are not part of the stream
     _progress[:] = [progress]
     _start(parsed, plan._replace(inserter=insert_counted), progress)
     progress.done.wait()
     sys.stdout.flush()
-    os._exit(0)  # the runner has no way to end a stream
+    os._exit(0)  # the runner cannot end a stream
 
 
 def discarding(options: Any) -> Plan:
-    """The plan of a stream here, with nothing behind it."""
+    """The plan of a stream that discards its rows."""
     return Plan(
         ReadSubscription(SUBSCRIPTION, id_label=None),
         "in_process",
@@ -162,14 +162,14 @@ def _start(options: Any, plan: Plan, progress: Progress) -> None:
     def run() -> None:
         try:
             command_line.run(options, plan)
-        finally:  # it never ends by itself
+        finally:  # it should never end by itself
             os._exit(1)
 
     threading.Thread(target=run, daemon=True).start()
 
 
 if __name__ == "__main__":
-    # As a module with a name, or Beam would copy all of it.
+    # As an imported module: Beam would copy all of `__main__`.
     from benchmarks import streaming_graph
 
     sys.exit(streaming_graph.main())

@@ -1,6 +1,4 @@
-"""What the views cost: one day through each of them beside the day's table itself."""
-
-from __future__ import annotations
+"""The cost of views: one day through each view, beside one day of its table."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -22,8 +20,8 @@ ASKED_DAY = FIRST_DAY + timedelta(days=DAYS // 2)
 TURNS = 5
 TARGET = Target(4, at_most=True)
 
-# Of 50 rows the last is the one before, sent again; of ten records the last is a later
-# version of the one before. `slot` is a half-hour, `unit` one of a thousand.
+# In every 50 rows the last repeats the row before. In every ten records the last is a
+# new version of the record before. `slot` is a half-hour, `unit` one of a thousand.
 NUMBERS = """
 SELECT
   *,
@@ -92,12 +90,12 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 class Question(NamedTuple):
-    """What is asked of a view, and of its table.
+    """A query of a view, and of its table.
 
     Attributes:
-        dataset: Whose view.
-        view: What the view's name ends in, or a call of a table function.
-        columns: What is asked for.
+        dataset: The dataset of the view.
+        view: The end of the view's name, or a call of a table function.
+        columns: The selected columns.
     """
 
     dataset: str
@@ -123,7 +121,7 @@ QUESTIONS = (
 
 
 def measure(scale: float) -> Iterator[Measurement]:
-    """Each view over a full table, one day of many."""
+    """Each view over a full table: one day of many."""
     registry = load_registry()
     known = Registry([registry[name] for name in COLUMNS])
     names = [dataset.table for dataset in known.values()]
@@ -131,19 +129,19 @@ def measure(scale: float) -> Iterator[Measurement]:
     with (
         TemporaryDirectory(prefix="gb-iris-bench-") as work,
         serving(Path(work)) as warehouse,
-        warehouse.tables("views", names) as place,
+        warehouse.tables("views", names) as path,
     ):
         apply_views(warehouse.client, "views", known, registry)
         for name, dataset in known.items():
-            _fill(warehouse.client, f"{place}.{dataset.table}", COLUMNS[name], rows)
+            _fill(warehouse.client, f"{path}.{dataset.table}", COLUMNS[name], rows)
         for question in QUESTIONS:
-            yield _measured(warehouse.client, place, question, rows)
+            yield _measured(warehouse.client, path, question, rows)
 
 
 def _fill(
     client: bigquery.Client, table: str, columns: Mapping[str, str], rows: int
 ) -> None:
-    """Adds the days one after the other, as they come."""
+    """Adds the days one after the other, as in real use."""
     chosen = {**columns, **METADATA}
     statement = (
         f"INSERT INTO `{table}` ({', '.join(chosen)}) "
@@ -159,26 +157,26 @@ def _fill(
 
 
 def _measured(
-    client: bigquery.Client, place: str, question: Question, rows: int
+    client: bigquery.Client, path: str, question: Question, rows: int
 ) -> Measurement:
     dataset = load_registry()[question.dataset]
     view, _, arguments = question.view.partition("(")
-    source = f"`{place}.{dataset.stem}_{view}`"
+    source = f"`{path}.{dataset.stem}_{view}`"
     through = f"{source}({arguments}" if arguments else source
     nothing, table, seen = _best_seconds(
         client,
         "SELECT 1",
-        _statement(question.columns, f"`{place}.{dataset.table}`"),
+        _statement(question.columns, f"`{path}.{dataset.table}`"),
         _statement(question.columns, through),
     )
     return Measurement(
         f"{dataset.name.lower()} {view}, one day of {rows * DAYS:,} rows",
         1000 * seen,
         "ms",
-        "the same question to the table",
+        "the same query of the table",
         1000 * table,
         TARGET,
-        "how many times as long a day takes through the view as from its table",
+        "how many times as long as the table the view takes for one day",
         {
             "select_1_ms": 1000 * nothing,
             "ratio_without_select_1": (seen - nothing) / max(table - nothing, 1e-6),
@@ -195,7 +193,7 @@ def _statement(columns: str, source: str) -> str:
 
 
 def _best_seconds(client: bigquery.Client, *statements: str) -> list[float]:
-    """The best time of each statement, the statements in turn: a noisy machine."""
+    """The best time of each statement; they take turns on a busy machine."""
     times: list[list[float]] = [[] for _ in statements]
     for _ in range(TURNS):
         for taken, statement in zip(times, statements, strict=True):

@@ -1,6 +1,4 @@
-"""A local BigQuery for the time of a measurement, with tables to fill."""
-
-from __future__ import annotations
+"""A local BigQuery for one measurement, with empty tables."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,7 +28,7 @@ class Warehouse(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What points a program at it."""
+        """The variable that points a program at it."""
         return {"BIGQUERY_EMULATOR_HOST": self.host}
 
     @contextmanager
@@ -45,7 +43,7 @@ class Warehouse(NamedTuple):
         try:
             yield f"{self.client.project}.{dataset}"
         finally:
-            # Tables that are full of rows would cost the next run time.
+            # Full tables would slow the next run down.
             self.client.delete_dataset(dataset, delete_contents=True)
 
 

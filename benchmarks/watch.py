@@ -1,6 +1,4 @@
-"""A watch on the local BigQuery: the same question again and again, and its answers."""
-
-from __future__ import annotations
+"""A watch on the local BigQuery: the same query again and again, and its answers."""
 
 import contextlib
 import math
@@ -18,15 +16,15 @@ LOOK_SECONDS = 0.2
 
 
 class Watch(threading.Thread):
-    """Asks at a beat.
+    """Sends a query every `LOOK_SECONDS`.
 
     Attributes:
         looks: How long each query took, in seconds.
 
     Args:
         host: The local BigQuery, `http://HOST:PORT`.
-        sql: What to ask: of one table, as a wide question is work that delays the rows.
-        take: Takes when an answer had come (epoch seconds), and its rows.
+        sql: The query, of one table: a larger query would delay the rows.
+        take: Called with the time of an answer (epoch seconds) and its rows.
     """
 
     def __init__(
@@ -42,7 +40,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Looks until it is ended."""
         while not self._stopped.wait(LOOK_SECONDS):
-            # Busy: the next look tells.
+            # It is busy: the next query will see it.
             with contextlib.suppress(GoogleAPICallError, RequestException):
                 began = time.monotonic()
                 rows = list(self.client.query_and_wait(self._sql))
@@ -57,7 +55,7 @@ class Watch(threading.Thread):
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The least value that this share of the values does not exceed.
+    """The smallest value that this share of the values does not exceed.
 
     Raises:
         ValueError: There are no values.

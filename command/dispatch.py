@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from command.usage import INTERRUPTED, USER_ERROR, OneLineParser, UsageError
 
@@ -13,13 +13,20 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        module: The module that has `configure(parser)`, which adds its options, and
-            `run(options)`, which returns its exit code.
+        module: What has `configure(parser)`, which adds the command's options, and
+            `run(options)`, which returns its exit code: `package.module`, or
+            `package.module:NAME` for one of several commands in a module.
         purpose: What it does, for `--help`.
     """
 
     module: str
     purpose: str
+
+    def load(self) -> Any:
+        """Imports the module; returns it, or what it has under the name."""
+        module, _, name = self.module.partition(":")
+        loaded = importlib.import_module(module)
+        return getattr(loaded, name) if name else loaded
 
 
 def run(
@@ -66,9 +73,9 @@ def _parse(
             name, help=command.purpose, description=command.purpose
         )
         if arguments[:1] == [name]:
-            module = importlib.import_module(command.module)
-            module.configure(one)
-            one.set_defaults(run=module.run)
+            loaded = command.load()
+            loaded.configure(one)
+            one.set_defaults(run=loaded.run)
             chosen = one
     options, rest = parser.parse_known_args(arguments)
     if rest and not hasattr(options, "rest"):

@@ -1,4 +1,4 @@
-"""`python -m local COMMAND`: the parts that exist only on one machine."""
+"""`python -m local COMMAND`: the servers, the whole system and queries, all local."""
 
 import atexit
 import gc
@@ -7,34 +7,44 @@ from collections.abc import Sequence
 
 from command import dispatch
 from command.dispatch import Command
+from command.usage import FAILED
+from local.failure import PartFailedError
 
 COMMANDS = {
     "simulator": Command(
         "local.simulator.command", "an IRIS queue on this machine (AMQP 1.0)"
     ),
-    "pubsub": Command("local.pubsub.embedded", "an embedded Pub/Sub server"),
-    "bigquery": Command("local.bigquery.emulator", "a BigQuery server on this machine"),
+    "pubsub": Command("local.pubsub.command", "an embedded Pub/Sub server"),
+    "bigquery": Command("local.bigquery.command", "a BigQuery server on this machine"),
     "pipeline": Command(
         "local.pipeline", "the pipeline, with a DirectRunner tuned for one machine"
     ),
     "stack": Command("local.stack.command", "the whole system: up, down, env, run"),
     "query": Command("local.query", "one SQL statement on the local BigQuery"),
-    "check": Command("local.check", "the quality checks on the local BigQuery"),
+    "check": Command("local.running:CHECK", "the quality checks on the local BigQuery"),
     "drain": Command(
-        "local.drain", "messages of the local Pub/Sub, to the local BigQuery"
+        "local.running:DRAIN", "messages from the local Pub/Sub to the local BigQuery"
     ),
     "backfill": Command(
-        "local.backfill", "messages of Elexon's archive, to the local Pub/Sub"
+        "local.running:BACKFILL", "messages from Elexon's archive to the local Pub/Sub"
     ),
     "replay": Command(
-        "local.replay", "dead letters of the local BigQuery, to the local Pub/Sub"
+        "local.running:REPLAY",
+        "dead letters from the local BigQuery to the local Pub/Sub",
     ),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command that the first argument names; returns its exit code."""
-    return dispatch.run("python -m local", __doc__, COMMANDS, arguments)
+    """Runs the command that the first argument names; returns its exit code.
+
+    Where a server or another part fails: its last log lines, and 1.
+    """
+    try:
+        return dispatch.run("python -m local", __doc__, COMMANDS, arguments)
+    except PartFailedError as error:
+        print(error.report(), file=sys.stderr)
+        return FAILED
 
 
 if __name__ == "__main__":

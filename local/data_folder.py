@@ -1,10 +1,10 @@
 """The DATA folder: one stack's logs, tables and messages, and who is using it.
 
-- `stack.lock` is held while something runs here. The kernel lets go of it when its
-  owner ends, however that happens.
-- `stack.json` says what runs: the owner's pid, and the addresses of its parts.
+- `stack.lock` is locked while something runs here. The kernel releases the lock when
+  its owner ends, however that happens.
+- `stack.json` has the owner's pid and the addresses of its parts.
 - `logs/<part>.log`, `bigquery/` (the tables), `pubsub.sqlite` (the messages of the
-  embedded Pub/Sub), `run-summary.json` (what the last run has done), `backfill/` (what
+  embedded Pub/Sub), `run-summary.json` (the counts of the last run), `backfill/` (what
   a backfill has published).
 """
 
@@ -22,45 +22,48 @@ from command.usage import UsageError
 from local.process import ROOT
 
 DEFAULT_DATA = ".local"
-# A statement for which BigQuery was started has the folder for a few seconds, and
-# leaves no state: whoever comes next waits for it.
+# A query that starts BigQuery owns the folder for a few seconds and writes no state:
+# the next owner waits for it.
 QUERY_SECONDS = 15.0
-# Whoever asks for the state holds the lock for a moment.
+# Reading the state holds the lock for a moment.
 GLANCE_SECONDS = 1.0
 RETRY_SECONDS = 0.1
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """Adds `--data`; left out, the environment's DATA counts, as in the Makefile."""
+    """Adds `--data`, by default the environment's DATA: the Makefile passes it so."""
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(os.environ.get("DATA") or DEFAULT_DATA),
         metavar="DIR",
-        help=f"where tables, messages and logs are (default: {DEFAULT_DATA})",
+        help=f"folder of tables, messages and logs (default: {DEFAULT_DATA})",
     )
 
 
 class DataFolder:
     """The folder, and the lock by which one owner at a time uses it."""
 
-    def __init__(self, path: Path, *, made: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         """Relative paths start at the checkout.
 
         Args:
             path: The folder.
-            made: Whether it is made where it is not there.
+            create: Whether a missing folder is created.
 
         Raises:
-            UsageError: The folder cannot be made.
+            UsageError: The folder is missing, or cannot be created.
         """
         self.path = ROOT / path.expanduser()
-        if not made and not self.path.exists():
-            raise UsageError(f"there is no folder {self.path} (DATA)")
+        if not create and not self.path.exists():
+            raise UsageError(
+                f"there is no folder {self.path}: set DATA to one that `make "
+                "run-local` or `make up` has used"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"cannot use DATA {path}: {error.strerror}") from None
+            raise _unusable(path, error) from None
 
     @property
     def has_tables(self) -> bool:
@@ -69,16 +72,14 @@ class DataFolder:
 
     @property
     def bigquery(self) -> Path:
-        """Where the tables are."""
         return self.path / "bigquery"
 
     def log(self, part: str) -> Path:
-        """The log of a part."""
         return self.path / "logs" / f"{part}.log"
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
-        """Keeps everybody else off the folder.
+        """Locks the folder for this process.
 
         Raises:
             UsageError: Something runs here, or the folder cannot be written to.
@@ -98,17 +99,17 @@ class DataFolder:
                 self._state_file.unlink(missing_ok=True)
 
     def write_state(self, owner: str, addresses: dict[str, str]) -> None:
-        """Tells others what runs here; for the owner only.
+        """Writes what runs here, for other processes to read; for the owner only.
 
         Args:
-            owner: The command that started it.
+            owner: The command that the user typed.
             addresses: Where its parts are, by the name of their variable.
         """
         state = {"owner": owner, "pid": os.getpid(), "addresses": addresses}
         write_json(self._state_file, state)
 
     def state(self) -> dict[str, Any] | None:
-        """What runs here, as its owner wrote it; None when nothing does.
+        """What runs here, as its owner wrote it; None if nothing runs.
 
         Raises:
             UsageError: The folder cannot be written to.
@@ -131,15 +132,25 @@ class DataFolder:
         try:
             return (self.path / "stack.lock").open("ab")
         except OSError as error:
-            raise UsageError(f"cannot use DATA {self.path}: {error.strerror}") from None
+            raise _unusable(self.path, error) from None
 
     def _taken(self, owner: dict[str, Any] | None) -> str:
-        what = f"`{owner['owner']}` (process {owner['pid']})" if owner else "a stack"
-        return f"{what} is using {self.path}: stop it with `make down`, or set DATA"
+        what = f"`{owner['owner']}` (process {owner['pid']})" if owner else "a process"
+        return (
+            f"{what} is using {self.path}: stop it with `make down`, or set DATA to "
+            "another folder"
+        )
+
+
+def _unusable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot use DATA {path}: {error.strerror}; choose a folder that you can write "
+        "to"
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file so that a reader sees all of it or the one before."""
+    """Replaces a JSON file as a whole: a reader sees the old content or the new."""
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(json.dumps(content, indent=2) + "\n")
     draft.replace(path)

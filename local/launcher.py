@@ -1,8 +1,8 @@
 """Runs a command that must not outlive the process that started it.
 
 `python launcher.py PARENT_PID COMMAND...` asks the kernel (Linux) to kill this process
-when its parent ends, however it ends, and then becomes COMMAND. Elsewhere the command
-just runs. It imports as little as possible: it stands before every part's start.
+when its parent ends, however it ends, and then becomes COMMAND. On other systems the
+command just runs. It imports as little as possible, as every part starts with it.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def main() -> None:
-    """Becomes the command in the arguments."""
+    """Replaces this process by the command in the arguments."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,15 +1,14 @@
 """`python -m local pipeline`: the pipeline on a DirectRunner tuned for one machine.
 
 Beam's own Pub/Sub source for the DirectRunner pulls ten messages at a time, waits 30 s
-when there are none, and has a channel that breaks at 4 MB: 2,000 messages a second at
-most, and none at all with ten messages of 1 MB. Here it takes what there is up to some
-thousand, waits a second, and takes a response of any size.
+when there are none, and its channel fails at 4 MB. It reads 2,000 messages a second at
+most, and none at all if ten messages have 1 MB each. Here a pull returns up to some
+thousand messages, waits one second, and may have any size.
 
-That source acknowledges before anything is processed. So SIGTERM first stops the pull
-and waits until everything pulled is in its table; a kill can lose what was in hand.
+That source acknowledges before anything is processed. So SIGTERM first stops pulling
+and waits until every message pulled is in its table; a kill can lose messages in
+flight.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -48,14 +47,14 @@ from pipeline.subscription import (
 
 # The runner pulls again as soon as a pull ends; a second keeps an idle loop cheap.
 PULL_TIMEOUT_SECONDS = 1.0
-# After SIGTERM, for what is in hand: a thousand messages take a few seconds.
+# After SIGTERM, for messages in flight: a thousand take a few seconds.
 FINISH_SECONDS = 30.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
-class Hand:
-    """What has been pulled, and how much of it is in its table."""
+class InFlight:
+    """Counts the messages pulled, and their records that are in a table."""
 
     def __init__(self) -> None:
         self.pulled = 0
@@ -65,12 +64,12 @@ class Hand:
         self._changed = threading.Condition()
 
     def pull(self, messages: int) -> None:
-        """Counts messages taken from Pub/Sub."""
+        """Counts messages pulled from Pub/Sub."""
         with self._changed:
             self.pulled += messages
 
     def written(self, tables: dict[str, list[Insert]]) -> None:
-        """Counts rows that BigQuery has taken."""
+        """Counts rows that BigQuery has accepted."""
         with self._changed:
             for table, rows in tables.items():
                 if table == "iris_ledger":
@@ -93,19 +92,19 @@ class Hand:
         )
 
     def wait_until_empty(self, seconds: float) -> bool:
-        """Waits for `is_empty`; tells whether it came about in time."""
+        """Waits for `is_empty`; returns whether it became true in time."""
         with self._changed:
             return self._changed.wait_for(self.is_empty, timeout=seconds)
 
 
-HAND = Hand()
+IN_FLIGHT = InFlight()
 _insert: list[Inserter] = []
 
 
 def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-    """The pipeline's own inserter, with what it wrote counted in `HAND`."""
+    """The pipeline's own inserter, with what it wrote counted in `IN_FLIGHT`."""
     answers = _insert[0](tables)
-    HAND.written(tables)
+    IN_FLIGHT.written(tables)
     return answers
 
 
@@ -116,9 +115,9 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
         super().__init__(transport=emulator_transport())
 
     def pull(self, *, subscription: str, **_narrow: Any) -> types.PullResponse:
-        """Pulls what there is, up to the limits; nothing is an empty response."""
+        """Pulls the messages that wait, up to the limits; the response may be empty."""
         pulled = types.PullResponse.pb()()
-        if HAND.stopping:
+        if IN_FLIGHT.stopping:
             time.sleep(PULL_TIMEOUT_SECONDS)  # the runner would spin otherwise
             return types.PullResponse.wrap(pulled)
         while (
@@ -132,18 +131,18 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
         return types.PullResponse.wrap(pulled)
 
     def acknowledge(self, *, subscription: str, ack_ids: list[str]) -> None:
-        """Acknowledges, in requests that Pub/Sub takes; they are in hand from here."""
+        """Acknowledges in requests that Pub/Sub accepts; then they are in flight."""
         for part in request_parts(ack_ids):
-            # Counted first: what is acknowledged and not counted could be left behind.
-            HAND.pull(len(part))
+            # Counted first: a message acknowledged and not counted could be lost.
+            IN_FLIGHT.pull(len(part))
             try:
                 super().acknowledge(subscription=subscription, ack_ids=part)
             except GoogleAPICallError:
-                HAND.pull(-len(part))
+                IN_FLIGHT.pull(-len(part))
                 raise
 
     def _pull_once(self, subscription: str, *, wait: bool) -> Any:
-        """One response of Pub/Sub, as the protocol buffer that it is."""
+        """One response of Pub/Sub, as a protocol buffer."""
         request = types.PullRequest(
             subscription=subscription,
             max_messages=MAX_REQUEST_MESSAGES,
@@ -157,19 +156,19 @@ class WideSubscriberClient(pubsub_v1.SubscriberClient):
         except (NotFound, PermissionDenied, InvalidArgument):
             raise
         except GoogleAPICallError as error:
-            _log.warning("Pub/Sub cannot be reached: %s", error)
+            log.warning("Pub/Sub cannot be reached: %s", error)
             time.sleep(PULL_TIMEOUT_SECONDS)  # the next pull is the retry
             return types.PullResponse.pb()()
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Takes the options of `python -m pipeline` as they are."""
+    """Passes all options on to `python -m pipeline`."""
     parser.epilog = "All options are those of `python -m pipeline`."
     parser.set_defaults(rest=[])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the pipeline until SIGTERM; 2 for a user's mistake."""
+    """Runs the pipeline until SIGTERM."""
     command_line.log_to_stderr()
     # The default runner would first try to download the Prism binary.
     arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
@@ -186,8 +185,7 @@ def run(options: argparse.Namespace) -> int:
         daemon=True,
     )
     pipeline.start()
-    sys.stdout.write(json.dumps({"ready": True}) + "\n")
-    sys.stdout.flush()
+    print(json.dumps({"ready": True}), flush=True)
     stop.wait()
     return _finish(failed)
 
@@ -199,20 +197,20 @@ def _run_pipeline(
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     try:
         command_line.run(options, plan)
-        HAND.ended = True
-    except Exception as error:  # noqa: BLE001 - its log line and the exit code tell
-        _log.error("the pipeline failed: %s", cause(error))
+        IN_FLIGHT.ended = True
+    except Exception as error:  # noqa: BLE001 - logged, and the exit code is 1
+        log.error("the pipeline failed: %s", cause(error))  # noqa: TRY400 - one line
         failed.append(error)
     finally:
         stop.set()
 
 
 def _finish(failed: list[BaseException]) -> int:
-    """Ends the process, since the runner has no way to end a streaming pipeline."""
-    HAND.stopping = True
-    emptied = not failed and HAND.wait_until_empty(FINISH_SECONDS)
+    """Ends the process, as the runner cannot end a streaming pipeline."""
+    IN_FLIGHT.stopping = True
+    emptied = not failed and IN_FLIGHT.wait_until_empty(FINISH_SECONDS)
     if not failed and not emptied:
-        _log.error("stopped with messages in hand: %s", dict(HAND.counted))
+        log.error("stopped with messages in flight: %s", dict(IN_FLIGHT.counted))
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0 if emptied else 1)

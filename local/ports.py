@@ -1,4 +1,4 @@
-"""TCP ports: the one a user asked for, or one that is free."""
+"""TCP ports: the one that a user asked for, or one that is free."""
 
 import argparse
 import errno
@@ -21,7 +21,7 @@ ATTEMPTS = 50
 
 # Open files by port: the lock on each lasts as long as this process.
 _claimed: dict[int, int] = {}
-# Private ports of this process: what is to listen there may not be up yet.
+# Private ports of this process: the server of each may not be listening yet.
 _chosen: set[int] = set()
 
 
@@ -33,7 +33,7 @@ def port_number(text: str, least: int = 1) -> int:
         least: 0 where that means any free one.
 
     Raises:
-        argparse.ArgumentTypeError: The text is none.
+        argparse.ArgumentTypeError: The text is not a port.
     """
     if not (text.isascii() and text.isdigit() and least <= int(text) <= MAX_PORT):
         raise argparse.ArgumentTypeError(
@@ -50,6 +50,16 @@ def add_host_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default=LOOPBACK, help="address to listen on (default: %(default)s)"
     )
+
+
+def why(error: OSError) -> str:
+    """Why a port cannot be used, without the address that Python adds to the text."""
+    if error.errno == errno.EADDRINUSE:
+        return "it is in use"
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    # Of a name lookup: its numbers are not those of the system.
+    return str(error.strerror).partition(" (while")[0]
 
 
 def _claim(port: int) -> None:
@@ -80,12 +90,12 @@ def choose_port(
 
     Args:
         wanted: The port that the user gave, if any.
-        usual: The port taken when the user gave none and it is free.
+        usual: The port to use if the user gave none; if it is taken, another one.
         purpose: What the port is for, for the error.
         host: The address that will be listened on.
 
     Raises:
-        UsageError: The port that the user gave cannot be had.
+        UsageError: The port that the user gave cannot be used.
     """
     port = usual if wanted is None else wanted
     try:
@@ -95,25 +105,24 @@ def choose_port(
     except OSError as error:
         if wanted is None:
             return private_port(host)
-        reason = os.strerror(error.errno or 0)
         raise UsageError(
-            f"port {wanted} ({purpose}) cannot be used: {reason}"
+            f"port {wanted} ({purpose}) cannot be used: {why(error)}; choose another"
         ) from None
     return port
 
 
 def private_port(host: str = LOOPBACK) -> int:
-    """Returns a free port that nobody knows, another each time.
+    """Returns a free port that nobody else expects to be in use; each time another one.
 
     Raises:
-        UsageError: The host is not of this machine, or has no port left.
+        UsageError: The host is not an address of this machine, or no port is free.
     """
     for port in random.sample(sorted(FREE_PORTS - _chosen), ATTEMPTS):
         try:
             socket.create_server((host, port)).close()
         except OSError as error:
-            reason = os.strerror(error.errno or 0)
+            reason = why(error)
         else:
             _chosen.add(port)
             return port
-    raise UsageError(f"no port of {host} can be used: {reason}")
+    raise UsageError(f"no port of {host} can be used: {reason}; choose another host")

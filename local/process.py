@@ -1,4 +1,4 @@
-"""A child process of the stack: started, waited for, stopped, its log at hand."""
+"""A child process of the stack: start it, wait for it, read its log, stop it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 LAUNCHER = Path(__file__).with_name("launcher.py")
 POLL_SECONDS = 0.05
 TAIL_LINES = 15
-# A child that was killed is gone at once unless the kernel is busy writing for it.
+# A killed child ends at once, unless the kernel is still writing its data.
 KILL_SECONDS = 5.0
 
 Seen = TypeVar("Seen")
@@ -29,11 +29,10 @@ Done = TypeVar("Done")
 
 
 class Child:
-    """A process in a session of its own, so that a terminal's Ctrl-C passes it by.
+    """A process in its own session, which a terminal's Ctrl-C does not reach.
 
-    It dies with this process (Linux), and writes stdout and stderr into its log.
-    Start it from the main thread: the kernel takes the end of the starting *thread*
-    for the end of the parent.
+    It ends with this process (Linux), and writes stdout and stderr into its log. Start
+    it from the main thread: for the kernel the parent ends with the starting *thread*.
     """
 
     def __init__(
@@ -66,12 +65,11 @@ class Child:
         return self._process.poll()
 
     def tail(self) -> list[str]:
-        """The last lines of its log."""
         with self.log.open(encoding="utf-8", errors="replace") as lines:
             return [line.rstrip() for line in deque(lines, TAIL_LINES)]
 
     def ready_line(self) -> dict[str, Any] | None:
-        """The JSON line by which a part says that it is ready, once it is there."""
+        """The JSON line that a part prints when it is ready; None before that."""
         with self.log.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if line.startswith('{"ready"') and line.endswith("\n"):
@@ -80,13 +78,13 @@ class Child:
         return None
 
     def says(self, text: str) -> bool | None:
-        """True once its log holds a text."""
+        """True once its log contains a text; None before that."""
         with self.log.open(encoding="utf-8", errors="replace") as lines:
             return any(text in line for line in lines) or None
 
     def failed(self, what: str) -> PartFailedError:
-        """The error that says what became of this part."""
-        return PartFailedError(self.name, what, self.tail())
+        """The error that says what happened to this part."""
+        return PartFailedError(self.name, what, self.tail(), self.log)
 
     def check(self) -> None:
         """Makes sure that it runs.
@@ -98,17 +96,17 @@ class Child:
             raise self.failed(f"ended with exit code {self.exit_code}")
 
     def kill(self) -> None:
-        """Ends it, and whatever it started, at once."""
+        """Ends it, and every process that it started, at once."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
     async def wait_for(
         self, look: Callable[[], Seen | None], deadline_seconds: float
     ) -> Seen:
-        """Returns what `look` sees, once it sees something; it may block briefly.
+        """Calls `look`, which may block briefly, until it returns something.
 
         Raises:
-            PartFailedError: The process ended, or nothing was seen in time.
+            PartFailedError: The process ended, or `look` returned None for too long.
         """
         deadline = time.monotonic() + deadline_seconds
         while (seen := await asyncio.to_thread(look)) is None:
@@ -135,7 +133,7 @@ class Child:
 
 
 def output_of(command: Sequence[str], seconds: float | None = None) -> str | None:
-    """What a program prints; None where it does not run, fails, or takes too long."""
+    """What a program prints; None if it does not run, fails, or takes too long."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=seconds
@@ -146,7 +144,7 @@ def output_of(command: Sequence[str], seconds: float | None = None) -> str | Non
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
-    """Does several things at once; the first failure ends the others and is raised."""
+    """Runs several at once; the first failure cancels the others and is raised."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)
@@ -159,7 +157,7 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
 async def unless(
     stopped: asyncio.Event, work: Coroutine[Any, Any, Done]
 ) -> Done | None:
-    """Does some work; None when the event comes first."""
+    """Runs some work until its end, or returns None when the event comes first."""
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -172,7 +170,7 @@ async def unless(
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
-    """Waits for an event, but not longer than that."""
+    """Waits for an event, at most this long."""
     try:
         await asyncio.wait_for(event.wait(), timeout=seconds)
     except TimeoutError:

@@ -1,7 +1,7 @@
 """`python -m local query`: one SQL statement on the local BigQuery.
 
-Rows come as JSON lines on standard output: timestamps in RFC 3339 and UTC, dates in
-ISO form, bytes in base64, exact decimals as text, nested records as JSON.
+Prints rows as JSON lines: timestamps in RFC 3339 and UTC, dates in ISO form, bytes in
+base64, exact decimals as text, nested records as JSON.
 """
 
 import argparse
@@ -18,74 +18,69 @@ import requests
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.bigquery import Client
 
-from command.usage import UsageError
+from command.usage import FAILED, UsageError
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
-from local.failure import PartFailedError
 
 FLOAT_NAMES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 class QueryError(RuntimeError):
-    """The service refuses the statement; the text is its message, in one line."""
+    """BigQuery refuses the statement; the text is its message, in one line."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_data_option(parser)
     parser.add_argument(
-        "sql", nargs="?", metavar="SQL", help="default: the environment's SQL"
+        "sql",
+        nargs="?",
+        metavar="SQL",
+        help="the statement (default: the environment variable SQL)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the rows; 1 when the statement fails, 2 when there is none."""
+    """Prints the rows; returns 1 when the statement fails."""
     sql = os.environ.get("SQL", "") if options.sql is None else options.sql
+    if not sql.strip():
+        raise UsageError('there is no statement: write make query SQL="SELECT …"')
     try:
-        if not sql.strip():
-            raise UsageError('no statement: make query SQL="SELECT …"')
-        with emulator.serving(DataFolder(options.data, made=False)) as host:
+        with emulator.serving(DataFolder(options.data, create=False)) as host:
             count = print_rows(rows(emulator.connect(host), sql))
-        if not count:
-            print("0 rows", file=sys.stderr)
-    except UsageError as error:
-        print(f"query: {error}", file=sys.stderr)
-        return 2
-    except (QueryError, PartFailedError) as error:
-        print(f"query: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    except QueryError as error:
+        print(f"the statement failed: {error}", file=sys.stderr)
+        return FAILED
+    if not count:
+        print("0 rows", file=sys.stderr)
     return 0
 
 
 def print_rows(texts: Iterator[str]) -> int:
-    """Prints each in a line; gives how many, up to where a reader had enough."""
+    """Prints one row a line until the reader has left; returns how many."""
     count = 0
     for text in texts:
         count += 1
-        if not is_read(text + "\n"):
+        if not is_read(text):
             break
     return count
 
 
 def is_read(text: str) -> bool:
-    """Prints it; False where nobody reads on: `| head`, or a pager that was left."""
+    """Prints it; False if the reader has left, such as `| head` or a closed pager."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        print(text, flush=True)
     except BrokenPipeError:
-        # Else Python fails once more as it ends, with what it could not write.
+        # Or Python fails again at its end, when it flushes the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
 
 
 def rows(client: Client, sql: str) -> Iterator[str]:
-    """Runs a statement, or a script; gives the rows of its last query as JSON texts.
+    """Runs a statement, or a script; yields the rows of its last query as JSON texts.
 
     Raises:
-        QueryError: The service refuses it, or is gone.
+        QueryError: BigQuery refuses it, or was stopped.
     """
     try:
         for row in client.query_and_wait(sql, retry=None, job_retry=None):
@@ -99,10 +94,10 @@ def rows(client: Client, sql: str) -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:
-    """Turns a value of a row into what JSON can say.
+    """Turns a value of a row into a JSON value.
 
-    What JSON has no form for is text, as in BigQuery's own JSON exports: NUMERIC,
-    because a JSON number would round it, and the floats that are no numbers.
+    Some become text, as in BigQuery's own JSON exports: NUMERIC, which a JSON number
+    would round, and floats that are not finite.
     """
     match value:
         case dict():

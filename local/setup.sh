@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv, the environment of everything but the local BigQuery, from
-# requirements.lock. Safe to run again, and after an interruption: `make` takes the
-# environment for ready only when .venv/complete is there, which is written last.
+# requirements.lock. It can run again, also after an interruption: `make` uses the
+# environment only when .venv/complete exists, which is written last.
 set -eu
 cd "$(dirname "$0")/.."
 log=.venv/install.log
@@ -9,8 +9,8 @@ log=.venv/install.log
 say() { echo "setup: $*" >&2; }
 fail() { say "$*"; exit 2; }
 
-# A candidate is tried by running it: pyenv's shims are there, and fail, for versions
-# that are not selected.
+# Each candidate is run: pyenv has a shim for every version, which fails if that version
+# is not selected.
 runs() { "$1" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; }
 
 find_python() {
@@ -34,8 +34,8 @@ install_uv() {
     .venv/bin/python -m pip install --quiet --require-hashes -r .venv/uv.lock
 }
 
-# Python writes bytecode as it goes. Where it is told not to, each start would compile
-# Beam anew: 2.5 of 5 seconds. pip compiles in any case.
+# Python writes bytecode when it imports. If that is switched off, each start would
+# compile Beam again: 2.5 of 5 seconds. pip always compiles.
 install_with_uv() {
     [ -x .venv/bin/uv ] || install_uv || return 1
     .venv/bin/uv pip sync --quiet --python .venv/bin/python \
@@ -49,7 +49,7 @@ install_with_pip() {
 
 explain() {
     if grep -Eqi 'fail.* build.*python-qpid-proton' "$log"; then
-        fail "python-qpid-proton is built on this machine: it needs a C compiler and" \
+        fail "python-qpid-proton is compiled on this machine: install a C compiler and" \
             "Python's headers (Debian: apt install build-essential python3-dev); see $log"
     fi
     tail -n 15 "$log" >&2

@@ -1,16 +1,16 @@
-"""GoogleSQL in the local BigQuery, where DuckDB answers otherwise and without a word.
+"""GoogleSQL in the local BigQuery, where DuckDB silently gives another answer.
 
-local-bigquery 0.4.0 translates a statement with sqlglot, rule by rule. These rules are
-put before and after its own:
+local-bigquery 0.4.0 translates a statement with sqlglot, rule by rule. These rules run
+before and after its own, for:
 
-- a name in GROUP BY that both the SELECT list and a table have is that of the list;
-- the order of `~ & ^ |` and shifts;
+- a name in GROUP BY that both the SELECT list and a table have: it means the list's;
+- the precedence of `~ & ^ |` and shifts;
 - `DIV(a + b, c)`, which becomes an operator without brackets, `a + b // c`;
-- text that is no INT64 or BOOL, and the cast of a quotient to INT64;
+- the cast of text that is not an INT64 or BOOL, and of a quotient to INT64;
 - DATE functions of a TIMESTAMP or DATETIME, the hours between two times, the
-  milliseconds of a second, and a local time that a day has twice;
+  milliseconds of a second, and a local time that occurs twice on one day;
 - the last days of months in an array of dates;
-- commas between thousands, and a part of a text from 0 on.
+- commas between thousands, and substrings from position 0.
 """
 
 import re
@@ -32,7 +32,7 @@ from sqlglot.tokens import (  # type: ignore[import-not-found]  # in .venv-bigqu
     TokenType,
 )
 
-# A local time that a day has twice is the earlier one in BigQuery.
+# If a local time occurs twice on one day, BigQuery uses the earlier one.
 MACROS_SQL = r"""
 CREATE MACRO bq.main._from_local(t, zone) AS CASE
     WHEN timezone(zone, timezone(zone, t) - INTERVAL 1 HOUR) = t
@@ -50,7 +50,7 @@ CREATE MACRO bq.main._is_bool(t) AS typeof(t) <> 'VARCHAR' OR
     lower(CAST(t AS VARCHAR)) IN ('true', 'false');
 """
 
-# The last binds closest.
+# The last one binds most tightly.
 BITWISE_LEVELS = [
     (TokenType.PIPE, exp.BitwiseOr),
     (TokenType.CARET, exp.BitwiseXor),
@@ -67,7 +67,7 @@ TIME_KINDS = {
     exp.DataType.Type.TIMESTAMP: "Datetime",
     exp.DataType.Type.DATETIME: "Datetime",
 }
-# Of some functions that give text the type is not known.
+# Some functions return text whose type is not known.
 UNCHECKED = {*typing.TEXT, exp.DataType.Type.UNKNOWN, None}
 CHECKS = {
     exp.DataType.Type.BIGINT: ("_is_int64", "int64"),
@@ -79,19 +79,19 @@ from_local, extract = datetime.from_local, datetime._extract
 
 
 def _div(arguments: list[Any]) -> Any:
-    """`DIV` as an operator whose sides, and which itself, no other takes apart."""
+    """`DIV` as an operator, with its sides and itself in brackets."""
     dividend, divisor = (exp.Paren(this=each) for each in arguments)
     return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor))
 
 
 def _complement(parser: Any) -> Any:
-    """`~` and its value alone; DuckDB takes the sum or product that follows, too."""
+    """`~` of its value alone; DuckDB would include a sum or product that follows."""
     value = exp.Paren(this=parser._parse_unary())
     return exp.Paren(this=exp.BitwiseNot(this=value))
 
 
 def _parse_bitwise(parser: Any, level: int = 0) -> Any:
-    """An expression of `|`, `^`, `&` and shifts, which bind ever closer."""
+    """An expression of `|`, `^`, `&` and shifts, each binding tighter than the last."""
     if level == len(BITWISE_LEVELS):
         return parse_bitwise(parser)
     value = _parse_bitwise(parser, level + 1)
@@ -103,7 +103,7 @@ def _parse_bitwise(parser: Any, level: int = 0) -> Any:
 
 
 def _group_by_aliases(tree: Any, _: object) -> Any:
-    """Names in GROUP BY as positions: one of the SELECT list hides one of a table."""
+    """Names in GROUP BY as positions: the SELECT list comes before the table."""
     for group in list(tree.find_all(exp.Group)):
         select = group.parent
         listed = {
@@ -111,12 +111,12 @@ def _group_by_aliases(tree: Any, _: object) -> Any:
             for position, item in enumerate(select.expressions, 1)
             if isinstance(item, exp.Alias)
         }
-        # An array of structs has one column, and a star has many.
+        # Positions do not fit an array of structs (one column) or a star (many).
         in_order = not (select.args.get("kind") or select.is_star)
         for key in list(_grouped_names(group)):
             if found := listed.get(key.name.casefold()):
-                place = exp.Literal.number(found[0])
-                key.replace(place if in_order else found[1].copy())
+                position = exp.Literal.number(found[0])
+                key.replace(position if in_order else found[1].copy())
         if having := select.args.get("having"):
             for name in list(_own_names(having)):
                 if found := listed.get(name.name.casefold()):
@@ -125,10 +125,10 @@ def _group_by_aliases(tree: Any, _: object) -> Any:
 
 
 def _own_names(having: Any) -> Iterator[Any]:
-    """Names that stand in a HAVING itself, in no aggregate and no query within it."""
+    """Names of a HAVING that are not inside an aggregate or a query."""
     for name in having.find_all(exp.Column):
-        place = name.find_ancestor(exp.AggFunc, exp.Query, exp.Having)
-        if place is having and not name.table:
+        around = name.find_ancestor(exp.AggFunc, exp.Query, exp.Having)
+        if around is having and not name.table:
             yield name
 
 
@@ -141,14 +141,14 @@ def _grouped_names(node: Any) -> Iterator[Any]:
 
 
 def _times(tree: Any, context: Any) -> Any:
-    """What DuckDB needs to be told of the types of times, and of local ones."""
+    """Makes the types of times, and local times, explicit for DuckDB."""
     if tree.find(*DATE_FUNCTIONS, exp.Sub):
         typing.annotate(tree, context)
     for node in list(tree.find_all(*DATE_FUNCTIONS)):
         node.replace(_of_its_type(node))
     for node in list(tree.find_all(exp.Sub)):
         if {typing.kind(node.this), typing.kind(node.expression)} <= TIME_KINDS.keys():
-            # As BigQuery does: no day is made of 24 hours.
+            # As in BigQuery: 24 hours do not become a day.
             start, end = (
                 datetime.call("epoch_us", side) for side in (node.expression, node.this)
             )
@@ -174,7 +174,7 @@ def _of_its_type(node: Any) -> Any:
 
 
 def _date_array(node: Any) -> Any:
-    """`GENERATE_DATE_ARRAY`; DuckDB goes on from 28 February as from the 28th."""
+    """`GENERATE_DATE_ARRAY`; after 28 February DuckDB continues with the 28th."""
     step = node.args.get("step")
     months = MONTHS.get(step.text("unit").upper()) if step else None
     if months is None:
@@ -193,7 +193,7 @@ def _from_local(local: Any, zone: Any) -> Any:
 
 
 def _extract(node: Any) -> Any:
-    """A part of a time; DuckDB counts the seconds into what is smaller."""
+    """A part of a time; DuckDB's milliseconds include the seconds."""
     parts = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
     per_second = parts.get(node.this.name.upper())
     if per_second is None or isinstance(node.parent, exp.Mod):
@@ -203,7 +203,7 @@ def _extract(node: Any) -> Any:
 
 
 def _thousands(node: Any, _: object) -> Any:
-    """`FORMAT` whose commas between thousands are DuckDB's flag for them."""
+    """`FORMAT` with DuckDB's flag for commas between thousands."""
     template = node.this if isinstance(node, exp.Format) else None
     if isinstance(template, exp.Literal):
         flags = re.sub(r"%([-+ #0]*)'", r"%\1,", template.this)
@@ -212,7 +212,7 @@ def _thousands(node: Any, _: object) -> Any:
 
 
 def _from_first(node: Any, _: object) -> Any:
-    """`SUBSTR(text, 0, n)`, which BigQuery takes from 1 on."""
+    """`SUBSTR(text, 0, n)`, which BigQuery treats as from 1."""
     start = node.args.get("start") if isinstance(node, exp.Substring) else None
     if isinstance(start, exp.Literal) and start.name == "0":
         start.replace(exp.convert(1))
@@ -220,10 +220,10 @@ def _from_first(node: Any, _: object) -> Any:
 
 
 def _quotient_to_int64(node: Any, _: object) -> Any:
-    """The cast of a quotient, whose type is lost; DuckDB rounds 2.5 down."""
+    """The cast of a quotient, whose type is lost; DuckDB would round 2.5 down."""
     if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.BIGINT:
         value = node.this
-        while isinstance(value, (exp.Paren, exp.Case)):  # a case looks out for 0
+        while isinstance(value, (exp.Paren, exp.Case)):  # the case is for 0
             inner = "this" if isinstance(value, exp.Paren) else "default"
             value = value.args.get(inner)
         if isinstance(value, exp.Div):
@@ -232,7 +232,7 @@ def _quotient_to_int64(node: Any, _: object) -> Any:
 
 
 def _text_to_value(node: Any, _: object) -> Any:
-    """A cast of text; DuckDB rounds '12.5' to an INT64, and takes 'yes' for TRUE."""
+    """A cast of text; DuckDB would round '12.5' to INT64, and accept 'yes' as TRUE."""
     check = CHECKS.get(node.to.this) if isinstance(node, exp.Cast) else None
     if check is None or typing.kind(node.this) not in UNCHECKED:
         return node
@@ -247,7 +247,7 @@ def _text_to_value(node: Any, _: object) -> Any:
 
 
 def install() -> None:
-    """Puts the rules in, which use the macros of `MACROS_SQL`."""
+    """Adds the rules, which use the macros of `MACROS_SQL`."""
     parser = BigQueryDialect.Parser
     parser.FUNCTIONS["DIV"] = _div
     parser.UNARY_PARSERS = {**parser.UNARY_PARSERS, TokenType.TILDE: _complement}

@@ -1,14 +1,10 @@
-"""`python -m local bigquery`: a BigQuery on this machine.
+"""The local BigQuery, local-bigquery (MIT), as a process of its own.
 
-local-bigquery (MIT) as a process of its own, with what the other parts need to know of
-it: how it starts, when it is ready, and how to ask it.
+How to start it, how to wait until it is ready, and how to query it.
 """
 
-import argparse
 import asyncio
-import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,24 +15,20 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from command import signals
 from command.tables_path import LOCAL_TABLES
 from command.usage import UsageError
 from local.bigquery.environment import bigquery_python, server_environment
-from local.data_folder import DataFolder, add_data_option
-from local.failure import PartFailedError
-from local.ports import LOOPBACK, add_host_option, choose_port, port_number
-from local.process import POLL_SECONDS, Child, wait_for_event
+from local.data_folder import DataFolder
+from local.ports import LOOPBACK, choose_port
+from local.process import POLL_SECONDS, Child
 
 PROJECT, DATASET = LOCAL_TABLES
 
 USUAL_PORT = 9050
 USUAL_GRPC_PORT = 9060
 START_SECONDS = 60.0
-# It writes its last Parquet file; tables survive a kill too.
+# For its last Parquet file; tables survive a kill too.
 STOP_SECONDS = 10.0
-# How long its end may go unnoticed.
-LOOK_SECONDS = 0.5
 PROGRAM = Path(__file__).with_name("patched_server.py")
 SOURCES = (PROGRAM, PROGRAM.with_name("dialect.py"))
 
@@ -48,6 +40,7 @@ class Server:
     Attributes:
         host: Its address, `http://HOST:PORT`.
         grpc_port: The port of the Storage Write and Read APIs.
+        project: The project of table names without one.
     """
 
     child: Child
@@ -76,24 +69,24 @@ def start(
     address: str = LOOPBACK,
     grpc_port: int | None = None,
 ) -> Server:
-    """Starts the server; makes its environment if need be.
+    """Starts the server; installs it first if needed.
 
     Args:
-        data: Whose tables to serve.
-        port: The port that it must have, if any.
-        project: The project of unqualified names.
+        data: The folder with the tables.
+        port: The port that the user gave, if any.
+        project: The project of table names without one.
         address: Where to listen.
-        grpc_port: The port that the Storage APIs must have, if any.
+        grpc_port: The port of the Storage APIs that the user gave, if any.
 
     Raises:
-        UsageError: The port is taken, or the environment cannot be made.
+        UsageError: The port is taken, or the server cannot be installed.
     """
     chosen = choose_port(port, USUAL_PORT, "BigQuery", address)
     grpc_port = choose_port(grpc_port, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
     command = [str(bigquery_python()), "-P", str(PROGRAM), "--host", address]
     command += ["--port", str(chosen), "--grpc-port", str(grpc_port)]
-    # Its folder has no name there: local-bigquery would put it into SQL unquoted, and
-    # into the tables' own catalog, so that they could not be moved.
+    # It works in its folder, as ".": local-bigquery would put a path into SQL unquoted,
+    # and into the tables' own catalog, so that they could not be moved.
     command += ["--project", project, "--data-dir", "."]
     data.bigquery.mkdir(exist_ok=True)
     log = data.log("bigquery")
@@ -108,8 +101,8 @@ def connect(
 
     Args:
         host: Its address, `http://HOST:PORT`.
-        project: The project of unqualified names.
-        dataset: The dataset of unqualified table names, if there is to be one.
+        project: The project of table names without one.
+        dataset: The dataset of table names without one; None for no default.
     """
     defaults = bigquery.QueryJobConfig()
     if dataset:
@@ -133,18 +126,19 @@ def addresses(server: Server) -> dict[str, str]:
 
 @contextmanager
 def serving(data: DataFolder) -> Iterator[str]:
-    """The address of a DATA folder's BigQuery: the one that runs, else one for a while.
+    """The address of a DATA folder's BigQuery; if none runs, one is started for now.
 
     Raises:
         UsageError: It cannot be started.
-        PartFailedError: It does not come up.
+        PartFailedError: It does not become ready.
     """
     if host := _running_host(data):
         yield host
         return
     if not data.has_tables:
         raise UsageError(
-            f"no tables in {data.path}: `make run-local` or `make up` first"
+            f"there are no tables in {data.path}: `make run-local` or `make up` "
+            "creates them"
         )
     with data.owned():
         server = start(data)
@@ -165,61 +159,8 @@ def _running_host(data: DataFolder) -> str | None:
     return None
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
-    add_host_option(parser)
-    parser.add_argument(
-        "--port", type=port_number, help=f"default: {USUAL_PORT}, or a free one"
-    )
-    add_data_option(parser)
-    parser.add_argument(
-        "--project",
-        default=PROJECT,
-        help="the project of unqualified names (default: %(default)s)",
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Serves until SIGTERM or Ctrl-C; 2 when the user must mend something."""
-    try:
-        data = DataFolder(options.data)
-        with data.owned():
-            asyncio.run(_serve(data, options))
-    except UsageError as error:
-        print(f"bigquery: {error}", file=sys.stderr)
-        return 2
-    except PartFailedError as error:
-        print(*error.log_lines, f"bigquery: {error}", sep="\n", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _serve(data: DataFolder, options: argparse.Namespace) -> None:
-    stopped = asyncio.Event()
-    signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
-    server = start(data, options.port, options.project, options.host)
-    try:
-        await server.ready()
-        data.write_state("python -m local bigquery", addresses(server))
-        print(json.dumps(_ready_line(server)), flush=True)
-        while not stopped.is_set():
-            server.child.check()
-            await wait_for_event(stopped, LOOK_SECONDS)
-    finally:
-        await server.child.stop(STOP_SECONDS)
-
-
-def _ready_line(server: Server) -> Mapping[str, object]:
-    return {
-        "ready": True,
-        "port": server.port,
-        "grpc_port": server.grpc_port,
-        "host": server.host,
-    }
-
-
 def _answer(client: bigquery.Client) -> bool | None:
-    """Asks it something; None when there is nobody yet."""
+    """Sends a query; None while nothing listens."""
     try:
         client.query_and_wait("SELECT 1", retry=None, job_retry=None)
     except requests.ConnectionError:

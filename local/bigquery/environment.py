@@ -1,9 +1,9 @@
 """The environment of the local BigQuery: `.venv-bigquery/`, beside the project's own.
 
-local-bigquery needs Python 3.13 and a pyarrow that Beam does not take, so it lives in
-an environment of its own, made on first use from `requirements.lock`. DuckDB
-looks for its extensions under HOME, so the server gets the environment's folder as its
-HOME: nothing is written into the user's.
+local-bigquery needs Python 3.13 and a pyarrow that Beam does not support. So it has its
+own environment, installed on first use from `requirements.lock`. DuckDB looks for its
+extensions under HOME, so the server's HOME is the environment's folder: nothing is
+written into the user's.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from command.usage import UsageError
+from command.usage import USER_ERROR, UsageError
 from local.process import ROOT, output_of
 
 ENVIRONMENT = ROOT / ".venv-bigquery"
@@ -39,24 +39,24 @@ EXTENSIONS_PROGRAM = (
 
 
 def bigquery_python() -> Path:
-    """Returns the environment's Python; makes the environment if need be.
+    """Returns the environment's Python; installs the environment if needed.
 
     Raises:
-        UsageError: There is no Python for it, or its packages cannot be had.
+        UsageError: There is no Python for it, or its packages cannot be installed.
     """
     stamp = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()
     with _one_at_a_time():
-        if not _is_ready(stamp):
-            _make(_find_python() or _fetch_python())
+        if not is_ready(stamp):
+            _make(find_python() or fetch_python())
             _stamp_file().write_text(stamp)
     return _python()
 
 
 def server_environment() -> dict[str, str]:
-    """The process environment in which the local BigQuery is to run."""
+    """The process environment of the local BigQuery."""
     foreign = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     kept = {name: text for name, text in os.environ.items() if name not in foreign}
-    # Its program imports another one of `local`.
+    # Its program imports another module of `local`.
     return kept | {"HOME": str(ENVIRONMENT), "PYTHONPATH": str(ROOT)}
 
 
@@ -70,14 +70,14 @@ def _stamp_file() -> Path:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Holds back a second process that would make the environment too."""
+    """Waits while another process installs the environment."""
     with LOCK_FILE.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _is_ready(stamp: str) -> bool:
-    """Says whether the environment was finished, for this lock file.
+def is_ready(stamp: str) -> bool:
+    """Whether the environment was installed completely, from this lock file.
 
     The stamp is written last, so an interrupted installation has none. A Python that
     was uninstalled leaves a dangling link.
@@ -89,11 +89,11 @@ def _is_ready(stamp: str) -> bool:
     )
 
 
-def _find_python() -> str | None:
+def find_python() -> str | None:
     """Returns a Python that local-bigquery runs on, or None.
 
-    A candidate is tried by running it: pyenv's shims are there, and fail, for
-    versions that are not selected.
+    Each candidate is run: pyenv has a shim for every version, which fails if that
+    version is not selected.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for version in PYTHON_VERSIONS:
@@ -107,27 +107,28 @@ def _find_python() -> str | None:
     return None
 
 
-def _fetch_python() -> str:
+def fetch_python() -> str:
     """Lets uv download a Python; returns its path.
 
     Raises:
         UsageError: It cannot.
     """
-    _say(f"no Python {FETCHED_VERSION} on this machine: fetching one")
+    _say(f"no Python {FETCHED_VERSION} on this machine: downloading one")
     uv = find_uv_bin()
     output_of([uv, "python", "install", "--no-bin", FETCHED_VERSION])
     python = output_of([uv, "python", "find", "--managed-python", FETCHED_VERSION])
     if not python:
         raise UsageError(
-            f"the local BigQuery needs Python {FETCHED_VERSION}: there is none here and"
-            " it could not be downloaded; install it (https://www.python.org/downloads,"
-            f" or `pyenv install {FETCHED_VERSION}`) and try again"
+            f"the local BigQuery needs Python {FETCHED_VERSION}, which is not on this "
+            "machine and could not be downloaded: install it "
+            "(https://www.python.org/downloads, or "
+            f"`pyenv install {FETCHED_VERSION}`) and try again"
         )
     return python
 
 
 def _make(python: str) -> None:
-    """Makes the environment anew, packages and DuckDB extensions included.
+    """Installs the environment from scratch, with packages and DuckDB's extensions.
 
     Raises:
         UsageError: A step fails.
@@ -148,7 +149,7 @@ def _install_with_uv(python: str) -> str | None:
     uv = find_uv_bin()
     install = ["pip", "install", "--quiet", "--python", str(_python())]
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        # Each start of the server would compile it anew: 3 of 4.5 seconds.
+        # Or each start of the server would compile it again: 3 of 4.5 seconds.
         install.append("--compile-bytecode")
     return _problem(
         [uv, "venv", "--quiet", "--python", python, str(ENVIRONMENT)]
@@ -156,7 +157,7 @@ def _install_with_uv(python: str) -> str | None:
 
 
 def _install_with_pip(python: str) -> str | None:
-    """Does it again with pip, which knows indexes that uv was not told of."""
+    """Tries again with pip, which reads settings (of an index) that uv does not."""
     _say("uv could not install it: trying pip")
     install = ["-m", "pip", "install", "--quiet", *_requirements()]
     return _problem([python, "-m", "venv", "--clear", str(ENVIRONMENT)]) or _problem(
@@ -165,14 +166,14 @@ def _install_with_pip(python: str) -> str | None:
 
 
 def _requirements() -> list[str]:
-    # --no-deps: DuckDB is held below what local-bigquery declares.
+    # --no-deps: the lock file has an older DuckDB than local-bigquery declares.
     return ["--no-deps", "--require-hashes", "-r", str(LOCK_FILE)]
 
 
 def _problem(
     command: Sequence[str], environment: dict[str, str] | None = None
 ) -> str | None:
-    """Runs a command; returns the end of what it complains of, if it fails."""
+    """Runs a command; returns the last lines of its errors if it fails."""
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except OSError as error:
@@ -188,12 +189,12 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Makes the environment; for what needs it ready beforehand."""
+    """Installs the environment, for tests that run in parallel."""
     try:
         bigquery_python()
     except UsageError as error:
         print(f"bigquery: {error}", file=sys.stderr)
-        return 2
+        return USER_ERROR
     return 0
 
 

@@ -1,43 +1,42 @@
 """Starts local-bigquery 0.4.0, made fast for a dataset of some ninety tables.
 
-Runs in `.venv-bigquery`, whose lock file holds local-bigquery to exactly this version.
-Some of its functions are replaced by ones that give the same answers, and one that
-gives a better one:
+Runs in `.venv-bigquery`, whose lock file pins exactly this version of local-bigquery.
+Some of its functions are replaced, for speed or to correct them:
 
-- `objects` looks a table up in the list of all tables, for which DuckDB reads the
-  statistics of each: 70 ms with 92 tables, several times in every request. Asking the
-  catalog for the one name takes 1 ms.
-- `columns` and `_hidden` look columns up in the list of all columns of all tables and
-  views: 60 ms each with 280 of them, for every name in every statement. Asking the
-  catalog for the one takes 1 ms. A view has to be understood for it, with all those
-  that it reads: 25 ms. So they are kept until a table or view is made or changed.
-- `execute` asks every statement's connection for its temporary tables, for which DuckDB
-  reads the statistics of all tables: half of a query's time with 30 tables. Only a
-  session can have any.
-- `_result_schema` reads a table or view that was just made, to put its columns into an
-  answer that no client asks for them.
+- `objects` finds a table in the list of all tables, for which DuckDB reads the
+  statistics of each: 70 ms with 92 tables, several times in every request. Looking up
+  one name in the catalog takes 1 ms.
+- `columns` and `_hidden` find columns in the list of all columns of all tables and
+  views: 60 ms each with 280 of them, for every name in every statement. Looking up one
+  in the catalog takes 1 ms. For a view, DuckDB parses it and all views that it reads:
+  25 ms. So its columns are cached until a table or view is created or changed.
+- `execute` asks for the temporary tables of every statement's connection, for which
+  DuckDB reads the statistics of all tables: half of a query's time with 30 tables. Only
+  a session can have temporary tables.
+- `_result_schema` reads a table or view that was just created, to return its columns.
+  No client reads them.
 - The evaluator of DDL options runs a query for every column description.
-- `_deduplicate` goes through all insertIds of the last minute at each insert, and
-  fails with a KeyError when two inserts do so at once.
-- `_insert` leaves the insertIds of rows that it could not store among those seen, so
-  that the second attempt is dropped and the row lost; and it calls a row invalid that
-  met another transaction, or, where it is the only one, the whole request.
-- `_connect` lets DuckDB use every processor for every statement. Most take a few
-  milliseconds, and waking the others costs more than they do: half of them take a
-  third less time to make the tables and views.
-- The `store` of jobs is a DuckDB table, and a job is saved three times: 15 ms each
-  alone, and a third of what a small load takes. SQLite keeps them in a file in a tenth
-  of a millisecond, and has them, too, after a kill.
-- DuckDB looks for pandas some thirty times in every insert, and Python then goes
-  through all its folders each time: 8 ms. There is none here, and it is told so.
-- `_alter` leaves out new fields of a RECORD that is there, without a word, where
-  BigQuery adds them.
-- Its gRPC server takes requests of 4 MB, and BigQuery of 10 MB.
+- `_deduplicate` goes through all insertIds of the last minute at each insert, and fails
+  with a KeyError if two inserts do this at once.
+- `_insert` remembers the insertIds of rows that it could not store, so that the second
+  attempt is dropped and the row is lost. And it reports a row (or, if it is the only
+  one, the whole request) as invalid after a conflict with another transaction.
+- `_connect` lets DuckDB use every processor for every statement. Most statements take a
+  few milliseconds, and waking the other processors costs more than that: with half of
+  them, creating the tables and views takes a third less time.
+- The `store` of jobs is a DuckDB table, and a job is saved three times: 15 ms each, a
+  third of the time of a small load. SQLite saves a job in a tenth of a millisecond, and
+  the jobs survive a kill.
+- DuckDB tries to import pandas some thirty times in every insert, and Python searches
+  all its folders each time: 8 ms. It is not installed here; the import now fails at
+  once.
+- `_alter` silently leaves out new fields of an existing RECORD, which BigQuery adds.
+- Its gRPC server accepts requests up to 4 MB, BigQuery up to 10 MB.
 
-What it answers to SQL is put right in `dialect`.
+Differences in SQL are corrected in `dialect`.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
-300 ms, making the tables from 30 to 10 s.
+300 ms, creating the tables from 30 to 10 s.
 """
 
 import functools
@@ -105,7 +104,7 @@ JOIN {catalog}.ducklake_schema s USING (schema_id)
 WHERE v.end_snapshot IS NULL AND s.end_snapshot IS NULL
   AND s.schema_name = $1 AND v.view_name = $2
 """
-# What `execute` asks for, and what finds nothing.
+# What `execute` asks, and a statement that finds nothing.
 TEMPORARY_SQL = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 NOTHING_SQL = "SELECT '' WHERE FALSE"
 COLUMNS_SQL = """
@@ -116,16 +115,16 @@ JOIN {catalog}.ducklake_schema s USING (schema_id)
 WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
   AND c.parent_column IS NULL AND s.schema_name = $1 AND t.table_name = $2
 """
-# One number for all tables and views of a catalog; rows that come leave it as it is.
+# One number for all tables and views of a catalog; new rows do not change it.
 VERSION_SQL = "SELECT max(schema_version) FROM {catalog}.ducklake_snapshot"
 MAX_CACHED_SCHEMAS = 1_000
-# How often, and after which pause, a row is tried that meets the commit of a statement:
-# some milliseconds are enough. The locks of local-bigquery keep one writing statement
-# from another; they know neither DDL nor a transaction of several statements, and a row
-# would wait for the whole of one.
+# How often, and after which pause, a row is tried again that was in conflict with the
+# commit of a statement, which takes some milliseconds. The locks of local-bigquery
+# separate writing statements. They do not cover DDL, or a transaction of several
+# statements: a row would have to wait for its end.
 CONFLICT_ATTEMPTS, CONFLICT_PAUSE_SECONDS = 20, 0.05
 JOBS_FILE = "jobs.sqlite"
-# A power cut may take the last moments; a kill takes nothing.
+# A power cut may lose the last moments; a kill loses nothing.
 JOBS_SQL = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -154,7 +153,7 @@ insert_rows = tabledata._insert
 
 @functools.cache
 def _connect() -> duckdb.DuckDBPyConnection:
-    """The connection that all cursors are of, with half of the processors."""
+    """The connection of all cursors, with half of the processors."""
     connection = open_connection()
     threads = max(1, (os.cpu_count() or 1) // 2)
     connection.execute(f"SET threads = {threads}")
@@ -188,32 +187,32 @@ def _result(dataset_id: str, table_id: str) -> list[tuple[str, str, int]]:
 
 def columns(project_id: str, dataset_id: str, table_id: str) -> list[Any]:
     """The columns of a table or view, as fields of a BigQuery schema."""
-    place = (project_id, dataset_id, table_id)
+    path = (project_id, dataset_id, table_id)
     if project_id == RESULTS_CATALOG or dataset_id == tables.RESULTS:
-        return _columns(*place)
-    return list(_columns_at(_schema_versions(), *place))
+        return _columns(*path)
+    return list(_columns_at(_schema_versions(), *path))
 
 
 def _schema_versions() -> tuple[int, ...]:
-    """What changes when a table or view is made, changed or dropped."""
+    """Numbers that change when a table or view is created, changed or dropped."""
     catalogs = map(_catalog, sorted(database._attached))
     return tuple(database.fetch(VERSION_SQL.format(catalog=c))[0][0] for c in catalogs)
 
 
 @functools.lru_cache(MAX_CACHED_SCHEMAS)
-def _columns_at(_: tuple[int, ...], *place: str) -> list[Any]:
-    return _columns(*place)
+def _columns_at(_: tuple[int, ...], *path: str) -> list[Any]:
+    return _columns(*path)
 
 
 def _columns(project_id: str, dataset_id: str, table_id: str) -> list[Any]:
-    place = tables.physical(project_id, dataset_id, table_id)
+    path = tables.physical(project_id, dataset_id, table_id)
     with database.cursor() as cursor:
         try:
-            relation = cursor.sql(f"SELECT * FROM {database.quote(*place)} LIMIT 0")  # noqa: S608 - quoted
+            relation = cursor.sql(f"SELECT * FROM {database.quote(*path)} LIMIT 0")  # noqa: S608 - quoted
         except duckdb.CatalogException:
             label = names.label(project_id, dataset_id, table_id)
             raise not_found("Table", label) from None
-        nullable = _nullable(*place)
+        nullable = _nullable(*path)
         return [
             types.field(column, kind, not nullable.get(column, True))
             for column, kind in zip(relation.columns, relation.types, strict=True)
@@ -222,7 +221,7 @@ def _columns(project_id: str, dataset_id: str, table_id: str) -> list[Any]:
 
 
 def _hidden(table: exp.Table) -> bool:
-    """Whether a table has the column that holds an ingestion time."""
+    """Whether a table has the column of an ingestion time."""
     if not (table.catalog and table.db) or not isinstance(table.this, exp.Identifier):
         return False
     return tables.INGESTION_TIME in _nullable(table.catalog, table.db, table.name)
@@ -245,7 +244,7 @@ _guard = threading.Lock()
 
 
 class _NewRows(list[tuple[int, dict[str, Any]]]):
-    """Rows (index, values) of an insert, and by index what they are seen under."""
+    """Rows (index, values) of an insert, and by index their keys in `_seen`."""
 
     keys: dict[int, tuple[str, str]]
 
@@ -253,7 +252,7 @@ class _NewRows(list[tuple[int, dict[str, Any]]]):
 def _deduplicate(
     table: str, rows: list[tuple[int, str | None, dict[str, Any]]]
 ) -> _NewRows:
-    """Rows (index, insertId, values) whose insertId was not seen of late."""
+    """Rows (index, insertId, values) whose insertId was not seen recently."""
     now = time.monotonic()
     new = _NewRows()
     new.keys = {index: (table, name) for index, name, _ in rows if name is not None}
@@ -276,7 +275,7 @@ def _is_new(key: tuple[str, str], now: float) -> bool:
 
 
 def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
-    """Stores rows, and returns the errors of those that it could not store."""
+    """Stores rows; returns the errors of those that it could not store."""
     left = [index for index, _ in rows]
     try:
         errors: list[dict[str, Any]] = _stored(table, schema, rows)
@@ -292,7 +291,7 @@ def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
 
 
 def _stored(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
-    """Stores rows; BigQuery stores them whatever statement changes the table."""
+    """Stores rows, again after a conflict: BigQuery has none with statements."""
     problem: dict[str, Any] = {"reason": "backendError"}
     for _ in range(CONFLICT_ATTEMPTS):
         try:
@@ -307,30 +306,30 @@ def _alter(project_id: str, dataset_id: str, table_id: str, fields: list[Any]) -
     """Adds columns to a table, and fields to its RECORDs."""
     alter_columns(project_id, dataset_id, table_id, fields)
     table = tables.name(project_id, dataset_id, table_id)
-    there = columns(project_id, dataset_id, table_id)
-    for path, field in _missing_fields(there, fields):
+    existing = columns(project_id, dataset_id, table_id)
+    for path, field in _missing_fields(existing, fields):
         kind = types.column(field, nested=True)
         database.execute(f"ALTER TABLE {table} ADD COLUMN {path}{kind}")
 
 
 def _missing_fields(
-    there: list[Any], wanted: list[Any], path: str = ""
+    existing: list[Any], wanted: list[Any], path: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Fields of RECORDs that are not there, with the path of the RECORD in DuckDB."""
-    known = {field.name.casefold(): field for field in there}
+    """Fields that RECORDs do not have, each with the path of the RECORD in DuckDB."""
+    by_name = {field.name.casefold(): field for field in existing}
     for field in wanted:
-        existing = known.get(field.name.casefold())
-        if existing is None:
+        known = by_name.get(field.name.casefold())
+        if known is None:
             yield path, field
-        elif existing.fields:
-            inner = f"{path}{database.quote(existing.name)}."
-            # DuckDB's name for what a list holds.
-            inner += "element." if existing.mode == "REPEATED" else ""
-            yield from _missing_fields(existing.fields, field.fields or [], inner)
+        elif known.fields:
+            inner = f"{path}{database.quote(known.name)}."
+            # DuckDB's name for the values of a list.
+            inner += "element." if known.mode == "REPEATED" else ""
+            yield from _missing_fields(known.fields, field.fields or [], inner)
 
 
 class _NewCursor:
-    """A cursor that nothing ran on, so that it has no temporary tables."""
+    """A cursor on which nothing has run, so that it has no temporary tables."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -350,7 +349,7 @@ def _execute(cursor: Any, *options: Any, session: Any = None, **more: Any) -> An
 
 
 def _result_schema(cursor: Any, tree: Any, *context: Any) -> Any:
-    """The columns of what a statement found; not those of what it made."""
+    """The columns of a statement's rows; none for a statement that creates."""
     if isinstance(tree, exp.Create):
         return None
     return read_result_schema(cursor, tree, *context)
@@ -385,7 +384,6 @@ def _ask_jobs(sql: str, *values: object) -> list[Any]:
 
 
 def save_job(job: Any) -> Any:
-    """Keeps a job as it is now."""
     name, statistics = job.jobReference, job.statistics
     _ask_jobs(
         "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
@@ -400,7 +398,7 @@ def save_job(job: Any) -> Any:
 
 
 def load_job(project_id: str, job_id: str) -> Any:
-    """A job as it was kept last; None for an unknown one."""
+    """A job as it was saved last; None for an unknown one."""
     sql = "SELECT resource FROM jobs WHERE project_id = ? AND job_id = ?"
     found = _ask_jobs(sql, project_id, job_id)
     return Job.model_validate_json(found[0][0]) if found else None
@@ -424,7 +422,7 @@ def list_jobs(
 
 
 def delete_job(project_id: str, job_id: str) -> None:
-    """Forgets a job and those of its statements."""
+    """Deletes a job and those of its statements."""
     _ask_jobs(
         "DELETE FROM jobs WHERE project_id = ? AND (job_id = ? OR parent_job_id = ?)",
         project_id,
@@ -436,7 +434,7 @@ def delete_job(project_id: str, job_id: str) -> None:
 grpc.server = functools.partial(
     grpc.server, options=[("grpc.max_receive_message_length", -1)]
 )
-# What an import of it finds: no such module, at once.
+# So that an import of it fails at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
 dialect.install()
 database._connect = _connect

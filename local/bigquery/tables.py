@@ -1,9 +1,9 @@
 """Tables and views of the local BigQuery, and the blank: a copy of them without rows.
 
-To make them takes the local BigQuery up to a minute; to copy its files, a moment. So
-they are made once, in `.venv-bigquery/blank/`, and a new DATA folder starts from there.
-`python -m sql apply` runs on every copy, too: a blank that is out of date could cost
-time, never a column.
+Creating them takes the local BigQuery up to a minute; copying its files takes a moment.
+So they are created once, in `.venv-bigquery/blank/`, and a new DATA folder starts as a
+copy of it. `python -m sql apply` runs on every copy too: an old blank costs time, but
+never a column.
 """
 
 import asyncio
@@ -26,55 +26,55 @@ from local.process import POLL_SECONDS, Child
 from sql import render
 
 BLANK = ENVIRONMENT / "blank"
-# Some ninety tables and twice as many views: 25 to 50 s alone on two cores, at first.
+# About ninety tables and twice as many views: 25 to 50 s alone on two cores.
 MAKE_SECONDS = 240.0
 STOP_SECONDS = 10.0
-# A new folder has asked nothing yet; the statements that made the tables are 25 MB.
+# A new folder has no jobs yet; those that created the tables have 25 MB.
 NOT_COPIED = shutil.ignore_patterns("jobs.sqlite*")
 
 
 async def apply(server: emulator.Server, log: Path) -> None:
-    """Makes tables and views, or brings them up to date.
+    """Creates or updates the tables and views.
 
     Args:
-        server: The BigQuery, which answers.
-        log: Where to say what was done.
+        server: A BigQuery that is ready.
+        log: The file for the output of `python -m sql apply`.
 
     Raises:
-        PartFailedError: It cannot be done.
+        PartFailedError: It failed.
     """
     names = ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
     command = [sys.executable, "-m", "sql", "apply", *names]
     child = Child("tables", command, log, os.environ | emulator.addresses(server))
     try:
         if await child.ended(MAKE_SECONDS) != 0:
-            raise child.failed("could not be made")
+            raise child.failed("could not be created")
     finally:
         await child.stop(STOP_SECONDS)
 
 
 def blank_is_made() -> bool:
-    """Whether there is a blank of the tables and views as they are to be now."""
+    """Whether there is a blank with the present tables and views."""
     try:
-        return _stamp_file().read_text() == _fingerprint()
+        return _stamp_file().read_text() == fingerprint()
     except FileNotFoundError:
         return False
 
 
 async def start_from_blank(data: DataFolder) -> None:
-    """Gives a new DATA folder the tables and views; makes the blank if need be.
+    """Copies the tables and views into a new DATA folder; makes the blank if needed.
 
     Args:
-        data: The folder, which its owner holds, and where no BigQuery has run.
+        data: A folder that this process owns, and where no BigQuery has run.
 
     Raises:
-        UsageError: The disk refuses.
-        PartFailedError: The tables cannot be made.
+        UsageError: The files cannot be copied.
+        PartFailedError: The tables cannot be created.
     """
     try:
         async with _one_at_a_time():
             if not blank_is_made():
-                # An installation of somebody else's: the tables are made in place.
+                # Another user's installation: the tables are created in place.
                 if not os.access(ENVIRONMENT, os.W_OK):
                     return
                 await _make_blank()
@@ -83,13 +83,13 @@ async def start_from_blank(data: DataFolder) -> None:
             shutil.copytree(DataFolder(BLANK).bigquery, draft, ignore=NOT_COPIED)
             draft.rename(data.bigquery)
     except OSError as error:
-        raise UsageError(f"cannot make the tables in {data.path}: {error}") from None
+        raise UsageError(f"cannot create the tables in {data.path}: {error}") from None
 
 
 async def _make_blank() -> None:
     shutil.rmtree(BLANK, ignore_errors=True)
     blank = DataFolder(BLANK)
-    # Not the usual ports: somebody who writes to them all the time would reach it.
+    # Not the usual ports: a program that keeps writing to those would reach it.
     server = emulator.start(blank, private_port(), grpc_port=private_port())
     try:
         await server.ready()
@@ -97,7 +97,7 @@ async def _make_blank() -> None:
     finally:
         await server.child.stop(emulator.STOP_SECONDS)
     # Written last, so an interrupted blank has none.
-    _stamp_file().write_text(_fingerprint())
+    _stamp_file().write_text(fingerprint())
 
 
 def _stamp_file() -> Path:
@@ -105,17 +105,17 @@ def _stamp_file() -> Path:
 
 
 @functools.cache
-def _fingerprint() -> str:
-    """What changes when the same SQL would make other files, or other SQL is due."""
-    place = f"{emulator.PROJECT}.{emulator.DATASET}"
-    parts = [json.dumps(render.statements(place)).encode()]
-    parts += [path.read_bytes() for path in (LOCK_FILE, *emulator.SOURCES)]
+def fingerprint() -> str:
+    """Changes when the SQL changes, or the server that makes files of it."""
+    path = f"{emulator.PROJECT}.{emulator.DATASET}"
+    parts = [json.dumps(render.statements(path)).encode()]
+    parts += [file.read_bytes() for file in (LOCK_FILE, *emulator.SOURCES)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 @contextlib.asynccontextmanager
 async def _one_at_a_time() -> AsyncIterator[None]:
-    """Lets others wait for a blank that is being made; the folder is the lock."""
+    """Waits while another process makes the blank; the folder is the lock."""
     lock = os.open(ENVIRONMENT, os.O_RDONLY)
     try:
         while not take_lock(lock):

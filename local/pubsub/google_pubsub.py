@@ -1,9 +1,9 @@
 """Which Pub/Sub runs on this machine: Google's emulator or the embedded one.
 
 Google's emulator comes with the Cloud SDK and needs Java. It keeps everything in
-memory: when it stops, topics, subscriptions and unacknowledged messages are gone, and
-whoever uses it must create them anew and publish again. The embedded one
-(`local.pubsub.embedded`) keeps them in a file.
+memory: when it stops, topics, subscriptions and unacknowledged messages are gone. Its
+user must create them and publish again. The embedded one (`local.pubsub.command`) keeps
+them in a file.
 """
 
 import re
@@ -14,19 +14,16 @@ from typing import Literal
 
 import grpc
 
+from command.usage import UsageError
 from local.process import output_of
 
 Choice = Literal["google", "embedded"]
 
 JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
-# `gcloud info` takes one to several seconds; a JVM tells its version in 0.1 s.
+# `gcloud info` takes one to several seconds; a JVM prints its version in 0.1 s.
 TOOL_SECONDS = 30
-# gRPC's own first retry comes after 1 s, which a server ready in 0.5 s need not wait.
+# gRPC's own first retry comes after 1 s, too long for a server that is ready in 0.5 s.
 RECONNECT_MILLISECONDS = 50
-
-
-class PubsubUnavailableError(ValueError):
-    """The Pub/Sub that the user asked for is not on this machine."""
 
 
 def pubsub_command(
@@ -35,7 +32,7 @@ def pubsub_command(
     """Chooses a Pub/Sub and says how to start it.
 
     Args:
-        choice: Which one the user wants; None takes Google's where it is installed.
+        choice: Which one the user wants; None for Google's where it is installed.
         host: Address to listen on.
         port: Port to listen on.
         data: Folder for the embedded one's file.
@@ -44,14 +41,14 @@ def pubsub_command(
         The kind chosen, and its command line, to be run in the project's folder.
 
     Raises:
-        PubsubUnavailableError: Google's is asked for, and not installed.
+        UsageError: Google's is asked for and not installed.
     """
     if choice != "embedded":
         command = google_emulator_command(host, port)
         if command:
             return "google", command
         if choice == "google":
-            raise PubsubUnavailableError(f"no Pub/Sub emulator: {missing()}")
+            raise UsageError(f"Google's Pub/Sub emulator cannot run: {missing()}")
     command = [sys.executable, "-m", "local", "pubsub", "--host", host]
     return "embedded", [*command, "--port", str(port), "--data", str(data)]
 
@@ -65,11 +62,14 @@ def google_emulator_command(host: str, port: int) -> list[str] | None:
 
 
 def missing() -> str:
-    """Says what Google's emulator lacks on this machine, and how to get it."""
+    """What Google's emulator lacks on this machine, and how to get it."""
     if find_java() is None:
-        return "Java does not run here; install a Java runtime"
+        return "`java` does not run here; install a Java runtime"
     if shutil.which("gcloud") is None:
-        return "the Google Cloud SDK is not installed (no `gcloud` on the PATH)"
+        return (
+            "there is no `gcloud` on the PATH; install the Google Cloud SDK "
+            "(https://cloud.google.com/sdk/docs/install)"
+        )
     return (
         "the Google Cloud SDK lacks it; "
         "run `gcloud components install pubsub-emulator beta`"
@@ -77,7 +77,7 @@ def missing() -> str:
 
 
 def find_java() -> str | None:
-    """Returns a Java that runs: on a Mac a stub stands in where none is installed."""
+    """Returns a Java that runs; a Mac without Java has a `java` that only fails."""
     java = shutil.which("java")
     if java and output_of([java, "-version"], TOOL_SECONDS) is not None:
         return java
@@ -87,8 +87,8 @@ def find_java() -> str | None:
 def find_jar() -> Path | None:
     """Returns the emulator's jar in the Cloud SDK: the newest, or None.
 
-    Looks beside the `gcloud` that runs first; asking `gcloud` itself is slow, and
-    needed only where a wrapper stands in for it.
+    Looks beside `gcloud` first. Asking `gcloud` itself is slow, and needed only if the
+    one on the PATH is a wrapper.
     """
     gcloud = shutil.which("gcloud")
     if gcloud is None:

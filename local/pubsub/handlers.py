@@ -1,4 +1,4 @@
-"""The gRPC face of the embedded Pub/Sub: method names, requests, error statuses."""
+"""The gRPC interface of the embedded Pub/Sub: methods, requests, error statuses."""
 
 import contextlib
 import sqlite3
@@ -16,7 +16,6 @@ Method = Callable[[Untyped, Untyped], Awaitable[Untyped]]  # request and gRPC co
 
 
 def handlers(service: PubSubService) -> list[grpc.GenericRpcHandler]:
-    """Returns the gRPC handlers of the Publisher and the Subscriber service."""
     publisher = {
         "CreateTopic": (service.create_topic, types.Topic),
         "GetTopic": (service.get_topic, types.GetTopicRequest),
@@ -72,7 +71,7 @@ def _committing(
     service: PubSubService,
     methods: dict[str, tuple[Callable[[Untyped], Untyped], Untyped]],
 ) -> dict[str, Untyped]:
-    """Makes handlers of methods, each call one transaction."""
+    """Handlers of methods, each call one transaction."""
 
     def committed(method: Callable[[Untyped], Untyped]) -> Method:
         async def answer(request: Untyped, _: Untyped) -> Untyped:
@@ -118,7 +117,7 @@ def _stream(
 
 @contextlib.asynccontextmanager
 async def _refusing(context: Untyped) -> AsyncIterator[None]:
-    """Turns a refusal into its status, a failing store into one worth a retry."""
+    """Turns a refusal into its status, and a failed store into one to retry."""
     try:
         yield
     except RefusalError as refusal:

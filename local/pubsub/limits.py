@@ -1,8 +1,8 @@
-"""What Pub/Sub refuses: the limits of the real service, as pure checks.
+"""The limits of the real Pub/Sub, as pure checks.
 
 Source: https://cloud.google.com/pubsub/quotas#resource_limits and the comments of
 google/pubsub/v1/pubsub.proto. Google's own emulator ignores the limits of attributes;
-they are kept here so that what works on one machine works in the cloud.
+here they apply, so that what works on this machine works in the cloud.
 """
 
 import re
@@ -18,7 +18,7 @@ MAX_MESSAGES = 1000
 MAX_ATTRIBUTES = 100
 MAX_KEY_BYTES = 256
 MAX_VALUE_BYTES = 1024
-# The service's shortest is 10 s; Google's emulator takes any from 1 s, for quick tests.
+# The service's minimum is 10 s; Google's emulator accepts 1 s, for quick tests.
 ACK_DEADLINE_SECONDS = range(1, 601)
 # 0 ends the lease at once: "nack".
 EXTENSION_SECONDS = range(601)
@@ -43,7 +43,7 @@ class RefusalError(Exception):
 
 
 def invalid(details: str) -> RefusalError:
-    """Makes the refusal of a request that is wrong in itself."""
+    """The refusal of a request that is wrong in itself."""
     return RefusalError(grpc.StatusCode.INVALID_ARGUMENT, details)
 
 
@@ -93,11 +93,11 @@ def _fault(data: bytes, attributes: Message) -> str | None:
 
 
 def complete_subscription(config: Message) -> None:
-    """Fills in the defaults of a subscription and refuses what it cannot be.
+    """Fills in the defaults of a subscription and checks its settings.
 
     Raises:
         RefusalError: INVALID_ARGUMENT for a value out of bounds; UNIMPLEMENTED for a
-            kind of subscription that this server would only pretend to be.
+            kind of subscription that this server does not support.
     """
     if config.filter or config.push_config.push_endpoint:
         raise RefusalError(
@@ -130,10 +130,10 @@ def check_seconds(seconds: int, bounds: range) -> None:
 
 
 def positions(ack_ids: Iterable[str]) -> list[int]:
-    """Returns the positions that acknowledgement ids stand for.
+    """Returns the positions that acknowledgement ids name.
 
     Raises:
-        RefusalError: INVALID_ARGUMENT for an id that this server never gave.
+        RefusalError: INVALID_ARGUMENT for an id that this server never returned.
     """
     ack_ids = list(ack_ids)
     for ack_id in ack_ids:

@@ -1,10 +1,10 @@
 """The embedded Pub/Sub: topics, subscriptions, publish, pull.
 
-One event loop serves everything, so no locks; one request is one transaction of the
-store, committed before its reply leaves. So a message is safe once its publisher has
-the reply, and an acknowledged one is gone once its subscriber has it.
+One event loop serves everything, so there are no locks. One request is one transaction
+of the store, committed before the reply is sent: a message is safe when its publisher
+has the reply, and an acknowledged one is deleted when its subscriber has the reply.
 
-Not served: push, filters, ordering, exactly-once, snapshots, schemas; lists come in one
+Not supported: push, filters, ordering, exactly-once, snapshots, schemas. A list is one
 page. As in the real service, a topic without a subscription keeps nothing.
 """
 
@@ -27,11 +27,11 @@ from local.pubsub.limits import RefusalError
 from local.pubsub.message_store import MessageStore, Stored
 from local.pubsub.subscription import Holder, SubscriptionQueue
 
-# How long an empty pull waits for a message, and the part of the client's own patience
-# that it takes at most: an empty answer serves a client better than DEADLINE_EXCEEDED.
+# How long an empty pull waits for a message, and at most which share of the client's
+# timeout: an empty answer is better for a client than DEADLINE_EXCEEDED.
 PULL_WAIT_SECONDS = 3.0
-PATIENCE_SHARE = 0.8
-# When a store that has failed to give messages back is asked again.
+TIMEOUT_SHARE = 0.8
+# When a store that has failed to give messages back is tried again.
 STORE_RETRY_SECONDS = 1.0
 DELETED_TOPIC = "_deleted-topic_"
 
@@ -46,7 +46,7 @@ ReceivedMessage = types.ReceivedMessage.pb()
 
 @dataclass
 class Served:
-    """A subscription being served: its settings, its queue, and who waits for it."""
+    """A subscription: its settings, its queue, and those who wait for its messages."""
 
     config: Message
     queue: SubscriptionQueue
@@ -54,12 +54,12 @@ class Served:
     timer: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
-        """Lets everyone who waits look again."""
+        """Lets every waiting puller look again."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     async def wait(self, seconds: float | None) -> None:
-        """Waits for the next `wake`, at most so long."""
+        """Waits for the next `wake`, at most this long."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.changed.wait(), seconds)
 
@@ -96,22 +96,19 @@ class PubSubService:
         return topic
 
     def get_topic(self, request: Message) -> Message:
-        """Returns a topic; NOT_FOUND."""
         return self._topic(request.topic)
 
     def list_topics(self, request: Message) -> Message:
-        """Returns all topics of a project."""
         prefix = f"{request.project}/topics/"
         found = [t for name, t in self._topics.items() if name.startswith(prefix)]
         return types.ListTopicsResponse.pb()(topics=found)
 
     def list_topic_subscriptions(self, request: Message) -> Message:
-        """Returns the names of a topic's subscriptions; NOT_FOUND."""
         names = [served.config.name for served in self._subscribers(request.topic)]
         return types.ListTopicSubscriptionsResponse.pb()(subscriptions=names)
 
     def delete_topic(self, request: Message) -> Message:
-        """Deletes a topic; its subscriptions keep what they have. NOT_FOUND."""
+        """Deletes a topic; its subscriptions keep their messages. NOT_FOUND."""
         for served in self._subscribers(request.topic):
             served.config.topic = DELETED_TOPIC
             self._save(served.config)
@@ -142,11 +139,9 @@ class PubSubService:
         return config
 
     def get_subscription(self, request: Message) -> Message:
-        """Returns a subscription; NOT_FOUND."""
         return self._subscription(request.subscription).config
 
     def list_subscriptions(self, request: Message) -> Message:
-        """Returns all subscriptions of a project."""
         prefix = f"{request.project}/subscriptions/"
         found = [
             served.config
@@ -179,9 +174,9 @@ class PubSubService:
         return Empty()
 
     def seek(self, request: Message) -> Message:
-        """Acknowledges all that was published before a time; snapshots: UNIMPLEMENTED.
+        """Acknowledges all messages before a time; snapshots: UNIMPLEMENTED.
 
-        Acknowledged messages are not retained, so no seek brings any back.
+        Acknowledged messages are not kept, so a seek brings none back.
         """
         self._subscription(request.subscription)
         if not request.HasField("time"):
@@ -194,31 +189,31 @@ class PubSubService:
     # Deliveries
 
     def acknowledge(self, request: Message) -> Message:
-        """Forgets delivered messages; NOT_FOUND, INVALID_ARGUMENT."""
+        """Deletes delivered messages; NOT_FOUND, INVALID_ARGUMENT."""
         served = self._subscription(request.subscription)
         served.queue.acknowledge(limits.positions(request.ack_ids))
         served.wake()
         return Empty()
 
     def modify_ack_deadline(self, request: Message) -> Message:
-        """Moves the deadline of delivered messages, 0 s gives them back; NOT_FOUND."""
+        """Moves the deadline of delivered messages; 0 s gives them back. NOT_FOUND."""
         served = self._subscription(request.subscription)
         positions = limits.positions(request.ack_ids)
         self._modify(served, positions, request.ack_deadline_seconds)
         return Empty()
 
-    async def pull(self, request: Message, patience_seconds: float | None) -> Message:
-        """Delivers what waits, or the first that comes within a few seconds.
+    async def pull(self, request: Message, timeout_seconds: float | None) -> Message:
+        """Delivers waiting messages, or the first that arrives within seconds.
 
         Args:
             request: A PullRequest.
-            patience_seconds: How long the client waits for an answer; None for ever.
+            timeout_seconds: How long the client waits for an answer; None: no limit.
         """
         if request.max_messages < 1:
             raise limits.invalid("No max_messages specified")
         wait_seconds = 0.0 if request.return_immediately else PULL_WAIT_SECONDS
-        if patience_seconds is not None:
-            wait_seconds = min(wait_seconds, PATIENCE_SHARE * patience_seconds)
+        if timeout_seconds is not None:
+            wait_seconds = min(wait_seconds, TIMEOUT_SHARE * timeout_seconds)
         until = time.monotonic() + wait_seconds
         holder = Holder()
         while True:
@@ -234,8 +229,8 @@ class PubSubService:
     ) -> AsyncGenerator[Message, None]:
         """Delivers within the stream's flow control, until either side ends it.
 
-        What the client has not acknowledged by then is delivered again when its
-        deadline comes.
+        Messages that the client has not acknowledged by then are delivered again after
+        their deadline.
         """
         first = await anext(requests, None)
         if first is None:
@@ -260,13 +255,13 @@ class PubSubService:
                     yield types.StreamingPullResponse.pb()(received_messages=received)
                 else:
                     await served.wait(None)
-            await reader  # raises what ended it
+            await reader  # raises the error that ended it
         finally:
             reader.cancel()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits what happens within, all or nothing."""
+        """Commits the changes within, all or nothing."""
         try:
             yield
             self._store.commit()
@@ -329,7 +324,7 @@ class PubSubService:
         return [_received(stored, counted) for stored in taken]
 
     def _apply(self, served: Served, request: Message) -> int:
-        """Does what a streaming request asks; returns its ack deadline or 0."""
+        """Performs a streaming request; returns its ack deadline, or 0 for none."""
         with self.transaction():
             if request.ack_ids:
                 served.queue.acknowledge(limits.positions(request.ack_ids))
@@ -337,7 +332,7 @@ class PubSubService:
             for position, seconds in zip(
                 limits.positions(request.modify_deadline_ack_ids),
                 request.modify_deadline_seconds,
-                strict=False,  # the service ignores what has no partner
+                strict=False,  # the service ignores an id without a deadline
             ):
                 self._modify(served, [position], seconds)
         stream_seconds: int = request.stream_ack_deadline_seconds
@@ -355,7 +350,7 @@ class PubSubService:
         self._arm(served, deadline)
 
     def _arm(self, served: Served, deadline: float) -> None:
-        """Sees to it that leases are looked at when one ends at this moment."""
+        """Sets the timer, so that leases are checked at this deadline."""
         if served.timer is not None:
             if served.timer.when() <= deadline:
                 return
@@ -369,7 +364,7 @@ class PubSubService:
         try:
             with self.transaction():
                 self._give_back(served, served.queue.expired(now))
-        except sqlite3.Error:  # a full disk, until somebody makes room
+        except sqlite3.Error:  # a full disk, until there is room again
             self._arm(served, now + STORE_RETRY_SECONDS)
             return
         deadline = served.queue.next_deadline()
@@ -383,9 +378,9 @@ class PubSubService:
             served.wake()
 
     def _dead_letter(self, source: Message, stored: Stored) -> bool:
-        """Forwards a message that has failed often enough; tells whether it did.
+        """Forwards a message that has failed too often; returns whether it did.
 
-        It stays on its subscription as long as the dead-letter topic does not exist.
+        The message stays on its subscription while the dead-letter topic is missing.
         """
         policy = source.dead_letter_policy
         if (
@@ -400,7 +395,7 @@ class PubSubService:
 
 
 def _provenance(subscription: str, attempt: int, message: Message) -> dict[str, str]:
-    """Returns the attributes that the service adds to a dead letter."""
+    """The attributes that the service adds to a dead letter."""
     _, project, _, name = subscription.split("/")
     prefix = "CloudPubSubDeadLetterSource"
     return {

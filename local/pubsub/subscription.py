@@ -1,12 +1,12 @@
 """The queue of one subscription: who holds which message until when.
 
-Nothing here knows gRPC, threads or the clock: every moment comes in as an argument, in
-seconds of any monotonic clock.
+It needs no gRPC, threads or clock: times are arguments, in seconds of any monotonic
+clock.
 
-The rule that keeps every message: each one in the store either lies behind the cursor
-(it waits) or has a lease (a puller holds it). A lease ends by an acknowledgement, which
-takes the message from the store, or by a failure (refused, or out of time), which moves
-it to the end of the store, behind the cursor again.
+The rule that keeps every message: each one in the store is either after the cursor (it
+waits) or has a lease (a puller holds it). A lease ends with an acknowledgement, which
+deletes the message, or with a failure (refused, or out of time), which moves it to the
+end of the store, after the cursor again.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from local.pubsub.message_store import MessageStore, Stored
 
-# Clients that talk to an emulator keep gRPC's limit of 4 MiB a response.
+# Clients of an emulator have gRPC's limit of 4 MiB a response.
 MAX_RESPONSE_BYTES = 4_000_000
 # What a response adds to a message: ack id, delivery attempt, tags and lengths.
 ENVELOPE_BYTES = 64
-# The service gives no more in one response, whatever the client asks for.
+# The service returns no more in one response, whatever the client asks for.
 MAX_RESPONSE_MESSAGES = 1000
 
 
@@ -27,7 +27,7 @@ class Holder:
     """A puller with its flow control: how much it may hold, and holds, at once.
 
     Attributes:
-        max_messages: Most messages held at once; 0 or less is no limit (as in
+        max_messages: Most messages held at once; 0 or less means no limit (as in
             `StreamingPullRequest.max_outstanding_messages`).
         max_bytes: The same for bytes. One message may exceed it.
         messages: Messages held now.
@@ -40,7 +40,7 @@ class Holder:
     bytes: int = 0
 
     def admits(self, size_bytes: int) -> bool:
-        """Tells whether a message of that size may be added."""
+        """Whether a message of that size may be added."""
         if self.max_messages > 0 and self.messages >= self.max_messages:
             return False
         return (
@@ -50,19 +50,17 @@ class Holder:
         )
 
     def hold(self, size_bytes: int) -> None:
-        """Counts a message in."""
         self.messages += 1
         self.bytes += size_bytes
 
     def release(self, size_bytes: int) -> None:
-        """Counts a message out."""
         self.messages -= 1
         self.bytes -= size_bytes
 
 
 @dataclass(slots=True)
 class Lease:
-    """One delivered message: until when it is whose."""
+    """One delivered message: its holder, and until when."""
 
     deadline: float
     holder: Holder
@@ -72,9 +70,9 @@ class Lease:
 class SubscriptionQueue:
     """Delivers the backlog of one subscription, each message until it is acknowledged.
 
-    A failed message is tried again after all that wait now, so that one bad message
-    holds up no other. Ordering keys are not honoured. Memory grows with the messages
-    that are held, never with the backlog.
+    A failed message is delivered again after all that wait now, so that a bad message
+    delays no other. Ordering keys are ignored. Memory grows with the messages that are
+    held, never with the backlog.
     """
 
     def __init__(self, name: str, store: MessageStore) -> None:
@@ -104,13 +102,13 @@ class SubscriptionQueue:
         return taken
 
     def rewind(self) -> None:
-        """Looks again at all that nobody holds: the store has undone a change."""
+        """Starts again with all messages that nobody holds, after a rollback."""
         self._cursor = 0
 
     def acknowledge(self, positions: Iterable[int]) -> None:
-        """Forgets messages that are held, or that were when the server last stopped.
+        """Deletes messages that are held, or were held when the server last stopped.
 
-        A position whose lease ran out names nothing any more: the message has moved.
+        After the end of a lease its position names nothing: the message has moved.
         """
         positions = list(positions)
         self._store.delete(self._name, positions)
@@ -118,7 +116,6 @@ class SubscriptionQueue:
             self._release(position)
 
     def extend(self, positions: Iterable[int], deadline: float) -> None:
-        """Moves the deadline of messages that are held."""
         for position in positions:
             if lease := self._leases.get(position):
                 lease.deadline = deadline
@@ -129,9 +126,9 @@ class SubscriptionQueue:
         """Ends failed deliveries: each message waits again, or becomes a dead letter.
 
         Args:
-            positions: Messages that were held; others are left alone.
-            dead_letter: Forwards a message that has been tried often enough and says
-                True; False lets it be tried again.
+            positions: Messages that were held; others are ignored.
+            dead_letter: Forwards a message that has failed too often and returns True;
+                with False it is delivered again.
         """
         for position in positions:
             if position not in self._leases:
@@ -144,11 +141,11 @@ class SubscriptionQueue:
             self._release(position)
 
     def expired(self, now: float) -> list[int]:
-        """Returns what is held past its deadline, to be given back."""
+        """Returns the messages held past their deadline, for `give_back`."""
         return [at for at, lease in self._leases.items() if lease.deadline <= now]
 
     def next_deadline(self) -> float | None:
-        """Returns when the first lease ends, or None when nothing is held."""
+        """Returns when the first lease ends, or None if nothing is held."""
         return min((lease.deadline for lease in self._leases.values()), default=None)
 
     def _release(self, position: int) -> None:

@@ -18,15 +18,15 @@ DEAD_LETTER_SUBSCRIPTION = (
     f"projects/{PROJECT}/subscriptions/iris-messages-dead-letters"
 )
 
-# The least. A reader that works for longer extends it for what it holds, and what a
-# killed one held comes again soon.
+# The minimum: the messages of a killed reader come again soon. A reader that needs more
+# time extends it.
 ACK_DEADLINE_SECONDS = 10
-# High: a message is not to be given up while BigQuery is away for some minutes.
+# High: messages must survive some minutes without BigQuery.
 MAX_DELIVERY_ATTEMPTS = 50
 
 
 def create_topics(host: str) -> None:
-    """Creates what is not there yet.
+    """Creates the topics and subscriptions that do not exist yet.
 
     Args:
         host: `HOST:PORT` of the local Pub/Sub.

@@ -1,4 +1,4 @@
-"""Service Bus messages in AMQP 1.0 form, and frames that every SDK release reads."""
+"""Service Bus messages in AMQP 1.0, and frames that every release of the SDK reads."""
 
 import struct
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from local.simulator.message_queue import Entry
 
 _EMPTY_HEADER = b"\x00\x53\x70\x45"
 _FULL_HEADER = b"\x00\x53\x70\xc0\x06\x05\x40\x40\x40\x40\x43"
-"""Delivery count 0 written out: Service Bus does, proton drops it as a default."""
+"""With the delivery count 0, which Service Bus writes and proton leaves out."""
 
 _DATA_SECTION = 0x75
 _SECTION_STARTS = tuple(b"\x00\x53" + bytes([code]) for code in range(0x70, 0x79))
@@ -39,7 +39,7 @@ def new_message(subject: str | None, message_id: str | None, body: bytes) -> Mes
 
 
 def encode_delivery(entry: Entry) -> bytes:
-    """A queued message with the header and annotations Service Bus gives it."""
+    """A queued message with the header and annotations that Service Bus adds."""
     message: Message = entry.content
     message.delivery_count = entry.delivery_count
     annotations = {
@@ -61,12 +61,12 @@ def encode_delivery(entry: Entry) -> bytes:
 def decode_sent(transfer: bytes) -> list[Message]:
     """The messages of one transfer from a sender: one, or an SDK's whole batch.
 
-    A batch is a message whose data sections are encoded messages themselves. Its
-    mark is the transfer's message format, which proton hides; the first bytes of
-    the sections say the same.
+    A batch is a message whose data sections are encoded messages. The transfer's
+    message format marks it, but proton hides that; the first bytes of the sections
+    show it too.
 
     Raises:
-        proton.ProtonException: The bytes are no AMQP message.
+        proton.ProtonException: The bytes are not an AMQP message.
     """
     sections = list(_data_sections(transfer))
     if not sections or not all(part.startswith(_SECTION_STARTS) for part in sections):
@@ -99,16 +99,16 @@ def _data_sections(encoded: bytes) -> Iterator[bytes]:
 class FramePadder:
     """Rewrites proton's output so that performatives carry all their fields.
 
-    AMQP lets a sender leave out trailing fields that are null. proton does, and
-    azure-servicebus before 7.15 reads fields by position and fails on the absent
-    ones. Elexon's own client pins such a release.
+    AMQP lets a sender leave out trailing fields that are null, and proton does. But
+    azure-servicebus before 7.15 reads fields by position and fails on missing ones.
+    Elexon's own client pins such a release.
     """
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, output: bytes) -> bytes:
-        """Takes bytes in any pieces; returns the whole frames among them, padded."""
+        """Accepts bytes in pieces of any size; returns the whole frames, padded."""
         buffer = self._rest + output
         frames, start = [], 0
         while (size := _frame_size(buffer, start)) and start + size <= len(buffer):
@@ -119,7 +119,7 @@ class FramePadder:
 
 
 def _frame_size(buffer: bytes, start: int) -> int:
-    """Bytes of the frame or protocol header at `start`; 0 when not yet known."""
+    """The bytes of the frame or protocol header at `start`; 0 if not yet known."""
     if len(buffer) - start < 8:
         return 0
     if buffer.startswith(b"AMQP", start):

@@ -1,8 +1,8 @@
-"""An AMQP 1.0 server that the unmodified azure-servicebus SDKs take for Service Bus.
+"""An AMQP 1.0 server that is Service Bus to the unmodified azure-servicebus SDKs.
 
-proton is the protocol engine, asyncio moves the bytes; the queues themselves are
-`local.simulator.message_queue`. One queue and its `<queue>/$DeadLetterQueue` are
-served, with `$cbs` (any token is accepted) and `<queue>/$management`.
+proton is the protocol engine, asyncio moves the bytes, and the queues are those of
+`local.simulator.message_queue`. It serves one queue and its `<queue>/$DeadLetterQueue`,
+with `$cbs` (any token is accepted) and `<queue>/$management`.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from local.simulator.message_queue import (
     Outcome,
 )
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 CBS = "$cbs"
 MANAGEMENT = "/$management"
@@ -50,10 +50,10 @@ MAX_FRAME_BYTES = 65_536
 """Service Bus's own frame size (AMQP 1.0 in Azure Service Bus, protocol guide)."""
 
 SENDER_CREDIT = 1_000
-"""Messages a client may have in flight towards the queue."""
+"""Messages that a client may send before the queue has accepted them."""
 
 TIMER_SECONDS = 0.1
-"""How late the end of a lock may be noticed."""
+"""How late the broker may notice that a lock has ended."""
 
 _LOST_TEXT = (
     "The lock supplied is invalid. Either the lock expired, or the message has "
@@ -62,21 +62,21 @@ _LOST_TEXT = (
 
 
 class Broker:
-    """The queues, the clients that are connected, and the faults switched on."""
+    """The queues, the connected clients, and the faults that are switched on."""
 
     def __init__(
         self, queue: str, lock_seconds: float = 60.0, max_deliveries: int = 5
     ) -> None:
-        grave = MessageQueue(queue + DEAD_LETTERS, lock_seconds, max_deliveries)
-        self.queue = MessageQueue(queue, lock_seconds, max_deliveries, grave)
-        self.dead_letters = grave
+        dead_letters = MessageQueue(queue + DEAD_LETTERS, lock_seconds, max_deliveries)
+        self.queue = MessageQueue(queue, lock_seconds, max_deliveries, dead_letters)
+        self.dead_letters = dead_letters
         self.peers: set[Peer] = set()
         self.sent: Counter[str] = Counter()  # messages enqueued, by subject
         self.refuse = False
         self.one_client = False
         self.room = asyncio.Event()
         self._mute = False
-        self._queues = {part.name.lower(): part for part in (self.queue, grave)}
+        self._queues = {part.name.lower(): part for part in (self.queue, dead_letters)}
         self._server: asyncio.Server | None = None
         self._timer: asyncio.Task[None] | None = None
 
@@ -84,7 +84,7 @@ class Broker:
         """Listens; returns the port (a free one for port 0).
 
         Raises:
-            OSError: The address cannot be had.
+            OSError: It cannot listen there.
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Peer(self), host, port)
@@ -104,7 +104,7 @@ class Broker:
         return self._queues.get(name.lower())
 
     def put(self, message: Message) -> None:
-        """Enqueues a message and hands it to a consumer that waits."""
+        """Enqueues a message, and delivers it if a consumer is waiting."""
         size_bytes = len(message.body) if isinstance(message.body, bytes) else 0
         self.queue.put(message, size_bytes, time.time())
         self.sent[message.subject or "unknown"] += 1
@@ -117,29 +117,29 @@ class Broker:
             await self.room.wait()
 
     def pump(self) -> None:
-        """Delivers what is ready to the clients with credit, one message each in turn.
+        """Delivers ready messages to the clients with credit, one message each in turn.
 
-        So two clients share a queue about evenly, as they do at Service Bus.
+        So two clients share a queue about evenly, as with Service Bus.
         """
         if self._mute:
             return
-        line = sorted(self.peers, key=lambda peer: peer.served_seconds)
-        share = 1 if len(line) > 1 else MAX_BACKLOG_MESSAGES
-        while sum([peer.deliver(share) for peer in line]):
+        turns = sorted(self.peers, key=lambda peer: peer.served_seconds)
+        share = 1 if len(turns) > 1 else MAX_BACKLOG_MESSAGES
+        while sum([peer.deliver(share) for peer in turns]):
             pass
         if self.queue.has_room():
             self.room.set()
 
-    # Faults, for tests of what a client does then.
+    # Faults, for tests of how clients handle them.
 
     def set_lock_seconds(self, lock_seconds: float) -> None:
-        """Changes how long locks taken or renewed from now on last."""
+        """Sets how long locks last that are taken or renewed from now on."""
         for queue in self._queues.values():
             queue.lock_seconds = lock_seconds
 
     @property
     def mute(self) -> bool:
-        """A frozen broker: connections stay up, nothing is read or answered."""
+        """Whether it is frozen: connections stay open, nothing is read or answered."""
         return self._mute
 
     @mute.setter
@@ -150,7 +150,7 @@ class Broker:
         self.pump()
 
     def drop(self) -> int:
-        """Cuts every TCP connection without a word; returns how many."""
+        """Cuts every TCP connection without notice; returns how many."""
         return sum(peer.drop() for peer in list(self.peers))
 
     def detach(self) -> int:
@@ -158,11 +158,11 @@ class Broker:
         return sum(peer.detach() for peer in list(self.peers))
 
     def close(self) -> int:
-        """Closes every connection the polite way, as before an upgrade."""
+        """Closes every connection with a reason, as before an upgrade."""
         return sum(peer.close() for peer in list(self.peers))
 
     async def _run_timer(self) -> None:
-        """Ends locks on time and keeps heartbeats going."""
+        """Ends locks on time and sends heartbeats."""
         while True:
             await asyncio.sleep(TIMER_SECONDS)
             now = time.time()
@@ -195,7 +195,7 @@ class Peer(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came; turned away while connections are refused."""
+        """Accepts a client, unless connections are refused."""
         self.socket = cast(asyncio.Transport, transport)
         if self.broker.refuse:
             self.socket.abort()
@@ -204,7 +204,7 @@ class Peer(asyncio.Protocol):
         self.freeze(self.broker.mute)
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the protocol engine as fast as it takes."""
+        """Passes bytes to the protocol engine as fast as it accepts them."""
         while data:
             capacity = self.engine.capacity()
             if capacity <= 0:  # the engine has closed after an error
@@ -212,14 +212,14 @@ class Peer(asyncio.Protocol):
             try:
                 self.engine.push(data[:capacity])
             except ProtonException as error:
-                logger.warning("connection ended: %s", error)
+                log.warning("connection ended: %s", error)
                 self.drop()
                 return
             data = data[capacity:]
             self.work()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forgets the client; its locks run on."""
+        """Forgets the client; its locks go on until their time is over."""
         self.broker.peers.discard(self)
         self.socket = None
         self._consumers.clear()
@@ -235,14 +235,13 @@ class Peer(asyncio.Protocol):
             self.socket.resume_reading()
 
     def drop(self) -> bool:
-        """Cuts the TCP connection."""
         if self.socket is None:
             return False
         self.socket.abort()
         return True
 
     def work(self) -> None:
-        """Handles the engine's events, then writes what it has to say."""
+        """Handles the engine's events, then writes its output."""
         if self._working or self.socket is None or self.broker.mute:
             return
         self._working = True
@@ -252,8 +251,8 @@ class Peer(asyncio.Protocol):
                 event.dispatch(self)
                 self.collector.pop()
             self._flush()
-        except UnicodeDecodeError as error:  # a name; proton leaves it to its reader
-            logger.warning("connection ended: %s", error)
+        except UnicodeDecodeError as error:  # a name, decoded when it is read
+            log.warning("connection ended: %s", error)
             self.drop()
         finally:
             self._working = False
@@ -264,21 +263,19 @@ class Peer(asyncio.Protocol):
             self.engine.pop(len(output))
             self.socket.write(self._padder.feed(bytes(output)))
         if self.socket is not None and self.engine.pending() < 0:
-            self.socket.close()  # the engine has closed and has said so
+            self.socket.close()  # the engine has sent its close
 
     # connections, sessions and links
 
     def on_connection_remote_open(self, event: Event) -> None:
-        """Answers an open."""
         self.connection.container = "iris-simulator"
         self.connection.open()
 
     def on_session_remote_open(self, event: Event) -> None:
-        """Answers a begin."""
         event.session.open()
 
     def on_link_remote_open(self, event: Event) -> None:
-        """Answers an attach; an unknown queue or no token yet: detaches with why."""
+        """Answers an attach; detaches with a reason if it is not allowed."""
         link = event.link
         link.source.copy(link.remote_source)
         link.target.copy(link.remote_target)
@@ -298,7 +295,7 @@ class Peer(asyncio.Protocol):
             self._consumers.append(link)
 
     def _refusal(self, node: str) -> tuple[str, str] | None:
-        """Condition and text if an attach to `node` is not allowed."""
+        """The condition and text if an attach to `node` is not allowed."""
         if node == CBS:
             return None
         if self.broker.find_queue(node.removesuffix(MANAGEMENT)) is None:
@@ -317,12 +314,11 @@ class Peer(asyncio.Protocol):
         return node in consumed
 
     def on_link_remote_close(self, event: Event) -> None:
-        """Answers a detach."""
         self._forget(event.link)
         event.link.close()
 
     def on_link_remote_detach(self, event: Event) -> None:
-        """Answers a detach that leaves the link open to come back: closes it."""
+        """Answers a detach that would let the link come back: closes it."""
         self.on_link_remote_close(event)
 
     def _forget(self, link: Link) -> None:
@@ -333,19 +329,17 @@ class Peer(asyncio.Protocol):
         }
 
     def on_session_remote_close(self, event: Event) -> None:
-        """Answers an end."""
         for link in [*self._consumers, *self._replies.values()]:
             if link.session == event.session:
                 self._forget(link)
         event.session.close()
 
     def on_connection_remote_close(self, event: Event) -> None:
-        """Answers a close."""
         event.connection.close()
 
     def on_transport_error(self, event: Event) -> None:
-        """Says why a connection fails (idle client, broken frames)."""
-        logger.info("connection ended: %s", event.transport.condition)
+        """Logs why a connection failed (idle client, broken frames)."""
+        log.info("connection ended: %s", event.transport.condition)
 
     def detach(self) -> int:
         """Force-detaches this client's consumers; returns how many."""
@@ -356,7 +350,6 @@ class Peer(asyncio.Protocol):
         return len(consumers)
 
     def close(self) -> bool:
-        """Closes the connection with a reason."""
         self._consumers = []
         _close_with(
             self.connection, "amqp:connection:forced", "The broker closes connections."
@@ -372,10 +365,10 @@ class Peer(asyncio.Protocol):
             self.broker.pump()
 
     def deliver(self, limit: int) -> int:
-        """Gives this client's consumers what their credit and `limit` allow.
+        """Delivers to this client's consumers what their credit and `limit` allow.
 
         Returns:
-            How many messages it gave.
+            The number of messages delivered.
         """
         now, left = time.time(), limit
         for link in self._consumers:
@@ -402,7 +395,7 @@ class Peer(asyncio.Protocol):
             delivery.token = entry.token
 
     def on_delivery(self, event: Event) -> None:
-        """A settlement from a consumer, or a message from a sender or requester."""
+        """Handles a settlement from a consumer, or a message or request."""
         delivery, link = event.delivery, event.link
         if link.is_sender:
             if delivery.updated:
@@ -415,7 +408,7 @@ class Peer(asyncio.Protocol):
             link.flow(1)
 
     def _settle(self, delivery: Delivery, link: Link) -> None:
-        """Applies a consumer's outcome and answers it, as the SDK waits for that."""
+        """Applies a consumer's outcome and answers it, as the SDK waits for it."""
         queue = self.broker.find_queue(link.node)
         outcome = _outcome(delivery)
         if queue is None or outcome is None:
@@ -430,7 +423,7 @@ class Peer(asyncio.Protocol):
             delivery.update(Delivery.REJECTED)
         delivery.settle()
         if outcome is not Outcome.COMPLETE:
-            self.broker.pump()  # it may be ready again, or a dead letter
+            self.broker.pump()  # the message may be ready again, or a dead letter
 
     # messages and requests from the client
 
@@ -438,7 +431,7 @@ class Peer(asyncio.Protocol):
         try:
             messages = decode_sent(transfer)
         except ProtonException as error:
-            logger.warning("refused a transfer that is no message: %s", error)
+            log.warning("refused a transfer that is not a message: %s", error)
             return Delivery.REJECTED
         if node == CBS:
             self._authorized = True
@@ -464,7 +457,7 @@ class Peer(asyncio.Protocol):
         """Answers one request to a queue's management node."""
         queue = self.broker.find_queue(node.removesuffix(MANAGEMENT))
         if queue is None:
-            return  # no such link was let in
+            return  # such a link was not accepted
         operation = str((request.properties or {}).get("operation"))
         status, error, body = manage(queue, operation, request.body, time.time())
         properties: dict[str, Any] = {
@@ -478,7 +471,7 @@ class Peer(asyncio.Protocol):
 
 
 def _outcome(delivery: Delivery) -> Outcome | None:
-    """What a consumer's disposition means; None while it is not final."""
+    """The outcome of a consumer's disposition; None while it is not final."""
     state = delivery.remote_state
     if state == Delivery.MODIFIED:
         return Outcome.DEFER if delivery.remote.undeliverable else Outcome.ABANDON
@@ -490,7 +483,7 @@ def _outcome(delivery: Delivery) -> Outcome | None:
 
 
 def _dead_letter_texts(delivery: Delivery) -> tuple[str | None, str | None]:
-    """Reason and description of a rejection, None where they are not given."""
+    """Reason and description of a rejection; None where there is none."""
     if delivery.remote_state != Delivery.REJECTED or not delivery.remote.condition:
         return None, None
     given = delivery.remote.condition.info or {}
@@ -499,7 +492,7 @@ def _dead_letter_texts(delivery: Delivery) -> tuple[str | None, str | None]:
 
 
 def _entity_path(address: str) -> str:
-    """`amqps://host/queue` and `queue` both name the queue."""
+    """The queue of an address: `amqps://host/queue`, or `queue` alone."""
     _, scheme, rest = address.partition("://")
     return rest.partition("/")[2] if scheme else address
 
@@ -512,7 +505,7 @@ def _is_open(link: Link) -> bool:
 def _close_with(endpoint: Endpoint, condition: str, text: str) -> None:
     """Closes a link or connection with an error.
 
-    The info map is not decoration: the SDK reads an error's three fields by position.
+    It needs the info map: the SDK reads an error's three fields by position.
     """
     info = {symbol("tracking-id"): uuid.uuid4().hex}
     endpoint.condition = Condition(condition, text, info)

@@ -1,17 +1,13 @@
 """`python -m local simulator`: an IRIS queue on this machine.
 
-Replays a SAMPLES folder, or without one a demo feed over all datasets, in IRIS's own
-form: subject = dataset, message id, JSON inside a JSON string.
+Replays a SAMPLES folder. Without one it sends a demo feed of all datasets. Messages
+have the form of IRIS: subject = dataset, message id, JSON inside a JSON string.
 """
 
 import argparse
 import asyncio
 import contextlib
-import errno
-import itertools
 import logging
-import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,110 +16,68 @@ from aiohttp import web
 
 from command import signals
 from command.quantity import positive, whole
-from local.ports import LOOPBACK, add_host_option, port_or_any
-from local.simulator.amqp import new_message
+from command.usage import UsageError
+from local.ports import LOOPBACK, add_host_option, port_or_any, why
 from local.simulator.broker import Broker
 from local.simulator.control import control_app
-from local.simulator.demo import demo_messages
-from local.simulator.sample_folder import Sample, SampleFolder, SamplesError, iris_body
-from pipeline.registry import RegistryError, load_registry
+from local.simulator.feed import DEMO_RATE, Feed
 
 AMQP_PORT = 5672
 """The port AMQP is registered for."""
 
 PORTS_TO_TRY = 100
-DEMO_RATE = 5.0
-"""Messages a second; the real feed has 0.5 to 3.5."""
-
-MAX_LAG_SECONDS = 1.0
-"""How much of a pause (a full queue) the feed makes up for afterwards."""
-
-FEED_BURST = 32
-"""Messages enqueued between two looks at the network."""
 
 _LOCAL_HOSTS = (LOOPBACK, "0.0.0.0", "::", "::1")  # noqa: S104 - compared only
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of this command."""
     parser.add_argument(
-        "--samples", type=Path, metavar="DIR", help="replay <DATASET>/<message_id>"
+        "--samples",
+        type=Path,
+        metavar="DIR",
+        help="replay the files <DATASET>/<message_id> of this folder (default: a demo)",
     )
     add_host_option(parser)
     parser.add_argument(
         "--port",
         type=port_or_any,
-        help=f"AMQP port, 0: any free one (default: the first free from {AMQP_PORT})",
+        help=f"AMQP port; 0: any free one (default: the first free from {AMQP_PORT})",
     )
     parser.add_argument(
         "--control-port",
         type=port_or_any,
         default=0,
-        help="HTTP port (default: a free one)",
+        help="HTTP port for counters and faults (default: a free one)",
     )
     parser.add_argument(
         "--rate",
         type=positive,
         metavar="R",
-        help=f"messages a second (default: {DEMO_RATE:g}; samples: as fast as taken)",
+        help=f"messages a second (default: {DEMO_RATE:g}; with --samples: as fast as "
+        "they are received)",
     )
     for name, kind, default, text in (
-        ("--queue", str, "iris", "its name"),
-        ("--lock-seconds", positive, 60.0, "how long a message is its receiver's"),
-        ("--max-deliveries", whole, 5, "after so many a message is dead-lettered"),
+        ("--queue", str, "iris", "name of the queue"),
+        ("--lock-seconds", positive, 60.0, "how long a receiver holds a message"),
+        ("--max-deliveries", whole, 5, "deliveries before a message is dead-lettered"),
     ):
         text += " (default: %(default)s)"
         parser.add_argument(name, type=kind, default=default, help=text)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until SIGTERM or Ctrl-C; 2 if it cannot start."""
+    """Serves until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="simulator: %(message)s")
     try:
-        return asyncio.run(_serve(options))
-    except (SamplesError, RegistryError, OSError) as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return 2
+        asyncio.run(_serve(options))
+    except OSError as error:
+        raise UsageError(f"cannot read the samples: {error}") from None
+    return 0
 
 
-class Feed:
-    """Puts messages into the broker, at a rate or as fast as they are taken."""
-
-    def __init__(self, broker: Broker, options: argparse.Namespace) -> None:
-        self.broker = broker
-        self.exhausted = False
-        self.messages: Iterator[Sample]
-        if options.samples is not None:
-            self.messages = SampleFolder(options.samples).read()
-            self.rate = options.rate
-        else:
-            seed = random.Random()  # noqa: S311 - demo values, no secret
-            self.messages = demo_messages(load_registry(), seed)
-            self.rate = options.rate or DEMO_RATE
-
-    async def run(self) -> None:
-        """Enqueues every message, then idles; ends by cancellation only."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        for number in itertools.count(1):
-            await self.broker.wait_for_room()
-            message = next(self.messages, None)
-            if message is None:
-                break
-            body = iris_body(message.payload)
-            self.broker.put(new_message(message.dataset, message.message_id, body))
-            if self.rate:
-                due = max(due + 1 / self.rate, loop.time() - MAX_LAG_SECONDS)
-                await asyncio.sleep(due - loop.time())
-            elif number % FEED_BURST == 0:
-                await asyncio.sleep(0)
-        self.exhausted = True
-        await asyncio.Event().wait()
-
-
-async def _serve(options: argparse.Namespace) -> int:
+async def _serve(options: argparse.Namespace) -> None:
     broker = Broker(options.queue, options.lock_seconds, options.max_deliveries)
-    feed = Feed(broker, options)
+    feed = Feed(broker, options.samples, options.rate)
     control = web.AppRunner(
         control_app(broker, lambda: feed.exhausted), access_log=None
     )
@@ -133,51 +87,49 @@ async def _serve(options: argparse.Namespace) -> int:
         control_port = await _listen_control(control, options.control_port)
         task = asyncio.create_task(feed.run())
         signals.on_stop_in_loop(lambda _: task.cancel(), signals.ignore)
-        _announce(options, port, control_port)
+        _print_ready(options, port, control_port)
         with contextlib.suppress(asyncio.CancelledError):
             await task
     finally:
         await broker.stop()
         await control.cleanup()
-    return 0
 
 
 async def _listen(broker: Broker, options: argparse.Namespace) -> int:
-    """The port asked for; if none was, the first free one.
+    """The port of `--port`; without one, the first free port.
 
     Raises:
-        OSError: It is taken.
+        UsageError: It cannot be used.
     """
     if options.port is not None:
-        with _naming_port(options.port):
+        with _port_of("--port or --host", options.port, options.host):
             return await broker.start(options.host, options.port)
     last = AMQP_PORT + PORTS_TO_TRY - 1
     for port in range(AMQP_PORT, last):
         with contextlib.suppress(OSError):
             return await broker.start(options.host, port)
-    with _naming_port(last):
+    with _port_of("--port or --host", last, options.host):
         return await broker.start(options.host, last)
 
 
 async def _listen_control(control: web.AppRunner, port: int) -> int:
-    with _naming_port(port):
+    with _port_of("--control-port", port, LOOPBACK):
         await web.TCPSite(control, LOOPBACK, port).start()
     return int(control.addresses[0][1])
 
 
 @contextlib.contextmanager
-def _naming_port(port: int) -> Iterator[None]:
-    """Makes a failure to listen a sentence for the user."""
+def _port_of(options: str, port: int, host: str) -> Iterator[None]:
+    """Turns a failure to listen into a user's mistake."""
     try:
         yield
     except OSError as error:
-        in_use = error.errno == errno.EADDRINUSE
-        why = "it is in use" if in_use else error.strerror
-        raise OSError(f"cannot listen on port {port}: {why}") from error
+        problem = f"cannot listen on port {port} of {host}: {why(error)}"
+        raise UsageError(f"{problem}; set another {options}") from None
 
 
-def _announce(options: argparse.Namespace, port: int, control_port: int) -> None:
-    """Tells whoever started this that, and where, it can be used."""
+def _print_ready(options: argparse.Namespace, port: int, control_port: int) -> None:
+    """Prints one JSON line: where the queue can be used, from now on."""
     host = "localhost" if options.host in _LOCAL_HOSTS else options.host
     connection_string = (
         f"Endpoint=sb://{host}:{port};SharedAccessKeyName=simulator;"

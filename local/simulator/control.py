@@ -1,14 +1,14 @@
 """The simulator's HTTP control: counters, and faults on demand.
 
-GET /stats                     what the queue holds and has done
-POST /drop                     cut every TCP connection without a word
+GET /stats                     messages on the queue, and counts since the start
+POST /drop                     cut every TCP connection without notice
 POST /detach                   force-detach every consumer
 POST /close                    close every connection with a reason
-POST /set?mute=true|false      a frozen broker: nothing is read or answered
-POST /set?refuse=true|false    turn new connections away
+POST /set?mute=true|false      freeze the broker: it reads and answers nothing
+POST /set?refuse=true|false    refuse new connections
 POST /set?one_client=true|false    refuse a second consumer of the queue
 POST /set?lock_seconds=S       for locks taken or renewed from now on
-POST /set?number_step=N        for sequence numbers given from now on
+POST /set?number_step=N        for sequence numbers from now on
 POST /put                      enqueue {"subject", "message_id", "body": base64}
 """
 
@@ -27,13 +27,15 @@ from local.simulator.broker import Broker
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 MAX_PUT_BYTES = 100_000_000
-"""The largest message Service Bus premium takes is 100 MB."""
+"""Service Bus premium accepts messages up to 100 MB."""
 
 
 def control_app(broker: Broker, is_exhausted: Callable[[], bool]) -> web.Application:
     """The control endpoints of one broker.
 
-    `is_exhausted` says whether the feed has an end and has reached it.
+    Args:
+        broker: What they control.
+        is_exhausted: Returns whether the feed has sent its last message.
     """
 
     async def stats(request: web.Request) -> web.Response:
@@ -77,7 +79,7 @@ def _message(text: bytes) -> Any:
     """The message a /put describes.
 
     Raises:
-        web.HTTPBadRequest: The request is not what it should be.
+        web.HTTPBadRequest: The request has another form.
     """
     try:
         given = orjson.loads(text)
@@ -106,18 +108,18 @@ def _set_lock_seconds(broker: Broker, value: str) -> None:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise web.HTTPBadRequest(text=f"lock_seconds is '{value}', not a time")
+        raise web.HTTPBadRequest(text=f"lock_seconds is '{value}'; use seconds > 0")
     broker.set_lock_seconds(seconds)
 
 
 def _set_number_step(broker: Broker, value: str) -> None:
     if not value.isdecimal() or int(value) < 1:
-        raise web.HTTPBadRequest(text=f"number_step is '{value}', not a step")
+        raise web.HTTPBadRequest(text=f"number_step is '{value}'; use 1 or more")
     broker.queue.number_step = int(value)
 
 
 def _unknown_setting(broker: Broker, value: str) -> None:
-    raise web.HTTPBadRequest(text=f"settings are {', '.join(_SETTINGS)}")
+    raise web.HTTPBadRequest(text=f"the settings are {', '.join(_SETTINGS)}")
 
 
 _SETTINGS: dict[str, Callable[[Broker, str], None]] = {
@@ -131,5 +133,5 @@ _SETTINGS: dict[str, Callable[[Broker, str], None]] = {
 
 def _truth(value: str) -> bool:
     if value not in ("true", "false"):
-        raise web.HTTPBadRequest(text=f"'{value}' is neither true nor false")
+        raise web.HTTPBadRequest(text=f"'{value}' is not true or false")
     return value == "true"

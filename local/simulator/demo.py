@@ -1,7 +1,7 @@
-"""An endless feed of fresh messages over all datasets, for a live demonstration.
+"""The demo feed: endless new messages of all datasets, with today's times.
 
-A dataset with real samples gets those, moved to the present; the others get made-up
-messages.
+They are real samples moved to the present where a dataset has samples, and generated
+messages elsewhere.
 """
 
 import itertools
@@ -27,10 +27,10 @@ SHIPPED_SAMPLES = Path(__file__).parents[1] / "samples"
 
 FIRST_SERIAL = 10_000
 RECORDS = 3
-"""Records of a made-up message: enough to look like an array."""
+"""Records of a generated message: enough to be an array."""
 
 JITTER = 0.002
-"""Largest relative change of a measured value, so that no two messages are equal."""
+"""The largest relative change of a measured value: no two messages are equal."""
 
 _INSTANTS = frozenset(
     {
@@ -38,7 +38,7 @@ _INSTANTS = frozenset(
         *("createdDateTime", "createdTime", "time"),
     }
 )
-"""Times of an event, to the second; other times are bounds of half-hours."""
+"""Times of an event, to the second; other times are the bounds of half-hours."""
 
 _MINUTE_IN_NAME = re.compile(r"_(\d{12})_")
 
@@ -48,7 +48,7 @@ def demo_messages(
     rng: random.Random,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Sample]:
-    """Messages of one dataset after the other, for ever, each made when it is taken."""
+    """Yields messages of one dataset after the other, without end."""
     templates: dict[str, list[Sample]] = {}
     for sample in SampleFolder(SHIPPED_SAMPLES).read():
         templates.setdefault(sample.dataset, []).append(sample)
@@ -64,14 +64,14 @@ def demo_messages(
 def refresh(
     dataset: Dataset, sample: Sample, now: datetime, serial: int, rng: random.Random
 ) -> Sample:
-    """A sample as if it had been published now.
+    """A sample as if it were published now.
 
-    Times of events move by the exact age of the sample, bounds of half-hours by whole
-    half-hours, settlement dates and periods along with these; measured values change
+    Times of events move by the exact age of the sample. Bounds of half-hours move by
+    whole half-hours, and settlement dates and periods with them. Measured values change
     by up to `JITTER`.
 
     Raises:
-        ValueError: The sample's name does not say when it was published.
+        ValueError: The sample's name has no time of publication.
     """
     found = _MINUTE_IN_NAME.search(sample.message_id)
     if found is None:

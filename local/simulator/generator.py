@@ -1,7 +1,7 @@
-"""Made-up messages of any dataset, plausible by column name and unit.
+"""Generated messages of any dataset, with plausible values by column name and unit.
 
-One small program is compiled for each dataset: a list of columns with, for each, a
-function that makes its value.
+Each dataset gets a small program once: a list of its columns, each with a function that
+makes the value.
 """
 
 import random
@@ -34,7 +34,7 @@ PSR_TYPES = (
 BOUNDARIES = ("N", *(f"B{number}" for number in range(1, 18)))
 
 FORECAST_DAYS = 13
-"""As many as one publication of the 2 to 14 day forecasts has."""
+"""The days of one publication of the 2 to 14 day forecasts."""
 
 ALWAYS_NULL = frozenset(
     {
@@ -43,7 +43,7 @@ ALWAYS_NULL = frozenset(
         "clearedDefaultSettlementPeriod",
     }
 )
-"""Null in nearly every record that has been seen."""
+"""Null in nearly every real record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ def generate_message(
     rng: random.Random,
     records: int = 1,
 ) -> tuple[str, bytes]:
-    """A message id in IRIS's pattern, and the message's JSON (an array of records).
+    """Returns a message id in IRIS's pattern, and the message's JSON (an array).
 
-    Equal arguments (and state of `rng`) give equal messages. Natural keys differ
+    Equal arguments (and state of `rng`) make equal messages. Natural keys differ
     within a message, and between messages when `now` moves on by a second (15 s for
     FREQ, half an hour for datasets that carry no time of publication).
 
@@ -85,7 +85,7 @@ def generate_message(
         dataset: What to make, from the registry.
         now: The message's time, with a zone; columns are set around it.
         serial: Number of the message; picks units, fuels and document ids.
-        rng: Where levels, prices and volumes come from.
+        rng: Source of levels, prices and volumes.
         records: Records in the array.
     """
     program = _program(dataset)
@@ -216,14 +216,14 @@ def _field(name: str) -> Maker:
 
 
 _UNITS = 100_000
-"""Generated BM units: more than any message has records."""
+"""Number of generated BM units: more than the records of any message."""
 
 _WEEKS = 52
 
 _HALF_HOURLY = frozenset(
     {"settlementPeriod", "startTime", "timeFrom", "measurementTime"}
 )
-"""Key columns that tell half-hours apart; a key without them is daily or rarer."""
+"""Key columns that differ between half-hours; a key without them is daily or rarer."""
 
 _CYCLES = {
     "nationalGridBmUnit": _UNITS,
@@ -238,9 +238,9 @@ _CYCLES = {
     "boundary": len(BOUNDARIES),
     "forecastDate": FORECAST_DAYS,
 }
-"""Key columns that change from record to record, and after how many they repeat."""
+"""Key columns that change with every record, and after how many values they repeat."""
 
-# What a value may be when only its unit is known (units as in the registry).
+# The range of a value of which only the unit is known (units as in the registry).
 _RANGES = {
     "MW": (-50, 1_200),
     "MWh": (-250, 250),

@@ -1,4 +1,4 @@
-"""Requests to a queue's management node, as far as the SDKs make them of a queue.
+"""Requests to a queue's management node: those that the SDKs send to a queue.
 
 The operations and their fields are in "AMQP 1.0 in Azure Service Bus: request-response
 operations" (learn.microsoft.com).
@@ -23,13 +23,13 @@ _DISPOSITION_STATUS = {
 }
 
 Reply = tuple[int, str | None, object]
-"""Status code, error condition, body of an answer to a management request."""
+"""Status code, error condition and body of the answer to a request."""
 
 Operation = Callable[[MessageQueue, dict[str, Any], float], Reply]
 
 
 def manage(queue: MessageQueue, operation: str, body: object, now: float) -> Reply:
-    """Carries out one request; `body` is its map, as decoded from AMQP."""
+    """Performs one request; `body` is its map, as decoded from AMQP."""
     handler = _OPERATIONS.get(operation)
     if handler is None:
         return 501, "amqp:not-implemented", None

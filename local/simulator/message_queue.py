@@ -1,12 +1,11 @@
 """One Service Bus queue in memory: peek-lock, delivery counts, dead letters.
 
-Pure state, no network and no clock of its own: every method that depends on time
-takes `now` in seconds since the epoch.
+Pure state, without network or clock: methods that depend on time have an argument
+`now`, in seconds since the epoch.
 
-Semantics follow Azure Service Bus queues without sessions (learn.microsoft.com,
-"Message transfers, locks, and settlement"): a lock belongs to its token, not to the
-connection that got it, so it outlives a dropped link and ends by settlement or by
-time only.
+It behaves as an Azure Service Bus queue without sessions (learn.microsoft.com, "Message
+transfers, locks, and settlement"): a lock belongs to its token, not to the connection
+that received it. So it outlives a dropped link, and ends only by settlement or by time.
 """
 
 import heapq
@@ -44,12 +43,12 @@ class Entry:
         sequence: Position in the queue, from 1; kept in the dead-letter queue.
         content: The message itself, opaque to the queue.
         size_bytes: Its approximate size, for the backlog limit.
-        enqueued_seconds: When it was put, seconds since the epoch.
+        enqueued_seconds: When it was enqueued, seconds since the epoch.
         delivery_count: Deliveries that ended without a settlement (abandoned or
             expired): 0 at the first delivery.
         token: The latest lock; all zeros before the first.
         locked_until_seconds: End of the lock, seconds since the epoch; 0 while
-            nobody holds it.
+            it is not locked.
         dead_letter: Reason and description as application properties; empty until
             the message is dead-lettered.
     """
@@ -68,8 +67,8 @@ class MessageQueue:
     """A queue with peek-lock; messages that fail too often go to `dead_letters`.
 
     Attributes:
-        number_step: How far apart sequence numbers are: 1 as Service Bus does it, more
-            as if a filter had taken some messages out after they were numbered.
+        number_step: The step between sequence numbers: 1 as in Service Bus; more as if
+            a filter had removed some messages after they were numbered.
     """
 
     def __init__(
@@ -92,14 +91,14 @@ class MessageQueue:
         self._deferred: dict[int, Entry] = {}
 
     def has_room(self) -> bool:
-        """Whether a feeder may put more without growing memory beyond the backlog."""
+        """Whether the backlog is below its limits, so that more may be put."""
         return (
             len(self._ready) < MAX_BACKLOG_MESSAGES
             and self._ready_bytes < MAX_BACKLOG_BYTES
         )
 
     def put(self, content: object, size_bytes: int, now: float) -> Entry:
-        """Appends a new message."""
+        """Appends a new message; returns its entry."""
         self.counts["enqueued"] += 1
         self._last_number += self.number_step
         entry = Entry(self._last_number, content, size_bytes, now)
@@ -107,7 +106,7 @@ class MessageQueue:
         return entry
 
     def take(self, now: float) -> Entry | None:
-        """Locks the oldest ready message; None when there is none."""
+        """Locks the oldest ready message; None if there is none."""
         if not self._ready:
             return None
         _, entry = heapq.heappop(self._ready)
@@ -117,7 +116,7 @@ class MessageQueue:
         return entry
 
     def take_deferred(self, sequence: int, now: float) -> Entry | None:
-        """Locks one deferred message; None when that number is not deferred."""
+        """Locks one deferred message; None if that number is not deferred."""
         entry = self._deferred.pop(sequence, None)
         if entry is not None:
             self.counts["delivered"] += 1
@@ -132,7 +131,7 @@ class MessageQueue:
         reason: str | None = None,
         description: str | None = None,
     ) -> bool:
-        """Ends a lock with `outcome`; False when the lock is lost."""
+        """Ends a lock with `outcome`; returns False if the lock is lost."""
         entry = self._locked.get(token)
         if entry is None or entry.locked_until_seconds <= now:
             return False
@@ -141,7 +140,7 @@ class MessageQueue:
             self._deferred[entry.sequence] = entry
             return True
         if outcome is Outcome.DEAD_LETTER:
-            self._bury(entry, reason, description)
+            self._dead_letter(entry, reason, description)
             return True
         self.counts[outcome] += 1
         if outcome is Outcome.ABANDON:
@@ -151,7 +150,7 @@ class MessageQueue:
         return True
 
     def renew(self, token: uuid.UUID, now: float) -> float | None:
-        """Starts a lock's time again; its new end, None when the lock is lost."""
+        """Restarts a lock's time; returns its new end, or None if the lock is lost."""
         entry = self._locked.get(token)
         if entry is None or entry.locked_until_seconds <= now:
             return None
@@ -160,7 +159,7 @@ class MessageQueue:
         return entry.locked_until_seconds
 
     def expire(self, now: float) -> int:
-        """Takes back every message whose lock has ended; returns how many."""
+        """Unlocks every message whose lock has ended; returns how many."""
         expired = [e for e in self._locked.values() if e.locked_until_seconds <= now]
         for entry in expired:
             self._unlock(entry)
@@ -174,7 +173,7 @@ class MessageQueue:
         return heapq.nsmallest(limit, candidates, key=lambda entry: entry.sequence)
 
     def stats(self) -> dict[str, int]:
-        """Messages held now and counts since the start."""
+        """Messages on the queue now, and counts since the start."""
         totals = ("enqueued", "delivered", "completed", "abandoned", "released")
         losses = ("deadlettered", "lock_expired", "renewed")
         return {
@@ -203,25 +202,27 @@ class MessageQueue:
         entry.locked_until_seconds = 0.0
 
     def _fail(self, entry: Entry) -> None:
-        """Counts a delivery without success; the last one allowed is the end."""
+        """Counts a failed delivery; after the last one allowed, a dead letter."""
         entry.delivery_count += 1
         if entry.delivery_count < self.max_deliveries or self.dead_letters is None:
             self._make_ready(entry)
             return
         description = f"Message could not be consumed after {entry.delivery_count}"
-        self._bury(
+        self._dead_letter(
             entry, "MaxDeliveryCountExceeded", f"{description} delivery attempts."
         )
 
-    def _bury(self, entry: Entry, reason: str | None, description: str | None) -> None:
-        """Moves a message to the dead-letter queue; from there back to itself."""
+    def _dead_letter(
+        self, entry: Entry, reason: str | None, description: str | None
+    ) -> None:
+        """Moves a message to the dead-letter queue; there, it stays on that queue."""
         stated = {
             "DeadLetterReason": reason,
             "DeadLetterErrorDescription": description,
         }
         entry.dead_letter = {name: text for name, text in stated.items() if text}
         self.counts["deadlettered"] += 1
-        grave = self.dead_letters or self
-        if grave is not self:
-            grave.counts["enqueued"] += 1
-        grave._make_ready(entry)
+        target = self.dead_letters or self
+        if target is not self:
+            target.counts["enqueued"] += 1
+        target._make_ready(entry)

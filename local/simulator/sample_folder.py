@@ -7,9 +7,7 @@ from pathlib import Path
 
 import orjson
 
-
-class SamplesError(ValueError):
-    """The folder is missing or holds no message; the text tells the user so."""
+from command.usage import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +23,29 @@ class SampleFolder:
     """The messages of a folder; only their names are kept in memory.
 
     Files in the folder itself (a README) and hidden ones are not messages.
-
-    Raises:
-        SamplesError: The folder is missing or holds no message.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Lists the files.
+
+        Raises:
+            UsageError: The folder is missing or holds no message.
+            OSError: It cannot be read.
+        """
         if not folder.is_dir():
-            what = "is no folder" if folder.exists() else "does not exist"
-            raise SamplesError(f"samples folder '{folder}' {what}")
+            what = "is not a folder" if folder.exists() else "does not exist"
+            raise UsageError(f"the samples folder '{folder}' {what}")
         self.folder = folder
         listing = {name: _names(folder / name, files=True) for name in _names(folder)}
         self.messages = {name: files for name, files in listing.items() if files}
         if not self.messages:
-            raise SamplesError(
-                f"samples folder '{folder}' holds no messages;"
-                " expected <DATASET>/<message_id> files"
+            raise UsageError(
+                f"the samples folder '{folder}' holds no messages: it needs files "
+                "named <DATASET>/<message_id>"
             )
 
     def read(self) -> Iterator[Sample]:
-        """Every message once, datasets in turn so that none waits for a big one.
+        """Every message once; datasets take turns, so that a big one delays none.
 
         Raises:
             OSError: A file cannot be read.
@@ -63,7 +64,7 @@ class SampleFolder:
 def iris_body(payload: bytes) -> bytes:
     """The body IRIS sends for a message: its JSON text inside a JSON string.
 
-    Bytes that are not UTF-8 fit no JSON string: they are sent as they are.
+    Bytes that are not UTF-8 do not fit into a JSON string: they are sent unchanged.
     """
     try:
         return orjson.dumps(payload.decode())

@@ -1,4 +1,4 @@
-"""Where a run takes its messages from: the live feed, or a simulator."""
+"""Where a run gets its messages: from the live feed, or from a simulator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,11 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from bridge import settings
-from command.usage import UsageError
 from local.pubsub.topics import TOPIC
 
-# Any of these says that the live feed is wanted; all that it needs must then be there.
+# Any of these asks for the live feed; everything that it needs must then be set.
 CREDENTIALS = {"IRIS_CLIENT_ID", "IRIS_CLIENT_SECRET", "IRIS_SETTINGS_FILE"}
-# Lets the bridge's own check pass over the credentials that a simulator needs not.
+# With it the bridge's own check does not ask for credentials.
 ANY_SIMULATOR = (
     "Endpoint=sb://localhost;SharedAccessKeyName=simulator;SharedAccessKey=simulator"
 )
@@ -32,14 +31,14 @@ class IrisSource:
 
 
 def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
-    """Reads the bridge's settings as the bridge does, and checks them beforehand.
+    """Reads and checks the bridge's settings as the bridge will do.
 
     Args:
         environment: The process environment.
-        folder: Where `.env` may lie.
+        folder: Where `.env` may be.
 
     Raises:
-        UsageError: A setting is half set or not valid.
+        UsageError: A setting is missing or not valid.
     """
     given = {
         name
@@ -47,16 +46,13 @@ def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
         for name, text in values.items()
         if text and text.strip()
     }
-    # The addresses of `make env` name a queue too, but beside a connection string.
+    # `make env` names a queue too, but with a connection string.
     lone_queue = "IRIS_QUEUE_NAME" in given and "IRIS_CONNECTION_STRING" not in given
     live = bool(given & CREDENTIALS) or lone_queue
     known = {
         "PUBSUB_TOPIC": TOPIC,
         "IRIS_CONNECTION_STRING": "" if live else ANY_SIMULATOR,
     }
-    try:
-        checked = settings.load({**environment, **known}, folder)
-    except UsageError as error:
-        raise UsageError(str(error)) from None
+    checked = settings.load({**environment, **known}, folder)
     port = checked.health_port if "HEALTH_PORT" in given else 0
     return IrisSource(live, port or None)

@@ -1,4 +1,4 @@
-"""Looks at a running stack: the queue, the bridge, the ledger."""
+"""Reads how far a running stack is: the queue, the bridge, the ledger."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from local.stack.summary import Ledger, read_ledger, since
 
 HTTP_SECONDS = 5.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Monitor:
@@ -28,7 +28,7 @@ class Monitor:
     def __init__(
         self, client: Client, health_url: str, control_url: str | None, backlog: int
     ) -> None:
-        """Takes the ledger as it is now for the start of the run.
+        """Reads the ledger: later counts are relative to it.
 
         Args:
             client: Of the BigQuery with the ledger.
@@ -45,8 +45,8 @@ class Monitor:
     def look(self) -> Snapshot:
         """Takes a snapshot.
 
-        It follows the way of a message: one that moves on meanwhile may be seen
-        twice, but is never missed.
+        It asks the parts in the order in which a message passes them: one that moves
+        on meanwhile may be counted twice, but is never missed.
 
         Raises:
             OSError: A part does not answer.
@@ -59,7 +59,7 @@ class Monitor:
             exhausted=exhausted,
             on_queue=queue.get("ready", 0) + queue.get("locked", 0),
             published=int(bridge.get("iris_bridge_published_total", 0)),
-            in_hand=int(bridge.get("iris_bridge_in_hand", 0)),
+            in_flight=int(bridge.get("iris_bridge_in_hand", 0)),
             refused=int(bridge.get("iris_bridge_queue_dead_lettered_total", 0)),
             ledger=self._ledger(),
             backlog=self.last.backlog,
@@ -71,7 +71,7 @@ class Monitor:
         try:
             self.last = replace(self.last, ledger=self._ledger())
         except (OSError, GoogleAPICallError) as error:
-            _log.warning("the last counts are missing: %s", error)
+            log.warning("the last counts are missing: %s", error)
         return self.last
 
     def _ledger(self) -> Ledger:

@@ -17,13 +17,13 @@ from local.stack.summary import Counts, Ledger, total
 # A terminal of 24 lines holds the table and the lines around it.
 SHOWN_DATASETS = 12
 PLAIN_SECONDS = 5.0
-# A line although nothing happened: somebody may be watching a log.
+# How often a line is printed while nothing changes: somebody may be watching a log.
 PLAIN_IDLE_SECONDS = 60.0
 RATE_WINDOW_SECONDS = 10.0
 
 
 class Activity:
-    """What one snapshot cannot tell: the rate, and when a dataset was last seen."""
+    """What needs several snapshots: the rate, and when a dataset was last seen."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[float, int]] = deque()
@@ -42,26 +42,26 @@ class Activity:
                 self._messages[name] = counts.messages
                 self.last_seen[name] = now
         self._recent.append((now, total(snapshot.ledger).messages))
-        # The first one is as old as the window or older: on a busy machine a snapshot
-        # alone may take longer.
+        # The first one is as old as the window, or older if a snapshot takes longer
+        # than that on a busy machine.
         while len(self._recent) > 1 and now - self._recent[1][0] >= RATE_WINDOW_SECONDS:
             self._recent.popleft()
 
     @property
     def rate(self) -> float:
-        """Messages a second over the last seconds."""
+        """Messages a second over the last `RATE_WINDOW_SECONDS`."""
         (start, before), (end, after) = self._recent[0], self._recent[-1]
         return (after - before) / (end - start) if end > start else 0.0
 
 
 class Progress(Protocol):
-    """Shows how a run goes on."""
+    """Shows the progress of a run."""
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """Shows the newest snapshot."""
+        """Shows the newest snapshot, if it is time."""
 
     def close(self) -> None:
         """Ends the display; lines may still follow."""
@@ -76,7 +76,6 @@ class PlainProgress:
         self._shown_at = 0.0
 
     def say(self, text: str) -> None:
-        """Prints a line."""
         print(text, flush=True)
 
     def show(self, snapshot: Snapshot) -> None:
@@ -90,11 +89,11 @@ class PlainProgress:
             self.say(f"{_clock()}  {headline(counts, self._activity.rate)}")
 
     def close(self) -> None:
-        """Has nothing to end."""
+        """Nothing to end: its lines stay."""
 
 
 class LiveProgress:
-    """A table that is drawn anew in place."""
+    """A table that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._activity = Activity()
@@ -106,7 +105,6 @@ class LiveProgress:
         self._live.console.print(text, markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draws the table."""
         now = time.monotonic()
         self._activity.add(snapshot, now)
         line = headline(total(snapshot.ledger), self._activity.rate)
@@ -114,7 +112,6 @@ class LiveProgress:
         self._live.update(Group(Text(f"{_clock()}  {line}"), table), refresh=True)
 
     def close(self) -> None:
-        """Removes the table."""
         self._live.stop()
 
 
@@ -124,7 +121,6 @@ def make_progress(console: Console) -> Progress:
 
 
 def headline(counts: Counts, rate: float) -> str:
-    """The totals in one line."""
     return (
         f"{counts.messages:,} messages ({rate:,.0f}/s), {counts.rows:,} rows, "
         f"{counts.duplicates:,} duplicates, {counts.dead_letters:,} dead letters, "
@@ -133,7 +129,7 @@ def headline(counts: Counts, rate: float) -> str:
 
 
 def active_table(snapshot: Snapshot, last_seen: dict[str, float], now: float) -> Table:
-    """The datasets that were seen last, with what they are behind.
+    """The datasets that were seen last, with the messages that are not counted yet.
 
     Args:
         snapshot: The newest one.
@@ -154,7 +150,7 @@ def active_table(snapshot: Snapshot, last_seen: dict[str, float], now: float) ->
             f"{behind:,}" if snapshot.sent is not None else "",
         )
     if hidden := len(last_seen) - len(latest):
-        table.caption = f"and {hidden} datasets more"
+        table.caption = f"and {hidden} more datasets"
     return table
 
 

@@ -16,22 +16,21 @@ from local.failure import PartFailedError
 from local.ports import LOOPBACK, choose_port
 from local.process import Child, together, unless, wait_for_event
 from local.stack.monitor import HTTP_SECONDS, Monitor
+from local.stack.plan import HEALTH_HOST, Plan
 from local.stack.progress import Progress
-from local.stack.services import Plan, Services, starting_text
+from local.stack.services import Services, starting_text
 from local.stack.snapshot import Snapshot
 from local.stack.summary import Counts, summarize, total
 
 USUAL_HEALTH_PORT = 8080
-# The bridge's server listens for probes from outside too.
-HEALTH_HOST = "0.0.0.0"  # noqa: S104
 BRIDGE_START_SECONDS = 60.0
-# What the bridge allows itself to settle what is in its hand, and a little more.
+# A little more than the bridge gives itself to settle its messages in flight.
 BRIDGE_STOP_SECONDS = 25.0
-# The last bundles and their rows.
+# For the last bundles and their rows.
 PIPELINE_STOP_SECONDS = 40.0
 
 LOOK_SECONDS = 0.5
-# The ledger grows with the run: looking at it may cost a fifth of the time, no more.
+# The ledger grows with the run: reading it may take a fifth of the time at most.
 LOOK_COST_FACTOR = 4
 STALL_SECONDS = 120.0
 
@@ -44,22 +43,10 @@ class Run:
         failure: What failed, if anything did.
     """
 
-    def __init__(
-        self, plan: Plan, health_port: int | None, drain: bool, progress: Progress
-    ) -> None:
-        """Prepares a run.
-
-        Args:
-            plan: What to start.
-            health_port: The port that the user gave for the bridge's health, if any.
-            drain: Whether to end when every message of SAMPLES is accounted for.
-            progress: Where to show it.
-        """
+    def __init__(self, plan: Plan, progress: Progress) -> None:
         self.services = Services(plan)
         self.failure: PartFailedError | None = None
         self._plan = plan
-        self._health_port = health_port
-        self._drain = drain
         self._progress = progress
         self._bridge: Child | None = None
         self._pipeline: Child | None = None
@@ -74,14 +61,15 @@ class Run:
             The summary, as it was written into the DATA folder.
 
         Raises:
-            UsageError: Something must be mended first; nothing is left running.
+            UsageError: The user must correct something first; nothing is left running.
         """
         started = datetime.now(UTC)
         stopped = self._stop_on_signals()
         try:
             await self._go_on(stopped)
             await self._stop_flow()
-            return self._summarize(started)
+            last = self._monitor.finish() if self._monitor else Snapshot()
+            return self.conclude(last, started)
         finally:
             await self.services.stop()
             self._progress.close()
@@ -92,7 +80,7 @@ class Run:
 
         def finish(_number: signal.Signals) -> None:
             stopped.set()
-            self._progress.say("finishing what is under way; Ctrl-C again to kill")
+            self._progress.say("finishing what is in flight; Ctrl-C again to kill")
 
         def kill(number: signal.Signals) -> None:
             self._progress.close()
@@ -104,7 +92,7 @@ class Run:
         return stopped
 
     async def _go_on(self, stopped: asyncio.Event) -> None:
-        """Starts everything and watches it until it is to end, or a part fails."""
+        """Starts everything and watches it until the run ends or a part fails."""
         try:
             if monitor := await unless(stopped, self._start()):
                 await self._watch(monitor, stopped)
@@ -118,9 +106,8 @@ class Run:
         self._progress.say(
             f"Pub/Sub: {services.pubsub_kind}; starting bridge, pipeline"
         )
-        port = choose_port(
-            self._health_port, USUAL_HEALTH_PORT, "the bridge's health", HEALTH_HOST
-        )
+        given = self._plan.health_port
+        port = choose_port(given, USUAL_HEALTH_PORT, "the bridge's health", HEALTH_HOST)
         health_url = f"http://{LOOPBACK}:{port}"
         monitor = self._monitor = await asyncio.to_thread(
             Monitor,
@@ -151,10 +138,10 @@ class Run:
         self._pipeline = await self.services.start_pipeline()
 
     async def _watch(self, monitor: Monitor, stopped: asyncio.Event) -> None:
-        """Shows how it goes until it is drained or stopped.
+        """Shows the progress until the run is drained or stopped.
 
         Raises:
-            PartFailedError: A part has ended, or a drain no longer moves.
+            PartFailedError: A part has ended, or a run until drained makes no progress.
         """
         stall = Stall()
         while not stopped.is_set():
@@ -163,14 +150,14 @@ class Run:
             self.services.check()
             self._progress.show(snapshot)
             waiting_for = snapshot.waiting_for()
-            self._drained = self._drain and waiting_for is None
+            self._drained = self._plan.until_drained and waiting_for is None
             if self._drained:
                 return
             if stall.lasts(total(snapshot.ledger), time.monotonic()) and waiting_for:
                 stalled = f"no progress for {STALL_SECONDS:g} s"
-                if self._drain:
+                if self._plan.until_drained:
                     raise PartFailedError(
-                        "the run", f"made {stalled}; it waited for {waiting_for}", []
+                        "the run", f"made {stalled} while waiting for {waiting_for}"
                     )
                 self._progress.say(f"{stalled}: waiting for {waiting_for}")
             cost_seconds = time.monotonic() - began
@@ -179,7 +166,7 @@ class Run:
             )
 
     def _look(self, monitor: Monitor) -> Snapshot:
-        """Takes a snapshot; the one before it where a part is too busy to answer."""
+        """Takes a snapshot; the one before it if a part is too busy to answer."""
         try:
             return monitor.look()
         except (OSError, GoogleAPICallError) as error:
@@ -189,17 +176,22 @@ class Run:
             return monitor.last
 
     async def _stop_flow(self) -> None:
-        """Stops the bridge, then the pipeline: what was published is still worked."""
+        """Stops the bridge, then the pipeline, which finishes what was published."""
         for child, seconds in (
             (self._bridge, BRIDGE_STOP_SECONDS),
             (self._pipeline, PIPELINE_STOP_SECONDS),
         ):
             code = await child.stop(seconds) if child else 0
             if child and code != 0 and not self.failure:
-                self.failure = child.failed(f"did not stop well (exit code {code})")
+                self.failure = child.failed(f"ended with exit code {code}")
 
-    def _summarize(self, started: datetime) -> dict[str, Any]:
-        snapshot = self._monitor.finish() if self._monitor else Snapshot()
+    def conclude(self, snapshot: Snapshot, started: datetime) -> dict[str, Any]:
+        """Writes the summary into the DATA folder; returns it.
+
+        Args:
+            snapshot: The last one of the run.
+            started: UTC.
+        """
         expected = snapshot.expected if self._drained else None
         summary = summarize(snapshot.ledger, expected, started, datetime.now(UTC))
         summary["refused"] = snapshot.refused
@@ -207,26 +199,26 @@ class Run:
         summary["failure"] = str(self.failure) if self.failure else None
         try:
             write_json(self._plan.data.path / "run-summary.json", summary)
-        except OSError as error:  # a full disk: what is known is shown all the same
+        except OSError as error:  # a full disk: the counts are shown all the same
             what = f"could not write its summary: {error}"
-            self.failure = self.failure or PartFailedError("the run", what, [])
+            self.failure = self.failure or PartFailedError("the run", what)
             summary["failure"] = str(self.failure)
         return summary
 
 
 class Stall:
-    """Notices that the ledger does not move."""
+    """Notices that the ledger does not change."""
 
     def __init__(self) -> None:
-        self._moved_at: float | None = None
+        self._changed_at: float | None = None
         self._seen = Counts()
 
     def lasts(self, counts: Counts, now: float) -> bool:
-        """Says whether nothing has moved for `STALL_SECONDS`, once in that time."""
-        if self._moved_at is None or counts != self._seen:
-            self._seen, self._moved_at = counts, now
-        elif now - self._moved_at >= STALL_SECONDS:
-            self._moved_at = now
+        """Whether nothing has changed for `STALL_SECONDS`; true once in that time."""
+        if self._changed_at is None or counts != self._seen:
+            self._seen, self._changed_at = counts, now
+        elif now - self._changed_at >= STALL_SECONDS:
+            self._changed_at = now
             return True
         return False
 

@@ -7,23 +7,14 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from command.usage import UsageError
 from local.bigquery import emulator, tables
 from local.data_folder import DataFolder
 from local.ports import LOOPBACK, choose_port
 from local.process import Child, together
-from local.pubsub.google_pubsub import (
-    Choice,
-    PubsubUnavailableError,
-    pubsub_command,
-    wait_until_ready,
-)
+from local.pubsub.google_pubsub import pubsub_command, wait_until_ready
 from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
-
-Mode = Literal["streaming", "drain"]
-DEFAULT_MODE: Mode = "drain"
+from local.stack.plan import Plan
 
 USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672
@@ -31,44 +22,17 @@ USUAL_IRIS_PORT = 5672
 START_SECONDS = 60.0
 # Importing Beam and building the graph on a busy small machine.
 PIPELINE_START_SECONDS = 120.0
-# From the start of a round to the next: half of it is what a message waits on average.
-# A round of the few messages of a second takes half a second.
+# From the start of one round to the next; on average a message waits for half of it.
+# A round with the few messages of one second takes half a second.
 DRAIN_EVERY = "1s"
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the user wants to run.
-
-    Attributes:
-        owner: The command that the user gave.
-        samples: The folder to replay; None for the demo feed.
-        pubsub: The Pub/Sub to take; None for the best there is.
-        simulator: Whether IRIS is to be simulated.
-        mode: How the pipeline reads Pub/Sub.
-        archive: The folder of the raw archive; None for no archive.
-        rate: Messages a second of the simulator; None for its own.
-    """
-
-    data: DataFolder
-    owner: str
-    samples: Path | None = None
-    pubsub: Choice | None = None
-    simulator: bool = True
-    mode: Mode = DEFAULT_MODE
-    archive: Path | None = None
-    rate: float | None = None
-    iris_port: int | None = None
-    pubsub_port: int | None = None
-    bigquery_port: int | None = None
-
-
 def starting_text(names: list[str], data: DataFolder) -> str:
     """What a user reads while services start; the first time takes longer."""
     made = data.has_tables or tables.blank_is_made()
-    once = "" if made else " (makes tables and views: up to a minute, once)"
+    once = "" if made else " (creates tables and views: up to a minute, once)"
     return "starting " + ", ".join(names) + once
 
 
@@ -80,7 +44,7 @@ class Services:
         children: What has been started, in that order.
         environment: The addresses, by the name of their variable.
         pubsub_kind: Which Pub/Sub it is.
-        backlog: Messages of an earlier run that wait for the pipeline.
+        backlog: Messages of an earlier run that are waiting for the pipeline.
     """
 
     plan: Plan
@@ -94,7 +58,7 @@ class Services:
 
         Raises:
             UsageError: A port is taken, or something is not installed.
-            PartFailedError: One of them does not come up.
+            PartFailedError: One of them does not start.
         """
         self.environment = {"PUBSUB_TOPIC": TOPIC, "PUBSUB_SUBSCRIPTION": SUBSCRIPTION}
         waits = [self._start_pubsub(), self._start_bigquery()]
@@ -111,7 +75,7 @@ class Services:
         """Starts a Python module as a part that knows the addresses.
 
         Args:
-            name: The part's name.
+            name: Of the part; its log is named after it.
             arguments: The module and its arguments.
             variables: Further environment variables.
         """
@@ -126,7 +90,7 @@ class Services:
         """Starts the pipeline in the mode of the plan; returns when it reads.
 
         Raises:
-            PartFailedError: It does not come up.
+            PartFailedError: It does not start.
         """
         arguments = ["pipeline", "--subscription", SUBSCRIPTION]
         arguments += ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
@@ -151,7 +115,6 @@ class Services:
             child.check()
 
     async def stop(self) -> None:
-        """Stops all of them."""
         stops = (child.stop(STOP_SECONDS) for child in self.children)
         await asyncio.gather(*stops)
 
@@ -173,10 +136,7 @@ class Services:
     async def _start_pubsub(self) -> None:
         port = choose_port(self.plan.pubsub_port, USUAL_PUBSUB_PORT, "Pub/Sub")
         folder = self.plan.data.path
-        try:
-            kind, command = pubsub_command(self.plan.pubsub, LOOPBACK, port, folder)
-        except PubsubUnavailableError as error:
-            raise UsageError(str(error)) from None
+        kind, command = pubsub_command(self.plan.pubsub, LOOPBACK, port, folder)
         self.pubsub_kind = kind
         if kind == "embedded":
             self.backlog = _backlog(folder / "pubsub.sqlite")
@@ -213,7 +173,7 @@ def _answers(port: int) -> bool | None:
 
 
 def _backlog(store: Path) -> int:
-    """Counts what the embedded Pub/Sub kept for the pipeline, before it starts."""
+    """Counts the messages that the embedded Pub/Sub has kept for the pipeline."""
     if not store.exists():
         return 0
     try:
@@ -221,6 +181,6 @@ def _backlog(store: Path) -> int:
             (count,) = connection.execute(
                 "SELECT COUNT(*) FROM backlog WHERE subscription = ?", [SUBSCRIPTION]
             ).fetchone()
-    except sqlite3.Error:  # the server says what is wrong with its file
+    except sqlite3.Error:  # the server will report what is wrong with its file
         return 0
     return int(count)

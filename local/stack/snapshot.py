@@ -15,10 +15,10 @@ class Snapshot:
         sent: Messages put on the simulator's queue, by dataset; None for the real one.
         exhausted: Whether the simulator has sent all it had.
         on_queue: Messages ready or locked on the simulator's queue.
-        refused: Messages that the bridge dead-lettered on the queue: nobody could
-            publish them.
-        published: Messages that Pub/Sub has taken from the bridge.
-        in_hand: Messages that the bridge has received and not settled.
+        refused: Messages that the bridge dead-lettered on the queue, as Pub/Sub
+            cannot accept them.
+        published: Messages that Pub/Sub has accepted from the bridge.
+        in_flight: Messages that the bridge has received and not settled.
         backlog: Messages of an earlier run that waited in Pub/Sub at the start.
     """
 
@@ -28,7 +28,7 @@ class Snapshot:
     on_queue: int = 0
     refused: int = 0
     published: int = 0
-    in_hand: int = 0
+    in_flight: int = 0
     backlog: int = 0
 
     @property
@@ -41,21 +41,22 @@ class Snapshot:
         return max(self.published, sent - self.refused) + self.backlog
 
     def waiting_for(self) -> str | None:
-        """Says what has to happen yet; None when every message is accounted for.
+        """What still has to happen; None when every message is accounted for.
 
-        The last part that has something to do comes first: what is behind it waits.
+        The part nearest to the tables is named first: the parts before it may be
+        waiting for it.
         """
         counted = total(self.ledger).messages
         if (late := self.published + self.backlog - counted) > 0:
             return f"the pipeline to account for {late} messages"
         if (unwritten := total(self.ledger).unaccounted) > 0:
             return f"the pipeline to write {unwritten} records"
-        if self.in_hand:
-            return f"the bridge to settle {self.in_hand} messages"
+        if self.in_flight:
+            return f"the bridge to settle {self.in_flight} messages"
         if self.on_queue:
             return f"the bridge to take {self.on_queue} messages from the IRIS queue"
         if self.sent is not None and not self.exhausted:
             return "the simulator to send more messages"
         if (lost := self.expected - counted) > 0:
-            return f"{lost} messages that were sent and have not been seen again"
+            return f"{lost} messages that were sent and have not arrived"
         return None

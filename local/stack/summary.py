@@ -1,12 +1,10 @@
 """What a run has done: the six counts, per dataset and in total."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from google.cloud.bigquery import Client
 
@@ -32,15 +30,15 @@ class Counts:
     dead_letters: int = 0
     unmapped: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*map(operator.add, astuple(self), astuple(other)))
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(operator.add, astuple(self), astuple(other)))
 
-    def __sub__(self, other: Counts) -> Counts:
-        return Counts(*map(operator.sub, astuple(self), astuple(other)))
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(*map(operator.sub, astuple(self), astuple(other)))
 
     @property
     def unaccounted(self) -> int:
-        """Records that have not ended as anything yet."""
+        """Records without an outcome yet."""
         ends = self.rows + self.duplicates + self.dead_letters + self.unmapped
         return self.records - ends
 
@@ -65,13 +63,12 @@ def read_ledger(client: Client) -> Ledger:
 
 
 def since(start: Ledger, now: Ledger) -> Ledger:
-    """The counts that came on top of those at the start, where there are any."""
+    """The counts since the start, without datasets that did not change."""
     grown = {name: counts - start.get(name, Counts()) for name, counts in now.items()}
     return {name: counts for name, counts in grown.items() if counts != Counts()}
 
 
 def total(ledger: Ledger) -> Counts:
-    """The sum over all datasets."""
     return sum(ledger.values(), Counts())
 
 
@@ -82,8 +79,8 @@ def summarize(
 
     Args:
         ledger: What this run has counted.
-        expected: How many messages must have been accounted for at least (more: some
-            were delivered twice); None when the run was ended before its time.
+        expected: The least number of messages that must be accounted for (some may be
+            delivered twice); None when the run was stopped before its end.
         started: UTC.
         finished: UTC.
     """

@@ -1,6 +1,4 @@
-"""Servers of a test's own, for what it kills and stops."""
-
-from __future__ import annotations
+"""Servers for one test alone, which it may kill and stop."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ from tests.integration.pubsub_fixture import PubsubServer, pubsub_server
 
 @pytest.fixture
 def dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
-    """A dataset with the table of FREQ, and those that are for all."""
+    """A dataset with the table of FREQ, and the tables shared by all datasets."""
     name = own_dataset(client, request)
     apply_tables(client, name, list(all_tables(registry_of("FREQ"))), "EU")
     return name

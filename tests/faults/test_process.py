@@ -16,7 +16,7 @@ from local.process import Child, together
 pytestmark = pytest.mark.faults
 
 DEADLINE_SECONDS = 60.0
-# A part that starts a process of its own, and tells its pid.
+# A part that starts another process, and prints its pid.
 PARENT = """
 import subprocess, sys
 inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
@@ -53,7 +53,7 @@ def test_stopping_a_part_ends_what_it_had_started(tmp_path):
     wait_until_dead(ready["pid"])
 
 
-def test_a_part_that_minds_no_sigterm_is_killed(tmp_path):
+def test_a_part_that_ignores_sigterm_is_killed(tmp_path):
     program = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print('{\"ready\": true}', flush=True); time.sleep(300)"
@@ -70,7 +70,7 @@ def test_a_part_that_fails_at_its_start_shows_its_last_lines(tmp_path):
     assert caught.value.log_lines == ["what went wrong"]
 
 
-def test_a_part_that_does_not_come_up_is_not_waited_for_ever(tmp_path):
+def test_a_part_that_is_never_ready_fails_at_the_deadline(tmp_path):
     child = python("import time; time.sleep(300)", tmp_path / "log")
     with pytest.raises(PartFailedError, match=r"not ready within 0\.2 s"):
         asyncio.run(child.wait_for(child.ready_line, 0.2))
@@ -89,17 +89,17 @@ def test_a_part_ends_when_its_parent_is_killed(tmp_path):
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
     )
     pid = int(parent.stdout.readline())
-    assert os.getsid(pid) == pid, "a terminal's Ctrl-C must pass it by"
+    assert os.getsid(pid) == pid, "a terminal's Ctrl-C must not reach it"
     parent.kill()
     parent.communicate()
     wait_until_dead(pid)
 
 
-def test_the_first_failure_ends_what_goes_on_beside_it():
+def test_the_first_failure_ends_what_runs_at_the_same_time():
     ended = []
 
     async def fail() -> None:
-        raise PartFailedError("part", "failed", [])
+        raise PartFailedError("part", "failed")
 
     async def go_on() -> None:
         try:

@@ -101,7 +101,7 @@ class Clients:
         return list(response.received_messages)
 
     def pull_until(self, subscription, count, deadline_seconds=15):
-        """Pulls until so many messages have come; fails after the deadline."""
+        """Pulls until `count` messages have come; fails after the deadline."""
         received = []
         deadline = time.monotonic() + deadline_seconds
         while len(received) < count:
@@ -110,7 +110,7 @@ class Clients:
         return received
 
     def nothing_left(self, subscription):
-        """Tells whether no message waits, without waiting for one."""
+        """Whether no message is there, without waiting for one."""
         with warnings.catch_warnings():  # deprecated in the service, not in emulators
             warnings.simplefilter("ignore", DeprecationWarning)
             response = self.subscriber.pull(
@@ -166,7 +166,7 @@ def run_pubsub(*options):
 
 @contextmanager
 def running_pubsub(*options):
-    """Gives the readiness line of a `python -m local pubsub` and its process."""
+    """Yields the ready line of a `python -m local pubsub` and its process."""
     process = run_pubsub(*options)
     try:
         yield json.loads(process.stdout.readline()), process

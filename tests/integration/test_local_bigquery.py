@@ -113,24 +113,24 @@ def test_a_second_server_on_the_same_data_is_refused(data, server):
 
 
 def test_tables_and_views_are_found_by_name_and_counted(client):
-    """What `patched_server.objects` answers: it stands in for a slow lookup."""
-    place = f"{emulator.PROJECT}.{emulator.DATASET}"
+    """The answers of `patched_server.objects`, which replaces a slow lookup."""
+    path = f"{emulator.PROJECT}.{emulator.DATASET}"
     client.query_and_wait("CREATE TABLE found (n INT64 OPTIONS (description = 'N'))")
     client.query_and_wait("CREATE VIEW seen AS SELECT n + 1 AS m FROM found")
-    client.insert_rows_json(f"{place}.found", [{"n": 1}, {"n": 2}])
-    table = client.get_table(f"{place}.found")
+    client.insert_rows_json(f"{path}.found", [{"n": 1}, {"n": 2}])
+    table = client.get_table(f"{path}.found")
     assert (table.num_rows, table.table_type) == (2, "TABLE")
     assert table.schema[0].description == "N"
-    assert client.get_table(f"{place}.seen").table_type == "VIEW"
-    names = [(item.table_id, item.table_type) for item in client.list_tables(place)]
+    assert client.get_table(f"{path}.seen").table_type == "VIEW"
+    names = [(item.table_id, item.table_type) for item in client.list_tables(path)]
     assert names == [("found", "TABLE"), ("seen", "VIEW")]
     assert [row.m for row in client.query_and_wait("SELECT m FROM seen")] == [2, 3]
     client.query_and_wait("DROP TABLE found")
     with pytest.raises(NotFound):
-        client.get_table(f"{place}.found")
+        client.get_table(f"{path}.found")
 
 
-def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
+def test_a_row_sent_again_is_dropped_also_during_other_inserts(client):
     """What `patched_server._deduplicate` does: four inserts at a time, each twice."""
     table = f"{emulator.PROJECT}.{emulator.DATASET}.numbers"
     client.query_and_wait("CREATE TABLE numbers (n INT64)")
@@ -145,7 +145,7 @@ def test_a_row_sent_again_is_dropped_whoever_inserts_beside_it(client):
 
 
 @pytest.mark.parametrize("beside", [[], [("b", "Yg==")]], ids=["alone", "beside"])
-def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
+def test_a_row_that_was_not_stored_does_not_count_as_sent(client, beside):
     """What `patched_server._insert` does: only what is stored counts as seen."""
     table = f"{emulator.PROJECT}.{emulator.DATASET}.stored_{len(beside)}"
     client.query_and_wait(f"CREATE TABLE {table} (x BYTES)")
@@ -163,14 +163,14 @@ def test_a_row_that_was_not_stored_is_no_repeat(client, beside):
     else:
         with pytest.raises(GoogleAPICallError):
             insert(("a", "!"))
-        client.close()  # the server closes the connection after a fault of its own
+        client.close()  # the server closes the connection after an internal error
     assert insert(("a", "YQ=="), *beside) == insert(("a", "YQ=="), *beside) == []
     rows = client.query_and_wait(f"SELECT x FROM {table} ORDER BY x")
     assert [row.x for row in rows] == [b"a", b"b"][: 1 + len(beside)]
 
 
 def test_a_job_is_found_after_a_kill_and_not_started_twice(tmp_path):
-    """So that a client which lost the answer to a load asks what became of it."""
+    """So a client that lost the answer to a load can ask for its result."""
     with running(tmp_path) as ready:
         before = emulator.connect(ready["host"], dataset=None)
         before.query("SELECT 1", job_id="known", job_retry=None).result()
@@ -262,7 +262,7 @@ def test_a_table_or_view_that_is_changed_has_its_new_columns_at_once(client):
         ("DIV(-7, 2)", -3),
     ],
 )
-def test_a_whole_division_keeps_its_sides_apart(client, expression, value):
+def test_a_whole_division_keeps_its_sides_in_brackets(client, expression, value):
     [row] = client.query_and_wait(f"SELECT {expression}")
     assert row.values() == (value,)
 
@@ -313,7 +313,7 @@ def test_a_name_in_group_by_is_that_of_the_select_list(client, grouped, counts):
 
 
 @pytest.mark.parametrize("text", ["12.5", "1e3", "", "0x", "yes", "t", "1 2"])
-def test_text_that_is_no_value_is_not_made_one(client, text):
+def test_text_that_is_not_a_value_is_not_converted(client, text):
     for kind in ("INT64", "BOOL"):
         for value in (f"'{text}'", f"SPLIT('{text}', ',')[OFFSET(0)]"):
             [row] = client.query_and_wait(f"SELECT SAFE_CAST({value} AS {kind})")
@@ -322,7 +322,7 @@ def test_text_that_is_no_value_is_not_made_one(client, text):
                 client.query_and_wait(f"SELECT CAST({value} AS {kind})")
 
 
-def test_text_that_is_a_value_is_made_it(client):
+def test_text_that_is_a_value_is_converted(client):
     texts = "' 12 '", "'-3'", "'0x1F'", "NULL"
     numbers = ", ".join(f"CAST({text} AS INT64)" for text in texts)
     [row] = client.query_and_wait(f"SELECT {numbers}, CAST('True' AS BOOL)")
@@ -366,7 +366,7 @@ LOCAL_1 = "DATETIME '2026-07-10 01:45:00.25'"
         ),
     ],
 )
-def test_a_function_of_times_answers_as_in_bigquery(client, expression, text):
+def test_a_function_of_times_returns_the_result_of_bigquery(client, expression, text):
     [row] = client.query_and_wait(f"SELECT CAST({expression} AS STRING)")
     assert row.values() == (text,)
 
@@ -399,18 +399,18 @@ def test_every_step_of_an_array_of_dates_is_from_its_start(client, arguments, da
     assert [f"{day:%m-%d}" for day in row[0]] == days.split()
 
 
-def test_a_part_of_a_text_from_0_on_begins_with_its_first_character(client):
+def test_a_substring_from_0_begins_with_the_first_character(client):
     [row] = client.query_and_wait("SELECT SUBSTR('abc', 0, 2), SUBSTR('abc', -2, 1)")
     assert row.values() == ("ab", "b")
 
 
-def test_thousands_are_set_apart_by_commas(client):
+def test_thousands_are_separated_by_commas(client):
     [row] = client.query_and_wait("""SELECT FORMAT("%'d %'.1f", 1234567, 1234.5)""")
     assert row.values() == ("1,234,567 1,234.5",)
 
 
 def test_rows_outlive_a_kill_and_a_query_starts_the_server_itself(data, client, server):
-    """The last test: it ends the server of the others."""
+    """The last test: it kills the server of the others."""
     client.query_and_wait("CREATE TABLE kept AS SELECT 1 AS n")
     os.kill(server["pid"], signal.SIGKILL)
     done = query(data, "SELECT n FROM kept")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def blank(tmp_path, monkeypatch):
-    """A place for a blank of the test's own; counts how often one is made there.
+    """A folder for this test's blank; lists the servers that made one there.
 
     Its only table takes a second rather than a minute.
     """
@@ -50,7 +50,7 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
         emulator.connect(host).query_and_wait("INSERT INTO one VALUES (1)")
     start(three)
     assert len(blank) == 1, "it was made more than once"
-    assert blank != [emulator.USUAL_PORT], "somebody who writes there reaches it"
+    assert blank != [emulator.USUAL_PORT], "a program that writes there would reach it"
     with running_bigquery(three.path) as host:
         client = emulator.connect(host)
         rows = client.query_and_wait("SELECT COUNT(*) AS n FROM one")
@@ -59,13 +59,13 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
         assert not [text for text in statements if text.startswith("CREATE")]
     two_again = DataFolder(tmp_path / "two again")
     (two_again.path / "bigquery.new").write_text("in the way")
-    with pytest.raises(UsageError, match=r"cannot make the tables in .* again"):
+    with pytest.raises(UsageError, match=r"cannot create the tables in .* again"):
         start(two_again)
     assert two.has_tables
     assert not two_again.has_tables
 
 
-def test_a_blank_that_failed_or_is_of_other_sql_is_none(blank, tmp_path, monkeypatch):
+def test_a_blank_that_failed_or_has_other_sql_is_not_used(blank, tmp_path, monkeypatch):
     async def refuse(server: emulator.Server, log: Path) -> None:
         raise server.child.failed("refuses")
 
@@ -79,7 +79,7 @@ def test_a_blank_that_failed_or_is_of_other_sql_is_none(blank, tmp_path, monkeyp
     start(one)
     assert tables.blank_is_made()
     assert one.has_tables
-    monkeypatch.setattr(tables, "_fingerprint", lambda: "of other SQL")
+    monkeypatch.setattr(tables, "fingerprint", lambda: "of other SQL")
     assert not tables.blank_is_made()
     start(two)
     assert tables.blank_is_made()

@@ -8,7 +8,7 @@ import threading
 import pytest
 from google.api_core import exceptions
 
-from local.pubsub import embedded
+from local.pubsub import command
 from tests.integration.pubsub_fixture import (
     Clients,
     pubsub_server,
@@ -232,12 +232,12 @@ def test_port_in_use_gets_one_line(tmp_path):
     assert "in use" in errors
 
 
-def test_next_free_port_is_taken_where_none_is_given(monkeypatch):
+def test_next_free_port_is_used_where_none_is_given(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         usual = taken.getsockname()[1]
-        monkeypatch.setattr(embedded, "DEFAULT_PORT", usual)
-        port = embedded.free_port("127.0.0.1", None)
-    assert usual < port < usual + embedded.PORTS_TRIED
+        monkeypatch.setattr(command, "DEFAULT_PORT", usual)
+        port = command.free_port("127.0.0.1", None)
+    assert usual < port < usual + command.PORTS_TRIED
 
 
 def test_two_servers_do_not_share_a_folder(tmp_path):
@@ -245,11 +245,11 @@ def test_two_servers_do_not_share_a_folder(tmp_path):
         assert "locked" in refusal("--port", "0", "--data", str(tmp_path))
 
 
-def test_file_that_is_no_database_gets_one_line(tmp_path):
+def test_file_that_is_not_a_database_gets_one_line(tmp_path):
     (tmp_path / "pubsub.sqlite").write_text("not a database " * 100)
     assert "pubsub.sqlite" in refusal("--port", "0", "--data", str(tmp_path))
 
 
-def test_folder_that_cannot_be_made_gets_one_line(tmp_path):
+def test_folder_that_cannot_be_created_gets_one_line(tmp_path):
     (tmp_path / "file").touch()
     assert "file" in refusal("--port", "0", "--data", str(tmp_path / "file" / "data"))

@@ -205,7 +205,7 @@ def grave(class_client):
 
 
 def take_one(receiver):
-    """The one message there is, completed."""
+    """Receives and completes the only message."""
     (message,) = receive(receiver, 1)
     receiver.complete_message(message)
     return message
@@ -362,7 +362,7 @@ def test_mute_broker_answers_once_it_is_back(simulator):
 
 
 @pytest.mark.faults
-def test_refused_connections_are_taken_again(simulator):
+def test_connections_are_accepted_again_after_a_refusal(simulator):
     simulator.post("set?refuse=true")
     with client_of(simulator) as client, pytest.raises(ServiceBusError):
         client.get_queue_receiver("iris").receive_messages(1, max_wait_time=1)
@@ -390,7 +390,7 @@ def test_user_errors_are_one_line_and_code_2(simulator, tmp_path):
     commands = {
         ("--samples", str(tmp_path / "gone")): "does not exist",
         ("--samples", str(tmp_path)): "holds no messages",
-        ("--port", port): f"cannot listen on port {port}: it is in use",
+        ("--port", port): f"cannot listen on port {port} of 127.0.0.1: it is in use",
         ("--port", "0", "--control-port", port): "it is in use",
     }
     processes = {command: start_simulator(*command) for command in commands}

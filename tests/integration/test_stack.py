@@ -32,7 +32,7 @@ STACK = [sys.executable, "-m", "local", "stack"]
 RUN_SECONDS = 120
 # AMQP, Pub/Sub, BigQuery and its gRPC, the bridge's health.
 USUAL_PORTS = (5672, 8085, 9050, 9060, 8080)
-# What a developer's shell may hold, and a test must not see.
+# What a developer's shell may have set, and a test must not see.
 VARIABLES = (
     "SAMPLES",
     "UNTIL",
@@ -78,7 +78,7 @@ def summary_of(data: Path) -> dict:
 
 
 def wait_until_gone(data: Path) -> None:
-    """Whatever ran on the folder may take a moment to end."""
+    """Waits: the processes of the folder may take a moment to end."""
     deadline = time.monotonic() + 10
     while left := processes_of(data):
         assert time.monotonic() < deadline, left
@@ -124,7 +124,7 @@ def stopped(data, services):
     wait_until_gone(data)
 
 
-def test_up_gives_the_addresses_of_services_that_work(data, services):
+def test_up_prints_the_addresses_of_services_that_work(data, services):
     done = stack("env", "--data", str(data))
     assert (done.returncode, done.stderr) == (0, "")
     addresses = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -155,7 +155,7 @@ def test_a_check_of_a_new_installation_only_warns(data, services):
     assert warned == {("freshness", name) for name in cadenced}
 
 
-# Ctrl-C is the same to it, but not to a test that somebody runs in the background.
+# SIGTERM instead of Ctrl-C, which a test in the background would not receive.
 @pytest.mark.parametrize("part", ["stack serve", "local pubsub"])
 def test_up_that_is_ended_while_it_starts_leaves_nothing(tmp_path, part):
     command = [*STACK, "up", "--data", str(tmp_path), "--pubsub", "embedded"]
@@ -188,10 +188,10 @@ def test_a_run_on_the_data_of_services_that_are_up_is_refused(data, services):
 
 @pytest.fixture(scope="module")
 def drained(data, stopped):
-    """A run over the shipped samples, where the usual ports are taken."""
+    """A run over the shipped samples while the usual ports are taken."""
     with contextlib.ExitStack() as taken:
         for port in USUAL_PORTS:
-            with contextlib.suppress(OSError):  # somebody else has it
+            with contextlib.suppress(OSError):  # it is taken already
                 taken.enter_context(socket.create_server(("0.0.0.0", port)))
         samples = ["--samples", str(SAMPLES), "--until", "drained"]
         return stack("run", *samples, "--data", str(data))
@@ -224,7 +224,7 @@ def test_every_value_of_every_sample_is_in_its_table(data, drained):
 
 
 def plain(value: object) -> object:
-    """A value of a row as the sample has it: times end in Z, none has a fraction."""
+    """A value of a row as in the sample: times end in Z, without a fraction."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
     return value.isoformat() if isinstance(value, date) else value
@@ -328,7 +328,7 @@ def test_a_wrong_dataset_file_is_one_line(command, tmp_path, monkeypatch, capsys
     assert "pipeline/datasets/FREQ.yaml" in printed.err
 
 
-def test_nothing_up_has_no_addresses_and_nothing_to_stop(tmp_path, capsys):
+def test_without_services_there_are_no_addresses_and_nothing_to_stop(tmp_path, capsys):
     assert main(["stack", "env", "--data", str(tmp_path)]) == 2
     assert main(["stack", "down", "--data", str(tmp_path)]) == 0
     printed = capsys.readouterr()
@@ -336,7 +336,7 @@ def test_nothing_up_has_no_addresses_and_nothing_to_stop(tmp_path, capsys):
     assert printed.err.count("\n") == 1
 
 
-def test_asking_of_a_folder_that_is_not_there_makes_none(tmp_path):
+def test_env_and_down_do_not_create_a_missing_folder(tmp_path):
     assert main(["stack", "env", "--data", str(tmp_path / "mistyped")]) == 2
     assert main(["stack", "down", "--data", str(tmp_path / "mistyped")]) == 0
     assert not (tmp_path / "mistyped").exists()

@@ -1,6 +1,4 @@
-"""A local BigQuery behind a proxy that fails now and then."""
-
-from __future__ import annotations
+"""A local BigQuery behind a proxy with faults."""
 
 import http.client
 import json
@@ -17,7 +15,7 @@ from tests.integration.bigquery_fixture import connected
 
 
 class Fault(NamedTuple):
-    """What becomes of one request.
+    """What happens to one request.
 
     Attributes:
         request: A pattern for `METHOD /path`.
@@ -84,7 +82,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 @contextmanager
 def failing(host: str, *faults: Fault) -> Iterator[list[Fault]]:
-    """All else meets these faults, each once; gives those that are still to come."""
+    """Makes the product meet these faults, each once; yields those that remain."""
     server = _Server(host, list(faults))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

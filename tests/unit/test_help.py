@@ -1,7 +1,6 @@
 """What `--help` says of every command."""
 
 import argparse
-import importlib
 
 import pytest
 
@@ -10,19 +9,16 @@ from cloud.__main__ import COMMANDS as CLOUD
 from local.__main__ import COMMANDS as LOCAL
 from sql.__main__ import COMMANDS as SQL
 
-MODULES = [
-    command.module
-    for commands in (BRIDGE, CLOUD, LOCAL, SQL)
-    for command in commands.values()
-]
+PACKAGES = (BRIDGE, CLOUD, LOCAL, SQL)
+COMMANDS = [command for commands in PACKAGES for command in commands.values()]
 # What an option has that is left out, and that does nothing.
 NOTHING = (None, False, "", [], argparse.SUPPRESS)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_default_is_named(module):
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.module)
+def test_every_default_is_named(command):
     parser = argparse.ArgumentParser()
-    importlib.import_module(module).configure(parser)
+    command.load().configure(parser)
     silent = [
         action.option_strings[0]
         for action in parser._actions
@@ -34,9 +30,9 @@ def test_every_default_is_named(module):
     assert silent == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_options_that_are_passed_on_are_told(module):
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.module)
+def test_options_that_are_passed_on_are_told(command):
     parser = argparse.ArgumentParser()
-    importlib.import_module(module).configure(parser)
+    command.load().configure(parser)
     if parser.get_default("rest") is not None:
         assert "options are those of `python -m " in parser.epilog

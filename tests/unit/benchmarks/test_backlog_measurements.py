@@ -1,6 +1,4 @@
-"""What the turns of a backlog's sides come to."""
-
-from __future__ import annotations
+"""The measurements of a backlog, from the turns of its sides."""
 
 import tarfile
 from pathlib import Path
@@ -35,6 +33,6 @@ def test_folder_and_archive_have_the_same_records(tmp_path: Path) -> None:
     corpus.write(tmp_path / "backlog", 200)
     with tarfile.open(tmp_path / "backlog.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "backlog", "backlog")
-    folder = backlog._timed(backlog._in_folder, tmp_path / "backlog")
-    unpacked = backlog._timed(backlog._in_archive, tmp_path / "backlog.tar.gz")
+    folder = backlog.timed(backlog.in_folder, tmp_path / "backlog")
+    unpacked = backlog.timed(backlog.in_archive, tmp_path / "backlog.tar.gz")
     assert folder.records == unpacked.records > 200

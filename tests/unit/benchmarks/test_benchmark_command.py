@@ -1,6 +1,4 @@
-"""The command line of `make bench`: what is wrong is told before the work."""
-
-from __future__ import annotations
+"""The command line of `make bench`: mistakes are reported before the work."""
 
 import os
 import signal
@@ -17,7 +15,7 @@ from tests.integration.simulator_fixture import wait_for
 @pytest.fixture(autouse=True)
 def _no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_line, "PARTS", {"decode": ""})
-    monkeypatch.setattr(command_line, "_measure", lambda _name, _scale: iter(()))
+    monkeypatch.setattr(command_line, "measure_part", lambda _name, _scale: iter(()))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> int:
@@ -36,7 +34,7 @@ def test_a_scale_is_a_number_above_0(
 
 
 @pytest.mark.parametrize("output", ["missing/x.json", ".", "x.png", "x"])
-def test_an_output_that_cannot_be_written_is_told_at_once(
+def test_an_output_that_cannot_be_written_is_reported_at_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -48,7 +46,7 @@ def test_an_output_that_cannot_be_written_is_told_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_matplotlib_is_told_at_once(
+def test_a_missing_matplotlib_is_reported_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(command_line, "find_spec", lambda _name: None)
@@ -101,7 +99,7 @@ def sleepers(group: int) -> list[int]:
 def test_a_signal_ends_what_was_started(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """What the pipeline's parent starts outlives that, and would wait for ever."""
+    """A child of `child_usage.py` would outlive it, and never end."""
     bench = subprocess.Popen(
         [sys.executable, "-c", PART, str(tmp_path / "x.json")], start_new_session=True
     )

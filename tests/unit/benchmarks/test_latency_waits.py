@@ -1,4 +1,4 @@
-"""How waits are reckoned from what the ledger counted."""
+"""How waits are computed from the counts of the ledger."""
 
 import pytest
 
@@ -12,17 +12,17 @@ LOOKS = [
 ]
 
 
-def test_a_message_is_there_when_all_rows_up_to_its_own_are_counted():
+def test_a_message_has_arrived_when_all_rows_up_to_its_own_are_counted():
     arrivals = {"FREQ": [Arrival(10.0, 3), Arrival(10.5, 2)], "MID": [Arrival(10.2, 1)]}
     assert waits(arrivals, LOOKS, 0, 20) == pytest.approx([2.0, 2.5, 2.8])
 
 
-def test_messages_outside_the_span_count_and_are_not_timed():
+def test_messages_outside_the_interval_count_and_are_not_timed():
     arrivals = {"FREQ": [Arrival(9.0, 3), Arrival(10.5, 2)]}
     assert waits(arrivals, LOOKS, 10, 20) == [2.5]
 
 
-def test_rows_that_the_ledger_lacks_are_told():
+def test_rows_that_the_ledger_lacks_are_an_error():
     with pytest.raises(RuntimeError, match="lacks rows of FREQ"):
         waits({"FREQ": [Arrival(10.0, 6)]}, LOOKS, 0, 20)
 

@@ -1,6 +1,4 @@
-"""What a run of the pipeline used, as `child_usage.py` and its log tell it."""
-
-from __future__ import annotations
+"""Time and memory of a run of the pipeline, from `child_usage.py` and its log."""
 
 import json
 import subprocess
@@ -24,7 +22,7 @@ def test_peak_memory_is_that_of_the_command() -> None:
     assert HELD_MB < json.loads(done.stdout)["peak_mb"] < 2 * HELD_MB
 
 
-def test_memory_of_whoever_starts_it_is_not_counted() -> None:
+def test_memory_of_the_parent_is_not_counted() -> None:
     held = b"x" * (3 * HELD_MB << 20)
     assert json.loads(used("pass").stdout)["peak_mb"] < HELD_MB < len(held)
 
@@ -33,7 +31,7 @@ def test_exit_code_is_that_of_the_command() -> None:
     assert used("raise SystemExit(3)").returncode == 3
 
 
-def test_log_tells_counts_and_use() -> None:
+def test_the_log_has_counts_and_usage() -> None:
     log = (
         "2026-11-25 22:47:46,454 INFO pipeline.sources: 7591 messages read\n"
         "63,792 messages: 277,242 records = 277,242 rows + 0 duplicates\n"

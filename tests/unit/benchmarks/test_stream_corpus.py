@@ -1,4 +1,4 @@
-"""What the streaming measurement sends, and how it reads the run."""
+"""The messages of the streaming measurement, and how it reads the run."""
 
 import pytest
 
@@ -11,13 +11,13 @@ def point(seconds: float, settled: int) -> Point:
     return Point(seconds, settled, settled, 100.0, seconds)
 
 
-def test_two_percent_were_there_before():
+def test_two_percent_are_repeated():
     sent = list(messages(400))
     names = [message.message_id for message in sent]
     assert len(names) - len(set(names)) == 8
 
 
-def test_repeated_messages_give_no_rows():
+def test_repeated_messages_make_no_rows():
     sent = list(messages(200))
     once = {message.message_id: message for message in sent}.values()
     assert len(list(table_rows(sent))) == len(list(table_rows(list(once)))) > 200

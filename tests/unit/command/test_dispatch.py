@@ -33,6 +33,15 @@ def test_the_exit_code_is_that_of_the_command(module):
     assert (run("count"), run("count", "--to", "5")) == (3, 5)
 
 
+def test_a_module_may_have_several_commands(module):
+    module.DOUBLE = types.SimpleNamespace(
+        configure=module.configure, run=lambda options: 2 * options.to
+    )
+    commands = {"double": Command("commands_of_test:DOUBLE", "count twice")}
+    arguments = ["double", "--to", "4"]
+    assert dispatch.run("python -m test", "Tests.", commands, arguments) == 8
+
+
 def test_help_lists_every_command_and_loads_none(capsys):
     with pytest.raises(SystemExit) as ended:
         run("--help")

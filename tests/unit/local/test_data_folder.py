@@ -17,7 +17,7 @@ def test_the_state_is_there_while_the_owner_is(tmp_path):
     assert data.state() is None
 
 
-def test_a_second_owner_is_told_of_the_first(tmp_path, monkeypatch):
+def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr(data_folder, "GLANCE_SECONDS", 0.0)
     data = DataFolder(tmp_path)
     with data.owned():

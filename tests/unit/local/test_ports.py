@@ -17,12 +17,12 @@ def taken_port():
         yield server.getsockname()[1]
 
 
-def test_another_port_is_found_where_the_usual_one_is_taken(taken_port):
+def test_another_port_is_chosen_if_the_usual_one_is_taken(taken_port):
     port = choose_port(None, taken_port, "BigQuery")
     assert port not in (0, taken_port)
 
 
-def test_a_free_port_is_none_that_an_outgoing_connection_gets(taken_port):
+def test_a_free_port_is_not_one_that_an_outgoing_connection_gets(taken_port):
     """Between the choice and the server's start, one would take it."""
     for _ in range(20):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -33,13 +33,18 @@ def test_a_free_port_is_none_that_an_outgoing_connection_gets(taken_port):
         assert private_port() < min(32_768, given)
 
 
-def test_a_port_that_the_user_gave_is_not_exchanged(taken_port):
+def test_a_port_that_the_user_gave_is_not_replaced(taken_port):
     with pytest.raises(UsageError, match=f"port {taken_port} .BigQuery.*in use"):
         choose_port(taken_port, 9050, "BigQuery")
 
 
+def test_an_unknown_host_is_named_in_plain_words():
+    with pytest.raises(UsageError, match=r"no port of no host can be used: [A-Z-]\w+"):
+        private_port("no host")
+
+
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "٣"])
-def test_what_is_no_port_is_refused(text):
+def test_what_is_not_a_port_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         port_number(text)
 
@@ -61,7 +66,7 @@ def test_two_processes_never_choose_the_same_usual_port():
     try:
         assert other.stdout is not None
         assert int(other.stdout.readline()) == usual
-        # Nothing listens yet, and still the port is taken.
+        # Nothing listens yet, but the port is taken.
         assert choose_port(None, usual, "BigQuery") != usual
     finally:
         other.communicate("\n", timeout=10)

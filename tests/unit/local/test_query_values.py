@@ -41,7 +41,7 @@ def test_a_value_has_one_json_form(value, expected):
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == expected
 
 
-def test_rows_end_in_silence_where_nobody_reads_on():
+def test_rows_end_silently_when_the_reader_has_left():
     with subprocess.Popen(
         [sys.executable, "-c", ENDLESS],
         stdout=subprocess.PIPE,

@@ -1,12 +1,12 @@
-"""Finding Google's emulator, with stand-ins for `java` and `gcloud`."""
+"""Finding Google's emulator, with fake `java` and `gcloud` programs."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
+from command.usage import UsageError
 from local.pubsub.google_pubsub import (
-    PubsubUnavailableError,
     google_emulator_command,
     pubsub_command,
     wait_until_ready,
@@ -15,7 +15,7 @@ from local.pubsub.google_pubsub import (
 
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
-    """Gives a function that puts a program on an otherwise empty PATH."""
+    """A function that puts a program on an otherwise empty PATH."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -71,7 +71,7 @@ def test_wrapped_gcloud_is_asked_where_its_sdk_is(programs, sdk):
     [
         (None, "exit 0", "Java"),
         ("exit 1", "exit 0", "Java"),
-        ("exit 0", None, "Cloud SDK is not installed"),
+        ("exit 0", None, "install the Google Cloud SDK"),
         ("exit 0", "exit 1", "components install"),
     ],
     ids=["no java", "java stub", "no gcloud", "no emulator"],
@@ -81,7 +81,7 @@ def test_what_is_missing_is_said(programs, java, gcloud, reason):
         if script:
             programs(name, script)
     assert google_emulator_command("127.0.0.1", 8085) is None
-    with pytest.raises(PubsubUnavailableError, match=reason) as raised:
+    with pytest.raises(UsageError, match=reason) as raised:
         pubsub_command("google", "127.0.0.1", 8085, Path("data"))
     assert "\n" not in str(raised.value)
 
@@ -90,19 +90,19 @@ EMBEDDED = [sys.executable, "-m", "local", "pubsub", "--host", "127.0.0.1"]
 EMBEDDED += ["--port", "8085", "--data", "data"]
 
 
-def test_embedded_is_taken_where_google_is_missing(programs):
+def test_embedded_is_used_where_google_is_missing(programs):
     kind, command = pubsub_command(None, "127.0.0.1", 8085, Path("data"))
     assert (kind, command) == ("embedded", EMBEDDED)
 
 
-def test_google_is_taken_where_it_is_installed(programs, sdk):
+def test_google_is_used_where_it_is_installed(programs, sdk):
     programs("java", "exit 0")
     programs("gcloud", "exit 1", at=sdk / "bin")
     kind, command = pubsub_command(None, "127.0.0.1", 8085, Path("data"))
     assert (kind, command[2]) == ("google", newest(sdk))
 
 
-def test_embedded_is_taken_when_asked_for(programs, sdk):
+def test_embedded_is_used_when_asked_for(programs, sdk):
     programs("java", "exit 0")
     programs("gcloud", "exit 1", at=sdk / "bin")
     kind, command = pubsub_command("embedded", "127.0.0.1", 8085, Path("data"))

@@ -55,7 +55,7 @@ def publish(service, count):
 
 
 async def pull(service, seconds=0.0):
-    """The ids of messages, and of their deliveries; waits so long for the first."""
+    """The ids of messages, and of their deliveries; waits this long for the first."""
     request = types.PullRequest.pb()(
         subscription=SUBSCRIPTION, max_messages=1000, return_immediately=not seconds
     )
@@ -63,19 +63,14 @@ async def pull(service, seconds=0.0):
     return {one.message.message_id: one.ack_id for one in received}
 
 
-def set_room(store, pages):
-    """Has SQLite refuse to grow beyond some pages, as on a full disk."""
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
-
-
 @in_a_loop
 async def test_messages_come_again_once_a_full_disk_has_room(service, store):
     published = publish(service, 3)
     assert sorted(await pull(service)) == published
-    set_room(store, 1)
+    store.limit_pages(1)
     await asyncio.sleep(1.5)  # their deadline
     assert await pull(service) == {}
-    set_room(store, 1_000_000)
+    store.limit_pages(1_000_000)
     again = {}
     deadline = time.monotonic() + 10
     while len(again) < 3:

@@ -1,4 +1,4 @@
-"""Peek-lock as Service Bus does it, with a clock the test holds."""
+"""Peek-lock as Service Bus does it, with the test as the clock."""
 
 import uuid
 
@@ -17,8 +17,8 @@ LOCK_SECONDS = 60.0
 
 @pytest.fixture
 def queue():
-    grave = MessageQueue("q/$DeadLetterQueue", LOCK_SECONDS)
-    return MessageQueue("q", LOCK_SECONDS, max_deliveries=5, dead_letters=grave)
+    dead_letters = MessageQueue("q/$DeadLetterQueue", LOCK_SECONDS)
+    return MessageQueue("q", LOCK_SECONDS, max_deliveries=5, dead_letters=dead_letters)
 
 
 def fill(queue, count):
@@ -46,7 +46,7 @@ def test_locked_message_is_not_given_twice(queue):
     assert queue.take(now=LOCK_SECONDS - 1) is None
 
 
-def test_expired_lock_gives_the_message_again_and_counts_the_delivery(queue):
+def test_expired_lock_delivers_the_message_again_and_counts_the_delivery(queue):
     fill(queue, 1)
     first = take(queue)
     token = first.token
@@ -84,21 +84,21 @@ def test_released_message_keeps_its_delivery_count(queue):
     assert take(queue).delivery_count == 0
 
 
-@pytest.mark.parametrize("way", ["abandon", "expiry"])
-def test_fifth_failed_delivery_is_the_last(queue, way):
+@pytest.mark.parametrize("failure", ["abandon", "expiry"])
+def test_fifth_failed_delivery_is_the_last(queue, failure):
     fill(queue, 1)
     now = 0.0
     for _ in range(5):
         entry = take(queue, now)
-        if way == "abandon":
+        if failure == "abandon":
             queue.settle(entry.token, Outcome.ABANDON, now)
         else:
             now += LOCK_SECONDS
             queue.expire(now)
     assert queue.take(now) is None
-    buried = take(queue.dead_letters, now)
-    assert buried.delivery_count == 5
-    assert buried.dead_letter["DeadLetterReason"] == "MaxDeliveryCountExceeded"
+    moved = take(queue.dead_letters, now)
+    assert moved.delivery_count == 5
+    assert moved.dead_letter["DeadLetterReason"] == "MaxDeliveryCountExceeded"
     assert queue.stats()["deadlettered"] == 1
 
 
@@ -115,8 +115,8 @@ def test_dead_letters_are_never_dead_lettered_away(queue):
     fill(queue, 1)
     queue.settle(take(queue).token, Outcome.DEAD_LETTER, now=0.0)
     for _ in range(7):
-        grave = take(queue.dead_letters)
-        queue.dead_letters.settle(grave.token, Outcome.ABANDON, now=0.0)
+        moved = take(queue.dead_letters)
+        queue.dead_letters.settle(moved.token, Outcome.ABANDON, now=0.0)
     assert queue.dead_letters.stats()["ready"] == 1
 
 
@@ -129,7 +129,7 @@ def test_returned_messages_come_back_in_their_order(queue):
     assert order == ["m1", "m2", "m3", "m4", "m5", "m6"]
 
 
-def test_deferred_message_is_had_by_its_number_only(queue):
+def test_deferred_message_is_received_only_by_its_number(queue):
     fill(queue, 2)
     entry = take(queue)
     queue.settle(entry.token, Outcome.DEFER, now=0.0)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from command.usage import UsageError
 from local.simulator.demo import SHIPPED_SAMPLES, demo_messages, refresh
 from local.simulator.generator import generate_message
-from local.simulator.sample_folder import Sample, SampleFolder, SamplesError, iris_body
+from local.simulator.sample_folder import Sample, SampleFolder, iris_body
 from pipeline.registry import load_registry
 
 NOW = datetime(2026, 11, 23, 19, 42, 17, tzinfo=UTC)
@@ -42,12 +43,12 @@ def test_datasets_take_turns(tmp_path):
     assert order == ["INDO", "MELS", "MID", "MELS", "MID", "MELS", "MELS"]
 
 
-def test_readme_hidden_files_and_nested_folders_are_no_messages(tmp_path):
+def test_readme_hidden_files_and_nested_folders_are_not_messages(tmp_path):
     write(tmp_path, "README.md", ".git/x", "FREQ/.part", "FREQ/a", "FREQ/deeper/b")
     assert [s.message_id for s in SampleFolder(tmp_path).read()] == ["a"]
 
 
-def test_name_that_is_no_text_is_still_sent(tmp_path):
+def test_name_that_is_not_text_is_still_sent(tmp_path):
     folder = tmp_path / "FREQ"
     folder.mkdir()
     (folder / os.fsdecode(b"bad\xff.json")).write_bytes(b"[]")
@@ -55,20 +56,20 @@ def test_name_that_is_no_text_is_still_sent(tmp_path):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(SamplesError, match=r"'.*nowhere' does not exist"):
+    with pytest.raises(UsageError, match=r"'.*nowhere' does not exist"):
         SampleFolder(tmp_path / "nowhere")
 
 
 def test_file_in_place_of_the_folder_is_named(tmp_path):
     write(tmp_path, "FREQ.tar.gz")
-    with pytest.raises(SamplesError, match=r"FREQ\.tar\.gz' is no folder"):
+    with pytest.raises(UsageError, match=r"FREQ\.tar\.gz' is not a folder"):
         SampleFolder(tmp_path / "FREQ.tar.gz")
 
 
 def test_folder_without_messages_is_an_error(tmp_path):
     write(tmp_path, "README.md", ".hidden/x")
     (tmp_path / "FREQ").mkdir()
-    with pytest.raises(SamplesError, match="holds no messages"):
+    with pytest.raises(UsageError, match="holds no messages"):
         SampleFolder(tmp_path)
 
 
@@ -81,7 +82,7 @@ def test_bytes_that_are_not_utf8_are_sent_as_they_are():
     assert iris_body(b"\xff\xfe[") == b"\xff\xfe["
 
 
-# made-up messages
+# generated messages
 
 
 @pytest.mark.parametrize("dataset", REGISTRY.values(), ids=lambda dataset: dataset.name)

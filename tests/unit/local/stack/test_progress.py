@@ -48,7 +48,7 @@ def test_the_live_table_holds_the_most_recent_datasets():
     text = rendered(active_table(snapshot(**dict.fromkeys(names, 7)), seen, 30.0))
     assert "D29" in text
     assert "D05" not in text
-    assert "and 18 datasets more" in text
+    assert "and 18 more datasets" in text
 
 
 def test_the_live_table_says_how_far_behind_a_dataset_is():

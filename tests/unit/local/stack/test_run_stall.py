@@ -1,10 +1,10 @@
-"""A run that does not move says so."""
+"""A run without progress says so."""
 
 from local.stack.run import STALL_SECONDS, Stall
 from local.stack.summary import Counts
 
 
-def test_a_stall_is_told_once_in_its_time():
+def test_a_stall_is_reported_once_in_its_time():
     stall = Stall()
     waiting = Counts(messages=1)
     assert not stall.lasts(waiting, 0.0)

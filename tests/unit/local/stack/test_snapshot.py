@@ -24,7 +24,7 @@ def test_everything_accounted_for_waits_for_nothing():
     [
         ({"exhausted": False}, "simulator"),
         ({"on_queue": 2}, "take 2 messages"),
-        ({"in_hand": 1}, "settle 1 messages"),
+        ({"in_flight": 1}, "settle 1 messages"),
         ({"published": 4}, "account for 1 messages"),
         ({"sent": {"FREQ": 3, "MID": 1}}, "1 messages that were sent"),
         ({"backlog": 5}, "account for 5 messages"),

@@ -1,11 +1,13 @@
 """`python -m local pubsub`: Pub/Sub on one machine, without Java or a cloud.
 
 Serves the official clients (`PUBSUB_EMULATOR_HOST=127.0.0.1:8085`). Topics,
-subscriptions and unacknowledged messages are kept in `DIR/pubsub.sqlite`. Killed at any
-moment and started again, the server has every message whose publisher got its reply,
-and none that a subscriber had acknowledged and got its reply. Messages that were out
-for delivery are delivered again, with the same acknowledgement ids: a subscriber that
-survived the restart can still acknowledge them. A power cut may take the last moments.
+subscriptions and unacknowledged messages are kept in `DIR/pubsub.sqlite`.
+
+After a kill at any moment and a restart, the server still has every message whose
+publisher got its reply, and none whose acknowledgement got its reply. Messages that
+were delivered and not acknowledged are delivered again, with the same acknowledgement
+ids: a subscriber that survived the restart can still acknowledge them. A power cut may
+lose what was written in the last moments.
 """
 
 import argparse
@@ -14,60 +16,61 @@ import contextlib
 import json
 import socket
 import sqlite3
-import sys
 from pathlib import Path
 
 import grpc
 
 from command import signals
-from local.ports import add_host_option, port_or_any
+from command.usage import UsageError
+from local.ports import add_host_option, port_or_any, why
 from local.pubsub.handlers import handlers
 from local.pubsub.message_store import MessageStore
 from local.pubsub.service import PubSubService
 
 DEFAULT_PORT = 8085  # the port of Google's emulator
 PORTS_TRIED = 100
-# Requests under way when told to stop; streams would otherwise go on for ever.
+# For requests under way when it is stopped; streams would otherwise never end.
 STOP_SECONDS = 0.5
 SERVER_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
-    ("grpc.max_receive_message_length", -1),  # the service's own limits say no clearly
+    ("grpc.so_reuseport", 0),  # else a second server would share the port unnoticed
+    (
+        "grpc.max_receive_message_length",
+        -1,
+    ),  # its own limits have clear errors
     ("grpc.max_send_message_length", -1),
     ("grpc.http2.max_ping_strikes", 0),  # idle streaming clients ping every 30 s
 ]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_host_option(parser)
     parser.add_argument(
         "--port",
         type=port_or_any,
-        help=f"default: {DEFAULT_PORT}, or the next free one",
+        help="port to listen on; 0: any free one (default: the first free from "
+        f"{DEFAULT_PORT})",
     )
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(".local"),
         metavar="DIR",
-        help="folder of the message store (default: %(default)s)",
+        help="folder for the messages, in pubsub.sqlite (default: %(default)s)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until SIGTERM or Ctrl-C; returns 2 when it cannot begin."""
+    """Serves until SIGTERM or Ctrl-C."""
     path = options.data / "pubsub.sqlite"
+    port = free_port(options.host, options.port)
     try:
-        port = free_port(options.host, options.port)
         options.data.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(MessageStore(path)) as store:
             asyncio.run(_serve(store, options.host, port))
     except OSError as error:
-        print(f"pubsub: {error}", file=sys.stderr)
-        return 2
+        raise UsageError(f"cannot use --data {options.data}: {error}") from None
     except sqlite3.Error as error:
-        print(f"pubsub: cannot use {path}: {error}", file=sys.stderr)
-        return 2
+        raise UsageError(f"cannot use {path}: {error}") from None
     return 0
 
 
@@ -78,8 +81,8 @@ async def _serve(store: MessageStore, host: str, port: int) -> None:
     server.add_generic_rpc_handlers(handlers(PubSubService(store)))
     try:
         server.add_insecure_port(f"{host}:{port}")
-    except RuntimeError as error:  # taken since it was found free
-        raise OSError(f"cannot listen on {host}, port {port}") from error
+    except RuntimeError:  # taken since it was found free
+        raise UsageError(f"cannot listen on port {port} of {host}") from None
     await server.start()
     ready = {"ready": True, "port": port, "host": f"{host}:{port}"}
     print(json.dumps(ready), flush=True)
@@ -91,7 +94,7 @@ def free_port(host: str, port: int | None) -> int:
     """Returns the port asked for, or the first free one from the default on.
 
     Raises:
-        OSError: None is free, or the host is not of this machine.
+        UsageError: None is free, or the host is not an address of this machine.
     """
     candidates = range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED)
     for candidate in candidates if port is None else [port]:
@@ -99,5 +102,8 @@ def free_port(host: str, port: int | None) -> int:
             with socket.create_server((host, candidate)) as probe:
                 return int(probe.getsockname()[1])
         except OSError as error:
-            last = error
-    raise OSError(f"cannot listen on {host}, port {port or 'any'}: {last.strerror}")
+            reason = why(error)
+    name = "any port" if port is None else f"port {port}"
+    raise UsageError(
+        f"cannot listen on {name} of {host}: {reason}; set another --port or --host"
+    )

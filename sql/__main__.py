@@ -13,7 +13,8 @@ from command.usage import FAILED, INTERRUPTED
 COMMANDS = {
     "render": Command("sql.render", "write all SQL to a folder; needs no connection"),
     "apply": Command(
-        "sql.apply", "make tables and views in BigQuery, or bring them up to date"
+        "sql.apply.command",
+        "make tables and views in BigQuery, or bring them up to date",
     ),
     "check": Command(
         "sql.check.command",

@@ -8,8 +8,11 @@ from pathlib import Path
 from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
 from sql import tables
-from sql.place import add_place_options, place_of
-from sql.views import definitions, historic
+from sql.connection import add_place_options, place_of
+from sql.views.all_views import all_functions, all_views
+from sql.views.held import held_view
+from sql.views.historic import declared_mappings
+from sql.views.view import create_function_statement, create_statement
 
 # The names that all tables and views have.
 _OURS = ("bmrs_*.sql", "iris_*.sql")
@@ -68,16 +71,10 @@ def _tables(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
 
 def _views(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
     """The views over history as the registry declares it to look."""
-    histories = {
-        dataset.name: [
-            historic.mapping(dataset, table)
-            for table in historic.declared_tables(dataset)
-        ]
-        for dataset in registry.values()
-    }
-    for view in definitions.all_views(registry, place, histories):
-        yield view.name, definitions.create_statement(view, place)
-    held = definitions.held_view(registry, place)
-    yield held.name, definitions.create_statement(held, place)
-    for function in definitions.all_functions(registry, place):
-        yield function.name, definitions.create_function_statement(function, place)
+    histories = {each.name: declared_mappings(each) for each in registry.values()}
+    for view in all_views(registry, place, histories):
+        yield view.name, create_statement(view, place)
+    held = held_view(registry, place)
+    yield held.name, create_statement(held, place)
+    for function in all_functions(registry, place):
+        yield function.name, create_function_statement(function, place)

@@ -24,7 +24,7 @@ from command.duration import seconds_in
 from command.text import first_line, printable
 from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
-from sql.place import add_place_options, client_of
+from sql.connection import add_place_options, client_of
 
 INTERRUPTED = 130
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it

@@ -12,10 +12,11 @@ from google.cloud.bigquery.table import TableListItem
 from cloud.place import Place
 from cloud.smoke.findings import Finding, failed, listed, ok
 from pipeline.registry import Registry
-from sql.apply import PARALLEL_REQUESTS
+from sql.connection import PARALLEL_REQUESTS
 from sql.schemas import Merged, merged_schema
 from sql.tables import Table, all_tables
-from sql.views.definitions import HELD, all_views
+from sql.views.all_views import all_views
+from sql.views.held import HELD
 
 
 def findings(

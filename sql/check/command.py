@@ -16,6 +16,7 @@ from dataclasses import replace
 from google.api_core.exceptions import GoogleAPICallError
 from rich.console import Console
 
+from command.text import first_line
 from pipeline.registry import load_registry
 from sql.check import (
     completeness,
@@ -29,7 +30,7 @@ from sql.check import (
 )
 from sql.check.context import Context, Result, Status
 from sql.check.report import as_json, overall, print_report
-from sql.place import add_place_options, client_of, existing_tables, place_of
+from sql.connection import add_place_options, client_of, existing_tables, place_of
 
 CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
     module.NAME: module.check
@@ -122,9 +123,8 @@ def _run_check(name: str, context: Context) -> list[Result]:
     try:
         return list(CHECKS[name](context))
     except GoogleAPICallError as error:
-        # A view whose table has gone: the other checks have something to say, too.
-        text = str(error.message).splitlines()[0]
-        detail = f"BigQuery refused: {text}; does `python -m sql apply` mend it?"
+        # For example a view whose table is gone. The other checks still run.
+        detail = f"BigQuery refused: {first_line(error)}; run `python -m sql apply`"
         return [Result(name, None, Status.FAIL, None, "", detail)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipeline.registry import Registry
 from sql.check.context import Context, Result, Status
-from sql.drift.fields import unknown_fields
+from sql.drift.unknown_fields import unknown_fields
 
 NAME = "drift"
 

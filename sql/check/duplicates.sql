@@ -1,4 +1,4 @@
-{% from "check/parts.sql" import near %}
+{% from "check/macros.sql" import near %}
 -- For each dataset, how often a record is there more than once, and how many natural
 -- keys have rows of different content.
 {% for dataset in datasets %}

@@ -1,4 +1,4 @@
-{% from "check/parts.sql" import near %}
+{% from "check/macros.sql" import near %}
 -- When the newest row of each dataset was queued by IRIS or, where that is not known,
 -- came in.
 {% for dataset in datasets %}

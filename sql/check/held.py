@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sql.check.context import Context, Status
-from sql.views.definitions import HELD_SOURCES, held_query
+from sql.views.held import HELD_SOURCES, held_query
 
 REPLAY = "`python -m bridge replay`"
 # The pipeline makes a row within seconds of its message; after a start on Dataflow it

@@ -43,7 +43,7 @@ from sql.compact.compaction import (
 from sql.compact.day_progress import DayProgress
 from sql.compact.report import days_with_copies, loss, outcome, summary
 from sql.compact.table_layout import Days, Layout, layout_of
-from sql.place import add_place_options, client_of, place_of
+from sql.connection import add_place_options, client_of, place_of
 
 GIGABYTE = 10**9
 MAX_GB = 100.0

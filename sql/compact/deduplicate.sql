@@ -1,4 +1,4 @@
-{% from "compact/parts.sql" import identity, within %}
+{% from "compact/macros.sql" import identity, within %}
 -- One day of a table: of identical rows, the one that was ingested first stays.
 --
 -- ON FALSE matches nothing: the rows of the day are deleted, and those to keep are

@@ -12,12 +12,15 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
 
+from command.text import first_line
 from command.usage import UsageError
 from pipeline.registry import Column, Dataset, Registry, read_registry
-from sql.apply import Outcome, apply_tables, apply_views
-from sql.drift.dataset_file import replace_file, with_column
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import UnknownField
+from sql.apply.outcome import Outcome
+from sql.apply.tables import apply_tables
+from sql.apply.views import apply_views
+from sql.drift.registry_file import replace_file, with_column
+from sql.drift.unknown_datasets import NewDataset
+from sql.drift.unknown_fields import UnknownField
 from sql.tables import dataset_table
 
 MAX_LISTED = 5
@@ -174,7 +177,7 @@ def bring_about(
         outcome = apply_tables(client, dataset, tables, location)
         views = apply_views(client, dataset, Registry(concerned), registry)
     except (GoogleAPIError, RequestException) as error:
-        raise TablesBehindError(str(error).splitlines()[0]) from error
+        raise TablesBehindError(first_line(error)) from error
     outcome.created += views.created
     outcome.replaced += views.replaced
     outcome.conflicts += views.conflicts

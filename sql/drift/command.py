@@ -15,7 +15,8 @@ from pathlib import Path
 from google.cloud import bigquery
 
 from pipeline.registry import FOLDER, load_registry, read_registry
-from sql.apply import Outcome
+from sql.apply.outcome import Outcome
+from sql.connection import add_place_options, client_of, place_of
 from sql.drift.acceptance import (
     TablesBehindError,
     Wishes,
@@ -24,10 +25,9 @@ from sql.drift.acceptance import (
     wishes_of,
     write_registry,
 )
-from sql.drift.datasets import new_datasets
-from sql.drift.fields import unknown_fields
 from sql.drift.report import as_json, as_table
-from sql.place import add_place_options, client_of, place_of
+from sql.drift.unknown_datasets import new_datasets
+from sql.drift.unknown_fields import unknown_fields
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sql.drift.dataset_file import column_text
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import UnknownField, shown_json
+from sql.drift.registry_file import column_text
+from sql.drift.unknown_datasets import NewDataset
+from sql.drift.unknown_fields import UnknownField, shown_json
 from sql.tables import add_column_statement, create_statement, dataset_table
 
 

@@ -184,6 +184,14 @@ def with_extra(column: Column) -> str:
     return f"COALESCE({name}, {older})"
 
 
+def grouping(column: Column) -> str:
+    """A column as PARTITION BY takes it: BigQuery refuses floats, arrays, records."""
+    name = quoted(column.name)
+    if column.type == "RECORD" or column.mode == "REPEATED":
+        return f"TO_JSON_STRING({name})"
+    return f"CAST({name} AS STRING)" if column.type == "FLOAT64" else name
+
+
 def null(column: Column) -> str:
     """No value, in a column's type."""
     return f"CAST(NULL AS {sql_type(column)})"

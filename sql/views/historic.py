@@ -91,6 +91,11 @@ def declared_tables(dataset: Dataset) -> Iterator[FoundTable]:
         yield FoundTable(historic.table, tuple(columns), dataset.partition_column)
 
 
+def declared_mappings(dataset: Dataset) -> list[Mapping]:
+    """How the tables that the registry declares become the dataset's columns."""
+    return [mapping(dataset, table) for table in declared_tables(dataset)]
+
+
 def names_of(dataset: Dataset) -> list[str]:
     """The names under which history of a dataset is looked for."""
     declared = [historic.table for historic in dataset.historic]

@@ -21,7 +21,7 @@ from sql.__main__ import main
 from sql.apply import apply_tables
 from sql.drift.acceptance import TablesBehindError, Wishes, bring_about
 from sql.drift.command import accept
-from sql.drift.fields import unknown_fields
+from sql.drift.unknown_fields import unknown_fields
 from sql.tables import UNMAPPED, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 

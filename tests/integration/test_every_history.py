@@ -8,7 +8,7 @@ from pipeline.registry import Column, load_registry
 from sql.apply import apply_tables
 from sql.tables import dataset_table
 from sql.views import historic
-from sql.views.definitions import unified_view
+from sql.views.unified import unified_view
 
 pytestmark = pytest.mark.integration
 

@@ -13,9 +13,9 @@ from pipeline.core.inference import Samples
 from pipeline.core.paths import names
 from pipeline.core.values import EXACT_FLOAT, ValueRefused, to_timestamp
 from pipeline.registry import parse_dataset
-from sql.drift.dataset_file import with_column
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import FieldsSeen
+from sql.drift.registry_file import with_column
+from sql.drift.unknown_datasets import NewDataset
+from sql.drift.unknown_fields import FieldsSeen
 
 FILE = """dataset: X
 title: t

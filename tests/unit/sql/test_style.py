@@ -13,7 +13,12 @@ from sql.check.completeness import Owed
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
-from sql.views import definitions, historic
+from sql.views.held import held_query, held_view
+from sql.views.historic import declared_mappings
+from sql.views.latest import latest_view
+from sql.views.resolved import resolved_between, resolved_view
+from sql.views.unified import unified_view
+from sql.views.view import create_function_statement, create_statement
 
 CONFIG = Path(__file__).parents[3] / "pyproject.toml"
 EXCLUDED = tomllib.loads(CONFIG.read_text())["tool"]["sqlfluff"]["core"][
@@ -45,22 +50,19 @@ LAYOUTS = [
 def view_statements():
     for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
         dataset = REGISTRY[name]
-        histories = [
-            historic.mapping(dataset, table)
-            for table in historic.declared_tables(dataset)
-        ]
-        view = definitions.unified_view(dataset, PLACE, histories)
-        yield view.name, definitions.create_statement(view, PLACE)
-        alone = definitions.unified_view(dataset, PLACE, ())
-        yield f"{view.name} alone", definitions.create_statement(alone, PLACE)
-        view = definitions.latest_view(dataset, PLACE)
-        yield view.name, definitions.create_statement(view, PLACE)
-    view = definitions.resolved_view(REGISTRY["MELS"], PLACE)
-    yield view.name, definitions.create_statement(view, PLACE)
-    view = definitions.held_view(Registry(SOME), PLACE)
-    yield view.name, definitions.create_statement(view, PLACE)
-    function = definitions.resolved_between(REGISTRY["MELS"], PLACE)
-    yield function.name, definitions.create_function_statement(function, PLACE)
+        histories = declared_mappings(dataset)
+        view = unified_view(dataset, PLACE, histories)
+        yield view.name, create_statement(view, PLACE)
+        alone = unified_view(dataset, PLACE, ())
+        yield f"{view.name} alone", create_statement(alone, PLACE)
+        view = latest_view(dataset, PLACE)
+        yield view.name, create_statement(view, PLACE)
+    view = resolved_view(REGISTRY["MELS"], PLACE)
+    yield view.name, create_statement(view, PLACE)
+    view = held_view(Registry(SOME), PLACE)
+    yield view.name, create_statement(view, PLACE)
+    function = resolved_between(REGISTRY["MELS"], PLACE)
+    yield function.name, create_function_statement(function, PLACE)
 
 
 def table_statements():
@@ -75,7 +77,7 @@ def quality_statements():
         yield name, fill(f"check/{name}.sql", place=PLACE, owed=OWED)
     yield "ledger", fill("check/ledger.sql", place=PLACE, table="t")
     yield "held_datasets", fill("check/held_datasets.sql", place=PLACE)
-    held = definitions.held_query(REGISTRY, PLACE, SOME)
+    held = held_query(REGISTRY, PLACE, SOME)
     yield "held", fill("check/held.sql", place=PLACE, held=held)
 
 
@@ -93,7 +95,7 @@ def maintenance_statements():
         yield f"partition {named}", partition
     fields = fill("drift/unknown_fields.sql", place=PLACE, datasets=SOME)
     yield "unknown_fields", fields
-    yield "unmapped_messages", fill("drift/unmapped_messages.sql", place=PLACE)
+    yield "unmapped_messages", fill("drift/unknown_datasets.sql", place=PLACE)
 
 
 STATEMENTS = {

@@ -9,8 +9,8 @@ import pytest
 from command.usage import UsageError
 from pipeline.registry import FOLDER, Registry, load_registry, read_registry
 from sql.drift.acceptance import check_folder, wishes_of, write_registry
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import FieldsSeen
+from sql.drift.unknown_datasets import NewDataset
+from sql.drift.unknown_fields import FieldsSeen
 
 NOW = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
 NAMES = ("FREQ", "REMIT", "MID")

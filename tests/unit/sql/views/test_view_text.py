@@ -5,27 +5,21 @@ import re
 import pytest
 
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
-from sql.views import historic
-from sql.views.definitions import (
+from sql.views.all_views import all_functions, all_views
+from sql.views.conversions import grouping
+from sql.views.historic import declared_mappings
+from sql.views.latest import latest_view
+from sql.views.unified import unified_view
+from sql.views.view import (
     Function,
     View,
-    all_functions,
-    all_views,
     create_function_statement,
     create_statement,
-    grouping,
-    latest_view,
-    unified_view,
 )
 
 REGISTRY = load_registry()
 PLACE = "p.d"
-DECLARED = {
-    dataset.name: [
-        historic.mapping(dataset, table) for table in historic.declared_tables(dataset)
-    ]
-    for dataset in REGISTRY.values()
-}
+DECLARED = {each.name: declared_mappings(each) for each in REGISTRY.values()}
 datasets = pytest.mark.parametrize("dataset", REGISTRY.values(), ids=lambda d: d.name)
 
 

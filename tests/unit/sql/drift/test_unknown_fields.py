@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from pipeline.registry import Registry, parse_dataset
-from sql.drift import fields as unknown
-from sql.drift.fields import FieldsSeen, shown_json
+from sql.drift import unknown_fields
 from sql.drift.report import as_json, as_table
+from sql.drift.unknown_fields import FieldsSeen, shown_json
 
 X = parse_dataset(
     "X.yaml",
@@ -111,7 +111,7 @@ def test_a_name_with_a_problem_takes_no_place_from_another():
 
 
 def test_names_beyond_the_bound_are_counted_and_not_kept(monkeypatch, caplog):
-    monkeypatch.setattr(unknown, "MAX_NAMES", 2)
+    monkeypatch.setattr(unknown_fields, "MAX_NAMES", 2)
     with caplog.at_level(logging.WARNING):
         found = fields(*({f"n{number}": 1} for number in range(10)), {"n0": 2})
     assert list(found) == ["n0", "n1"]

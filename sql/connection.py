@@ -16,6 +16,9 @@ from command.tables_path import (
 from command.usage import UsageError
 from pipeline.bigquery.inserts import connect
 
+# Reading the schema of a table is one short request each.
+PARALLEL_REQUESTS = 8
+
 
 def add_place_options(
     parser: argparse.ArgumentParser, *, project_required: bool = True

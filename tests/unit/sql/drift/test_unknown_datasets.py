@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.core.coercion import Coercer
 from pipeline.registry import load_registry, parse_dataset
-from sql.drift.datasets import NewDataset
 from sql.drift.report import as_json, as_table
+from sql.drift.unknown_datasets import NewDataset
 from sql.tables import create_statement, dataset_table
 
 REGISTRY = load_registry()

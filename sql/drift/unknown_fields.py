@@ -21,7 +21,7 @@ from pipeline.registry import (
     Registry,
     is_column_name,
 )
-from sql.place import existing_tables
+from sql.connection import existing_tables
 from sql.templates import fill
 
 MAX_SAMPLE_LENGTH = 40

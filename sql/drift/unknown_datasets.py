@@ -20,9 +20,9 @@ from pipeline.registry import (
     RegistryError,
     parse_dataset,
 )
-from sql.drift.dataset_file import dataset_text
-from sql.drift.fields import shown_name
-from sql.place import existing_tables
+from sql.connection import existing_tables
+from sql.drift.registry_file import dataset_text
+from sql.drift.unknown_fields import shown_name
 from sql.tables import UNMAPPED
 from sql.templates import fill
 
@@ -179,7 +179,7 @@ def new_datasets(
     known = [name for each in registry.values() for name in (each.name, *each.aliases)]
     parameters = [bigquery.ArrayQueryParameter("known", "STRING", known)]
     rows = client.query(
-        fill("drift/unmapped_messages.sql", place=place),
+        fill("drift/unknown_datasets.sql", place=place),
         job_config=bigquery.QueryJobConfig(query_parameters=parameters),
     ).result(page_size=PAGE_MESSAGES)
     found: dict[str, NewDataset] = {}

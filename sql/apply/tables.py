@@ -1,0 +1,115 @@
+"""Tables: made where they are missing, extended and widened where they exist."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from command.text import first_line
+from pipeline.core.values import EXACT_FLOAT
+from sql import tables
+from sql.apply.outcome import Outcome
+from sql.connection import PARALLEL_REQUESTS, existing_tables
+from sql.schemas import Merged, merged_schema, type_text
+from sql.tables import Table
+from sql.templates import quoted
+
+
+def apply_tables(
+    client: bigquery.Client, dataset: str, wanted: Sequence[Table], location: str
+) -> Outcome:
+    """Makes or extends the tables of a dataset, which is made, too, if need be.
+
+    Args:
+        client: The client; its project holds the dataset.
+        dataset: The BigQuery dataset.
+        wanted: What the tables are to be.
+        location: Where a new dataset is to live (`EU`, `europe-west2`, ...).
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
+    """
+    place = f"{client.project}.{dataset}"
+    described = bigquery.Dataset(place)
+    described.location = location
+    client.create_dataset(described, exists_ok=True)
+    existing = existing_tables(client, place)
+    outcome = Outcome()
+    missing = [table for table in wanted if table.name not in existing]
+    if missing:
+        script = "\n".join(tables.create_statement(table, place) for table in missing)
+        client.query(script).result()
+        outcome.created = [table.name for table in missing]
+    present = [table for table in wanted if table.name in existing]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        merged = threads.map(lambda t: extend(client, place, t), present)
+        for table, schema in zip(present, merged, strict=True):
+            _note_table(outcome, table.name, schema)
+    return outcome
+
+
+def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
+    outcome.conflicts += [f"{name}.{conflict}" for conflict in merged.conflicts]
+    outcome.notes += [
+        f"{name}.{path} is not in the registry: it stays, and no view shows it"
+        for path in merged.surplus
+    ]
+    if merged.added:
+        outcome.extended[name] = merged.added
+    if merged.widened:
+        outcome.widened[name] = merged.widened
+    if not (merged.added or merged.widened or merged.conflicts):
+        outcome.unchanged.append(name)
+
+
+def extend(client: bigquery.Client, place: str, table: Table) -> Merged:
+    """Adds missing columns to a table that exists, and widens those too narrow."""
+    found = client.get_table(f"{place}.{table.name}")
+    merged = merged_schema(found.schema, table.columns)
+    if merged.added:
+        found.schema = merged.schema
+        client.update_table(found, ["schema"])
+    for column in merged.schema:
+        paths = [p for p in merged.widened if p.partition(".")[0] == column.name]
+        if paths and (conflict := _widen(client, found, column, paths)):
+            merged.conflicts.append(conflict)
+            merged.widened = [path for path in merged.widened if path not in paths]
+    return merged
+
+
+def _widen(
+    client: bigquery.Client,
+    table: bigquery.Table,
+    column: bigquery.SchemaField,
+    paths: Sequence[str],
+) -> str:
+    """Widens a column, or fields of it; gives what stands in the way, if anything."""
+    shown = ", ".join(paths)
+    if column.name in (table.clustering_fields or ()):
+        return f"{shown} should be FLOAT64, by which BigQuery clusters no table"
+    name = quoted(str(table.reference))
+    kind = type_text(column, paths)
+    statement = (
+        f"ALTER TABLE {name} ALTER COLUMN {quoted(column.name)} SET DATA TYPE {kind}"
+    )
+    try:
+        if _has_inexact(client, name, paths):
+            return f"{shown} has integers beyond 2^53, which FLOAT64 would round"
+        client.query(statement).result()
+    except GoogleAPICallError as error:
+        return f"{shown} should be FLOAT64: {first_line(error)}"
+    return ""
+
+
+def _has_inexact(client: bigquery.Client, name: str, paths: Sequence[str]) -> bool:
+    """Whether a column holds an integer that FLOAT64 cannot."""
+    beyond = " OR ".join(
+        f"{'.'.join(map(quoted, path.split('.')))} "
+        f"NOT BETWEEN {-EXACT_FLOAT} AND {EXACT_FLOAT}"
+        for path in paths
+    )
+    # Names come from the table's own schema.
+    sql = f"SELECT COUNTIF({beyond}) AS found FROM {name}"  # noqa: S608
+    (row,) = client.query(sql).result()
+    return bool(row.found)

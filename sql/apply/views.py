@@ -1,0 +1,143 @@
+"""Views and table functions: made, and replaced where they are out of date."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+from google.cloud.bigquery.table import TableListItem
+
+from command.text import first_line
+from pipeline.registry import Registry
+from sql.apply.outcome import Outcome
+from sql.connection import PARALLEL_REQUESTS
+from sql.views import historic
+from sql.views.all_views import all_functions, all_views
+from sql.views.held import HELD_SOURCES, held_view
+from sql.views.view import LABEL, View, create_function_statement, create_statement
+
+# A view takes a second or so. A script spares the way there and back; one that is too
+# long is slow in the local BigQuery, which keeps its text with each statement.
+VIEWS_PER_SCRIPT = 10
+
+
+def apply_views(
+    client: bigquery.Client,
+    dataset: str,
+    registry: Registry,
+    whole: Registry | None = None,
+) -> Outcome:
+    """Makes the views and functions of a dataset, or anew those that have changed.
+
+    Args:
+        client: The client; its project holds the dataset.
+        dataset: The BigQuery dataset; it has the `_iris` tables.
+        registry: The datasets whose views are to be made.
+        whole: All datasets that are known, where those are not all.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
+    """
+    place = f"{client.project}.{dataset}"
+    existing = {item.table_id: item for item in client.list_tables(place)}
+    histories = find_histories(client, place, registry, existing)
+    outcome = Outcome()
+    for mappings in histories.values():
+        for mapping in mappings:
+            outcome.histories.append(mapping.table.name)
+            outcome.notes += mapping.notes
+    waiting = []
+    views = [
+        *all_views(registry, place, histories),
+        *_held_view(whole or registry, place, existing),
+    ]
+    for view in views:
+        item = existing.get(view.name)
+        if item and item.table_type != "VIEW":
+            outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
+        elif item and item.labels.get(LABEL) == view.fingerprint:
+            outcome.unchanged.append(view.name)
+        else:
+            waiting.append(view)
+    for view, error in _create(client, place, waiting):
+        if error:
+            outcome.conflicts.append(f"{view.name}: {error}")
+        elif view.name in existing:
+            outcome.replaced.append(view.name)
+        else:
+            outcome.created.append(view.name)
+    _apply_functions(client, place, registry, outcome)
+    return outcome
+
+
+def _held_view(
+    registry: Registry, place: str, existing: Mapping[str, TableListItem]
+) -> Iterator[View]:
+    """`iris_held`, over those tables that are there."""
+    if all(name in existing for name in HELD_SOURCES):
+        there = [each for each in registry.values() if each.table in existing]
+        yield held_view(Registry(there), place)
+
+
+def _apply_functions(
+    client: bigquery.Client, place: str, registry: Registry, outcome: Outcome
+) -> None:
+    existing = {
+        r.reference.routine_id: r.reference for r in client.list_routines(place)
+    }
+    for function in all_functions(registry, place):
+        there = existing.get(function.name)
+        if there and client.get_routine(there).description == function.documentation:
+            outcome.unchanged.append(function.name)
+            continue
+        try:
+            client.query(create_function_statement(function, place)).result()
+        except GoogleAPICallError as error:
+            outcome.conflicts.append(f"{function.name}: {first_line(error)}")
+        else:
+            (outcome.replaced if there else outcome.created).append(function.name)
+
+
+def find_histories(
+    client: bigquery.Client,
+    place: str,
+    registry: Registry,
+    existing: dict[str, TableListItem],
+) -> dict[str, list[historic.Mapping]]:
+    """Maps the historic tables that exist, by dataset."""
+    found = [
+        (dataset, name)
+        for dataset in registry.values()
+        for name in historic.names_of(dataset)
+        if name in existing
+    ]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        schemas = threads.map(lambda f: client.get_table(f"{place}.{f[1]}"), found)
+        histories: dict[str, list[historic.Mapping]] = {}
+        for (dataset, _), table in zip(found, schemas, strict=True):
+            mapping = historic.mapping(dataset, historic.found_table(table))
+            histories.setdefault(dataset.name, []).append(mapping)
+    return histories
+
+
+def _create(
+    client: bigquery.Client, place: str, wanted: Sequence[View]
+) -> Iterator[tuple[View, str]]:
+    """Makes views; gives each with BigQuery's words, empty where it has none."""
+    for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
+        part = wanted[start : start + VIEWS_PER_SCRIPT]
+        if not _refusal(client, place, part):
+            yield from ((view, "") for view in part)
+        else:
+            # One of them is at fault: each by itself tells which.
+            yield from ((view, _refusal(client, place, [view])) for view in part)
+
+
+def _refusal(client: bigquery.Client, place: str, part: Sequence[View]) -> str:
+    """Makes views; gives BigQuery's words if it refuses, else nothing."""
+    script = "\n".join(create_statement(view, place) for view in part)
+    try:
+        client.query(script).result()
+    except GoogleAPICallError as error:
+        return first_line(error)
+    return ""

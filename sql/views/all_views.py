@@ -1,0 +1,36 @@
+"""All views and table functions, in the order in which they can be made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.registry import Registry
+from sql.views import historic
+from sql.views.latest import latest_view
+from sql.views.resolved import RESOLVED, resolved_between, resolved_view
+from sql.views.unified import unified_view
+from sql.views.view import Function, View
+
+
+def all_views(
+    registry: Registry,
+    place: str,
+    histories: Mapping[str, Sequence[historic.Mapping]],
+) -> Iterator[View]:
+    """Every view of the product, each one behind those that it reads.
+
+    Args:
+        registry: The datasets.
+        place: `project.dataset`.
+        histories: The mapped historic tables, by dataset.
+    """
+    for dataset in registry.values():
+        yield unified_view(dataset, place, histories.get(dataset.name, ()))
+        yield latest_view(dataset, place)
+        if dataset.name in RESOLVED:
+            yield resolved_view(dataset, place)
+
+
+def all_functions(registry: Registry, place: str) -> Iterator[Function]:
+    """Every table function of the product."""
+    for dataset in registry.values():
+        if dataset.name in RESOLVED:
+            yield resolved_between(dataset, place)

@@ -1,0 +1,35 @@
+"""The resolved view: the position that overlapping declarations add up to."""
+
+from pipeline.registry import Dataset
+from sql.templates import fill
+from sql.views.view import Function, View
+
+# Datasets whose records override each other in time: the position that results.
+RESOLVED = ("MELS", "MILS")
+_RESOLVED_COLUMNS = (
+    *("nationalGridBmUnit", "bmUnit", "settlementDate", "settlementPeriod"),
+    *("timeFrom", "timeTo", "levelFrom", "levelTo"),
+    *("notificationTime", "notificationSequence"),
+)
+
+
+def resolved_view(dataset: Dataset, place: str) -> View:
+    """`bmrs_<dataset>_resolved`: the position that raw declarations add up to."""
+    return View(
+        f"{dataset.stem}_resolved",
+        tuple(dataset.column(name) for name in _RESOLVED_COLUMNS),
+        fill("views/resolved.sql", source=f"{place}.{dataset.stem}_unified"),
+        f"{dataset.title}: for each BM unit and instant the declaration that holds.",
+    )
+
+
+def resolved_between(dataset: Dataset, place: str) -> Function:
+    """`bmrs_<dataset>_resolved_between`: the same for a time, at a time's cost."""
+    source = f"{place}.{dataset.stem}_unified"
+    return Function(
+        f"{dataset.stem}_resolved_between",
+        "from_utc TIMESTAMP, to_utc TIMESTAMP, reach_days INT64",
+        fill("views/resolved.sql", source=source, between=True),
+        f"{dataset.title} from from_utc to to_utc, from declarations that started at "
+        "most reach_days before (NULL: at any time).",
+    )

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 
 TOPIC = "iris-messages"
@@ -51,9 +52,9 @@ class Place:
     local: bool = False
 
     @property
-    def tables(self) -> str:
-        """`project.dataset`."""
-        return f"{self.project}.{self.dataset}"
+    def tables(self) -> TablesPath:
+        """The project and the dataset."""
+        return TablesPath(self.project, self.dataset)
 
     @property
     def topic_path(self) -> str:

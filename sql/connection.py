@@ -20,7 +20,7 @@ from pipeline.bigquery.inserts import connect
 PARALLEL_REQUESTS = 8
 
 
-def add_place_options(
+def add_path_options(
     parser: argparse.ArgumentParser, *, project_required: bool = True
 ) -> None:
     """Adds `--project` and `--dataset`."""
@@ -35,9 +35,9 @@ def add_place_options(
     add_dataset_option(parser)
 
 
-def place_of(options: argparse.Namespace) -> str:
-    """`project.dataset`, both of them checked to be plain names."""
-    return str(TablesPath(options.project, options.dataset))
+def path_of(options: argparse.Namespace) -> TablesPath:
+    """The tables that the options name."""
+    return TablesPath(options.project, options.dataset)
 
 
 def client_of(options: argparse.Namespace) -> bigquery.Client:
@@ -51,15 +51,15 @@ def client_of(options: argparse.Namespace) -> bigquery.Client:
     return connect(options.project)
 
 
-def existing_tables(client: bigquery.Client, place: str) -> set[str]:
+def existing_tables(client: bigquery.Client, path: TablesPath) -> set[str]:
     """The names of all tables and views.
 
     Raises:
         UsageError: There is no such BigQuery dataset.
     """
     try:
-        return {item.table_id for item in client.list_tables(place)}
+        return {item.table_id for item in client.list_tables(str(path))}
     except NotFound:
         raise UsageError(
-            f"there is no BigQuery dataset {place}: `python -m sql apply` makes it"
+            f"there is no BigQuery dataset {path}: `python -m sql apply` makes it"
         ) from None

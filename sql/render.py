@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
 from sql import tables
-from sql.connection import add_place_options, place_of
+from sql.connection import add_path_options, path_of
 from sql.views.all_views import all_functions, all_views
 from sql.views.held import held_view
 from sql.views.historic import declared_mappings
@@ -20,7 +21,7 @@ _OURS = ("bmrs_*.sql", "iris_*.sql")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser, project_required=False)
+    add_path_options(parser, project_required=False)
     parser.add_argument(
         "--output",
         type=Path,
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Writes one file a table and one a view, in a folder for each kind."""
-    for kind, files in statements(place_of(options)).items():
+    for kind, files in statements(path_of(options)).items():
         folder: Path = options.output / kind
         try:
             _write(folder, files)
@@ -51,30 +52,30 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         (folder / f"{name}.sql").write_text(statement, encoding="utf-8")
 
 
-def statements(place: str) -> dict[str, dict[str, str]]:
+def statements(path: TablesPath) -> dict[str, dict[str, str]]:
     """All SQL of the product, by kind (`tables`, `views`) and name.
 
     Args:
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     registry = load_registry()
     return {
-        "tables": dict(_tables(registry, place)),
-        "views": dict(_views(registry, place)),
+        "tables": dict(_tables(registry, path)),
+        "views": dict(_views(registry, path)),
     }
 
 
-def _tables(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
+def _tables(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
     for table in tables.all_tables(registry):
-        yield table.name, tables.create_statement(table, place)
+        yield table.name, tables.create_statement(table, path)
 
 
-def _views(registry: Registry, place: str) -> Iterator[tuple[str, str]]:
+def _views(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
     """The views over history as the registry declares it to look."""
     histories = {each.name: declared_mappings(each) for each in registry.values()}
-    for view in all_views(registry, place, histories):
-        yield view.name, create_statement(view, place)
-    held = held_view(registry, place)
-    yield held.name, create_statement(held, place)
-    for function in all_functions(registry, place):
-        yield function.name, create_function_statement(function, place)
+    for view in all_views(registry, path, histories):
+        yield view.name, create_statement(view, path)
+    held = held_view(registry, path)
+    yield held.name, create_statement(held, path)
+    for function in all_functions(registry, path):
+        yield function.name, create_function_statement(function, path)

@@ -1,7 +1,5 @@
 """BigQuery schemas, beside the registry's columns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,10 +1,9 @@
 """The tables: one for each dataset of the registry, and our own four."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from command.tables_path import TablesPath
 from pipeline.registry import (
     CLUSTERABLE,
     METADATA_COLUMNS,
@@ -161,18 +160,18 @@ def all_tables(registry: Registry) -> Iterator[Table]:
     yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER)
 
 
-def create_statement(table: Table, place: str) -> str:
+def create_statement(table: Table, path: TablesPath) -> str:
     """The DDL that makes a table where it does not exist.
 
     Args:
         table: What it is to be.
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     lines = [f"  {_column(column)}" for column in table.columns]
     if table.primary_key:
         keys = ", ".join(f"`{name}`" for name in table.primary_key)
         lines.append(f"  PRIMARY KEY ({keys}) NOT ENFORCED")
-    statement = f"CREATE TABLE IF NOT EXISTS `{place}.{table.name}` (\n"
+    statement = f"CREATE TABLE IF NOT EXISTS `{path}.{table.name}` (\n"
     statement += ",\n".join(lines)
     statement += f"\n)\nPARTITION BY {table.partition}\n"
     if table.cluster_columns:
@@ -181,16 +180,16 @@ def create_statement(table: Table, place: str) -> str:
     return statement + f"OPTIONS (description = {literal(table.description)});\n"
 
 
-def add_column_statement(table: str, column: Column, place: str) -> str:
+def add_column_statement(table: str, column: Column, path: TablesPath) -> str:
     """The DDL that adds a column to a table.
 
     Args:
         table: The table's name.
         column: The column.
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     return (
-        f"ALTER TABLE `{place}.{table}`\nADD COLUMN IF NOT EXISTS {_column(column)};\n"
+        f"ALTER TABLE `{path}.{table}`\nADD COLUMN IF NOT EXISTS {_column(column)};\n"
     )
 
 

@@ -5,8 +5,6 @@ message. Names are quoted with the filter `name`, texts with the filter `text`;
 `aliased("b")` names an expression.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from pathlib import Path

@@ -24,7 +24,7 @@ from command.duration import seconds_in
 from command.text import first_line, printable
 from command.usage import UsageError
 from pipeline.registry import Registry, load_registry
-from sql.connection import add_place_options, client_of
+from sql.connection import add_path_options, client_of
 
 INTERRUPTED = 130
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # as Pub/Sub has it
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--region",
         type=place.region,

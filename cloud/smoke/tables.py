@@ -24,7 +24,7 @@ def findings(
 ) -> Iterator[Finding]:
     """Whether all tables and views of the registry are there, with their columns."""
     try:
-        items = {item.table_id: item for item in client.list_tables(place.tables)}
+        items = {item.table_id: item for item in client.list_tables(str(place.tables))}
     except NotFound:
         yield failed(
             "tables",

@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 from local.bigquery import emulator
 from local.bigquery.environment import ENVIRONMENT, LOCK_FILE
@@ -107,8 +108,8 @@ def _stamp_file() -> Path:
 @functools.cache
 def _fingerprint() -> str:
     """What changes when the same SQL would make other files, or other SQL is due."""
-    place = f"{emulator.PROJECT}.{emulator.DATASET}"
-    parts = [json.dumps(render.statements(place)).encode()]
+    path = TablesPath(emulator.PROJECT, emulator.DATASET)
+    parts = [json.dumps(render.statements(path)).encode()]
     parts += [path.read_bytes() for path in (LOCK_FILE, *emulator.SOURCES)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 

@@ -13,13 +13,13 @@ from pipeline.registry import load_registry
 from sql.apply.outcome import Outcome
 from sql.apply.tables import apply_tables
 from sql.apply.views import apply_views
-from sql.connection import add_place_options, client_of
+from sql.connection import add_path_options, client_of
 from sql.tables import all_tables
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--location",
         default="EU",

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from command.text import first_line
 from pipeline.core.values import EXACT_FLOAT
 from sql import tables
@@ -30,20 +31,20 @@ def apply_tables(
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    place = f"{client.project}.{dataset}"
-    described = bigquery.Dataset(place)
+    path = TablesPath(client.project, dataset)
+    described = bigquery.Dataset(str(path))
     described.location = location
     client.create_dataset(described, exists_ok=True)
-    existing = existing_tables(client, place)
+    existing = existing_tables(client, path)
     outcome = Outcome()
     missing = [table for table in wanted if table.name not in existing]
     if missing:
-        script = "\n".join(tables.create_statement(table, place) for table in missing)
+        script = "\n".join(tables.create_statement(table, path) for table in missing)
         client.query(script).result()
         outcome.created = [table.name for table in missing]
     present = [table for table in wanted if table.name in existing]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
-        merged = threads.map(lambda t: extend(client, place, t), present)
+        merged = threads.map(lambda t: extend(client, path, t), present)
         for table, schema in zip(present, merged, strict=True):
             _note_table(outcome, table.name, schema)
     return outcome
@@ -63,9 +64,9 @@ def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
         outcome.unchanged.append(name)
 
 
-def extend(client: bigquery.Client, place: str, table: Table) -> Merged:
+def extend(client: bigquery.Client, path: TablesPath, table: Table) -> Merged:
     """Adds missing columns to a table that exists, and widens those too narrow."""
-    found = client.get_table(f"{place}.{table.name}")
+    found = client.get_table(f"{path}.{table.name}")
     merged = merged_schema(found.schema, table.columns)
     if merged.added:
         found.schema = merged.schema

@@ -7,6 +7,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from google.cloud.bigquery.table import TableListItem
 
+from command.tables_path import TablesPath
 from command.text import first_line
 from pipeline.registry import Registry
 from sql.apply.outcome import Outcome
@@ -38,9 +39,9 @@ def apply_views(
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    place = f"{client.project}.{dataset}"
-    existing = {item.table_id: item for item in client.list_tables(place)}
-    histories = find_histories(client, place, registry, existing)
+    path = TablesPath(client.project, dataset)
+    existing = {item.table_id: item for item in client.list_tables(str(path))}
+    histories = find_histories(client, path, registry, existing)
     outcome = Outcome()
     for mappings in histories.values():
         for mapping in mappings:
@@ -48,8 +49,8 @@ def apply_views(
             outcome.notes += mapping.notes
     waiting = []
     views = [
-        *all_views(registry, place, histories),
-        *_held_view(whole or registry, place, existing),
+        *all_views(registry, path, histories),
+        *_held_view(whole or registry, path, existing),
     ]
     for view in views:
         item = existing.get(view.name)
@@ -59,39 +60,39 @@ def apply_views(
             outcome.unchanged.append(view.name)
         else:
             waiting.append(view)
-    for view, error in _create(client, place, waiting):
+    for view, error in _create(client, path, waiting):
         if error:
             outcome.conflicts.append(f"{view.name}: {error}")
         elif view.name in existing:
             outcome.replaced.append(view.name)
         else:
             outcome.created.append(view.name)
-    _apply_functions(client, place, registry, outcome)
+    _apply_functions(client, path, registry, outcome)
     return outcome
 
 
 def _held_view(
-    registry: Registry, place: str, existing: Mapping[str, TableListItem]
+    registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
 ) -> Iterator[View]:
     """`iris_held`, over those tables that are there."""
     if all(name in existing for name in HELD_SOURCES):
         there = [each for each in registry.values() if each.table in existing]
-        yield held_view(Registry(there), place)
+        yield held_view(Registry(there), path)
 
 
 def _apply_functions(
-    client: bigquery.Client, place: str, registry: Registry, outcome: Outcome
+    client: bigquery.Client, path: TablesPath, registry: Registry, outcome: Outcome
 ) -> None:
     existing = {
-        r.reference.routine_id: r.reference for r in client.list_routines(place)
+        r.reference.routine_id: r.reference for r in client.list_routines(str(path))
     }
-    for function in all_functions(registry, place):
+    for function in all_functions(registry, path):
         there = existing.get(function.name)
         if there and client.get_routine(there).description == function.documentation:
             outcome.unchanged.append(function.name)
             continue
         try:
-            client.query(create_function_statement(function, place)).result()
+            client.query(create_function_statement(function, path)).result()
         except GoogleAPICallError as error:
             outcome.conflicts.append(f"{function.name}: {first_line(error)}")
         else:
@@ -100,7 +101,7 @@ def _apply_functions(
 
 def find_histories(
     client: bigquery.Client,
-    place: str,
+    path: TablesPath,
     registry: Registry,
     existing: dict[str, TableListItem],
 ) -> dict[str, list[historic.Mapping]]:
@@ -112,7 +113,7 @@ def find_histories(
         if name in existing
     ]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
-        schemas = threads.map(lambda f: client.get_table(f"{place}.{f[1]}"), found)
+        schemas = threads.map(lambda f: client.get_table(f"{path}.{f[1]}"), found)
         histories: dict[str, list[historic.Mapping]] = {}
         for (dataset, _), table in zip(found, schemas, strict=True):
             mapping = historic.mapping(dataset, historic.found_table(table))
@@ -121,21 +122,21 @@ def find_histories(
 
 
 def _create(
-    client: bigquery.Client, place: str, wanted: Sequence[View]
+    client: bigquery.Client, path: TablesPath, wanted: Sequence[View]
 ) -> Iterator[tuple[View, str]]:
     """Makes views; gives each with BigQuery's words, empty where it has none."""
     for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
         part = wanted[start : start + VIEWS_PER_SCRIPT]
-        if not _refusal(client, place, part):
+        if not _refusal(client, path, part):
             yield from ((view, "") for view in part)
         else:
             # One of them is at fault: each by itself tells which.
-            yield from ((view, _refusal(client, place, [view])) for view in part)
+            yield from ((view, _refusal(client, path, [view])) for view in part)
 
 
-def _refusal(client: bigquery.Client, place: str, part: Sequence[View]) -> str:
+def _refusal(client: bigquery.Client, path: TablesPath, part: Sequence[View]) -> str:
     """Makes views; gives BigQuery's words if it refuses, else nothing."""
-    script = "\n".join(create_statement(view, place) for view in part)
+    script = "\n".join(create_statement(view, path) for view in part)
     try:
         client.query(script).result()
     except GoogleAPICallError as error:

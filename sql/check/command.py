@@ -4,8 +4,6 @@ Each check is a module of `sql/check/`, with its SQL beside it. `tables` always 
 as the others leave out what does not exist.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime as dt
 import json
@@ -30,7 +28,7 @@ from sql.check import (
 )
 from sql.check.context import Context, Result, Status
 from sql.check.report import as_json, overall, print_report
-from sql.connection import add_place_options, client_of, existing_tables, place_of
+from sql.connection import add_path_options, client_of, existing_tables, path_of
 
 CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
     module.NAME: module.check
@@ -55,7 +53,7 @@ YEARS = range(BEGINNING.year, dt.MAXYEAR)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--only",
         action="append",
@@ -129,15 +127,15 @@ def _run_check(name: str, context: Context) -> list[Result]:
 
 
 def _context(options: argparse.Namespace) -> Context:
-    client, place = client_of(options), place_of(options)
+    client, path = client_of(options), path_of(options)
     since = BEGINNING
     if options.since_days:
         since = options.at - dt.timedelta(days=options.since_days)
     return Context(
         client,
-        place,
+        path,
         load_registry(),
-        frozenset(existing_tables(client, place)),
+        frozenset(existing_tables(client, path)),
         options.at,
         options.days,
         since,

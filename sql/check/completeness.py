@@ -5,8 +5,6 @@ looked at or the seven days before. History fills gaps: the `_unified` view is r
 where there is one. When a day is due, and what its slots are, says `expectations.py`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ WITH seen AS (
 {% endif %}
       NULL
     ) AS slot
-  FROM {{ (place ~ "." ~ one.source) | name }}
+  FROM {{ (path ~ "." ~ one.source) | name }}
   WHERE
 {% for bounded, low, high in one.bounds %}
     {{ "AND " if not loop.first }}{{ bounded | name }} >= {{ low }}

@@ -1,7 +1,5 @@
 """What a check is given, and what it gives back."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +8,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.registry import Dataset, Registry
 from sql.templates import fill
 
@@ -54,7 +53,7 @@ class Context:
 
     Attributes:
         client: The BigQuery client.
-        place: `project.dataset`.
+        path: Where the tables are.
         registry: What is known of every dataset.
         tables: The tables and views that exist.
         at: The "now" of the check.
@@ -64,7 +63,7 @@ class Context:
     """
 
     client: bigquery.Client
-    place: str
+    path: TablesPath
     registry: Registry
     tables: frozenset[str]
     at: dt.datetime
@@ -94,9 +93,9 @@ class Context:
         Args:
             template: Its file in `sql/check/`.
             parameters: The query's parameters.
-            values: What the template asks for, besides the place.
+            values: What the template asks for, besides the path.
         """
-        statement = fill(f"check/{template}", place=self.place, **values)
+        statement = fill(f"check/{template}", path=self.path, **values)
         given = tuple((parameters or {}).items())
         if (statement, given) not in self.answers:
             typed = [

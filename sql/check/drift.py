@@ -15,7 +15,7 @@ NAME = "drift"
 def check(context: Context) -> Iterator[Result]:
     """Each such field is a warning."""
     known = Registry(context.present())
-    fields = unknown_fields(context.client, context.place, known)
+    fields = unknown_fields(context.client, context.path, known)
     for field in fields:
         kind = field.column.kind if field.column and not field.problem else None
         fits = f"{kind} holds all of them" if kind else field.problem

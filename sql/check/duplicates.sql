@@ -20,7 +20,7 @@ FROM (
     )) AS natural_key,
     COUNT(*) AS copies,
     COUNT(DISTINCT record_id) + COUNTIF(record_id IS NULL) AS versions
-  FROM {{ (place ~ "." ~ dataset.table) | name }}
+  FROM {{ (path ~ "." ~ dataset.table) | name }}
   WHERE {{ near(dataset) }}
   GROUP BY natural_key
 ) AS keyed

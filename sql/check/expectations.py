@@ -3,8 +3,6 @@
 Everything here is arithmetic on the registry and the calendar; no query is made.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

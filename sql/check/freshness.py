@@ -5,8 +5,6 @@ called fresh; where that is not known (a file), when the pipeline made the row. 
 partitions near the time of the check are read: rows that come in now are about now.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any

@@ -8,7 +8,7 @@ UNION ALL
 SELECT
   {{ dataset.name | text }} AS dataset,
   MAX(COALESCE(enqueued_utc, ingested_utc)) AS newest_utc
-FROM {{ (place ~ "." ~ dataset.table) | name }}
+FROM {{ (path ~ "." ~ dataset.table) | name }}
 WHERE
   {{ near(dataset) }}
   AND COALESCE(enqueued_utc, ingested_utc) <= @at

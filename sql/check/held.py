@@ -1,7 +1,5 @@
 """What is held back and what came of it: what two checks have in common."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 
@@ -44,7 +42,7 @@ def held(context: Context, kind: str) -> list[Any] | None:
         for each in context.present()
         if not subjects.isdisjoint((each.name, *each.aliases))
     ]
-    query = held_query(context.registry, context.place, datasets)
+    query = held_query(context.registry, context.path, datasets)
     # Of both kinds at once: it is what costs, and the other check asks the same.
     bounds = {**since, "at": context.at}
     rows = context.query("held.sql", bounds, held=query.strip())

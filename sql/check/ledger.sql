@@ -9,7 +9,7 @@ WITH minutes AS (
     SUM(duplicates) AS duplicates,
     SUM(dead_letters) AS dead_letters,
     SUM(unmapped) AS unmapped
-  FROM {{ (place ~ "." ~ table) | name }}
+  FROM {{ (path ~ "." ~ table) | name }}
   WHERE minute_utc <= @at
   GROUP BY dataset, minute_utc
 ),

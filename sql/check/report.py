@@ -1,7 +1,5 @@
 """The report of the checks: a table for a person, a document for a machine."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence

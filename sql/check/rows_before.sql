@@ -7,6 +7,6 @@ UNION ALL
 SELECT
   {{ one.dataset.name | text }} AS dataset,
   COUNT(*) AS row_count
-FROM {{ (place ~ "." ~ one.dataset.table) | name }}
+FROM {{ (path ~ "." ~ one.dataset.table) | name }}
 WHERE {{ column | name }} < {{ high }}
 {% endfor %}

@@ -1,7 +1,5 @@
 """Queries that never read more than was said before."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 

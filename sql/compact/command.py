@@ -9,8 +9,6 @@ one change of a day after the other, or refuses the second. BigQuery keeps what 
 was for 7 days (`FOR SYSTEM_TIME AS OF`).
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex
@@ -43,7 +41,7 @@ from sql.compact.compaction import (
 from sql.compact.day_progress import DayProgress
 from sql.compact.report import days_with_copies, loss, outcome, summary
 from sql.compact.table_layout import Days, Layout, layout_of
-from sql.connection import add_place_options, client_of, place_of
+from sql.connection import add_path_options, client_of, path_of
 
 GIGABYTE = 10**9
 MAX_GB = 100.0
@@ -55,7 +53,7 @@ _TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.description = (__doc__ or "").split("\n\n", 1)[1]
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument("tables", nargs="+", type=_table, metavar="TABLE")
     parser.add_argument(
         "--execute", action="store_true", help="remove the copies; else only count"
@@ -118,9 +116,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _layout(client: bigquery.Client, options: argparse.Namespace, name: str) -> Layout:
     try:
-        table = client.get_table(f"{place_of(options)}.{name}")
+        table = client.get_table(f"{path_of(options)}.{name}")
     except NotFound:
-        raise UsageError(f"there is no table {place_of(options)}.{name}") from None
+        raise UsageError(f"there is no table {path_of(options)}.{name}") from None
     ignored = options.ignore_column
     return layout_of(table, load_registry(), options.day_column, ignored)
 

@@ -1,7 +1,5 @@
 """A compaction: which days of a table hold copies, and their removal day by day."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain

@@ -1,7 +1,5 @@
 """The progress of a compaction: a bar on a terminal, a line a day elsewhere."""
 
-from __future__ import annotations
-
 import sys
 
 from sql.compact.compaction import Step

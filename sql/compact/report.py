@@ -1,7 +1,5 @@
 """What `compact` tells of a compaction, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date, datetime
 

@@ -4,10 +4,9 @@ It is read from the table itself, because historic tables were made by several p
 and differ in names and types.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
 from google.cloud import bigquery
 
@@ -36,7 +35,7 @@ class Days:
     undated: bool = False
 
     @classmethod
-    def one(cls, day: str | None) -> Days:
+    def one(cls, day: str | None) -> Self:
         """One day alone; None means the rows without a day."""
         return cls(day, day, undated=day is None)
 

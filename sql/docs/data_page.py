@@ -1,7 +1,5 @@
 """The data page: every dataset, table and column of the product, as Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 

@@ -1,7 +1,5 @@
 """Making unknown fields and datasets known: the registry first, then the tables."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
 
+from command.tables_path import TablesPath
 from command.text import first_line
 from command.usage import UsageError
 from pipeline.registry import Column, Dataset, Registry, read_registry
@@ -19,7 +18,7 @@ from sql.apply.outcome import Outcome
 from sql.apply.tables import apply_tables
 from sql.apply.views import apply_views
 from sql.drift.registry_file import replace_file, with_column
-from sql.drift.unknown_datasets import NewDataset
+from sql.drift.unknown_datasets import UnknownDataset
 from sql.drift.unknown_fields import UnknownField
 from sql.tables import dataset_table
 
@@ -31,7 +30,7 @@ class TablesBehindError(RuntimeError):
 
 
 @dataclass(slots=True)
-class Wishes:
+class Selection:
     """What is to become known.
 
     Attributes:
@@ -42,7 +41,7 @@ class Wishes:
     """
 
     fields: list[UnknownField] = field(default_factory=list)
-    new: list[NewDataset] = field(default_factory=list)
+    new: list[UnknownDataset] = field(default_factory=list)
     known: list[Dataset] = field(default_factory=list)
 
     @property
@@ -67,18 +66,18 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def wishes_of(
+def selection_of(
     wanted: Sequence[str],
     registry: Registry,
     fields: Sequence[UnknownField],
-    new: Sequence[NewDataset],
-) -> Wishes:
+    new: Sequence[UnknownDataset],
+) -> Selection:
     """Finds what the user names: `REMIT.newField`, `newField`, or a new dataset.
 
     Raises:
         UsageError: There is no such field, there are several, or it has a problem.
     """
-    unknown: dict[str, UnknownField | NewDataset] = {
+    unknown: dict[str, UnknownField | UnknownDataset] = {
         f"{each.dataset}.{_plain(each.field)}": each for each in fields
     }
     unknown |= {each.name: each for each in new}
@@ -87,19 +86,19 @@ def wishes_of(
         for each in registry.values()
         for path in ("", *_paths(each.columns))
     }
-    wishes = Wishes()
+    selection = Selection()
     for name in dict.fromkeys(map(_plain, wanted)):
         full = _full_name(name, [*unknown], [*known])
         target = unknown.get(full) or known[full]
         if isinstance(target, Dataset):
-            wishes.known.append(target)
+            selection.known.append(target)
         elif target.problem:
             raise UsageError(f"{full} cannot be added: {target.problem}")
-        elif isinstance(target, NewDataset):
-            wishes.new.append(target)
-        elif target not in wishes.fields:
-            wishes.fields.append(target)
-    return wishes
+        elif isinstance(target, UnknownDataset):
+            selection.new.append(target)
+        elif target not in selection.fields:
+            selection.fields.append(target)
+    return selection
 
 
 def _plain(name: str) -> str:
@@ -137,7 +136,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def write_registry(wishes: Wishes, folder: Path) -> list[str]:
+def write_registry(selection: Selection, folder: Path) -> list[str]:
     """Writes what is wished into the registry's files; returns their names.
 
     Every text is checked before the first file is replaced.
@@ -146,8 +145,8 @@ def write_registry(wishes: Wishes, folder: Path) -> list[str]:
         RegistryError: A file cannot be extended.
         UsageError: The folder cannot be written.
     """
-    texts = {f"{each.name}.yaml": each.text for each in wishes.new}
-    for each in wishes.fields:
+    texts = {f"{each.name}.yaml": each.text for each in selection.new}
+    for each in selection.fields:
         name = f"{each.dataset}.yaml"
         text = texts.get(name) or (folder / name).read_bytes().decode()
         if each.column is not None:
@@ -160,8 +159,8 @@ def write_registry(wishes: Wishes, folder: Path) -> list[str]:
     return list(texts)
 
 
-def bring_about(
-    client: bigquery.Client, place: str, wishes: Wishes, folder: Path
+def update_tables(
+    client: bigquery.Client, path: TablesPath, selection: Selection, folder: Path
 ) -> Outcome:
     """Makes or extends the tables as the registry now says, and their views.
 
@@ -169,13 +168,12 @@ def bring_about(
         TablesBehindError: BigQuery refused.
     """
     registry = read_registry(folder)
-    concerned = [registry[name] for name in wishes.datasets]
+    concerned = [registry[name] for name in selection.datasets]
     tables = [dataset_table(each) for each in concerned]
-    dataset = place.rpartition(".")[2]
     try:
-        location = client.get_dataset(place).location
-        outcome = apply_tables(client, dataset, tables, location)
-        views = apply_views(client, dataset, Registry(concerned), registry)
+        location = client.get_dataset(str(path)).location
+        outcome = apply_tables(client, path.dataset, tables, location)
+        views = apply_views(client, path.dataset, Registry(concerned), registry)
     except (GoogleAPIError, RequestException) as error:
         raise TablesBehindError(first_line(error)) from error
     outcome.created += views.created

@@ -5,8 +5,6 @@ proposes a column for each field and a file for each dataset; `--accept` writes 
 into the registry of this checkout and brings the tables up to date.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -16,23 +14,23 @@ from google.cloud import bigquery
 
 from pipeline.registry import FOLDER, load_registry, read_registry
 from sql.apply.outcome import Outcome
-from sql.connection import add_place_options, client_of, place_of
+from sql.connection import add_path_options, client_of, path_of
 from sql.drift.acceptance import (
+    Selection,
     TablesBehindError,
-    Wishes,
-    bring_about,
     check_folder,
-    wishes_of,
+    selection_of,
+    update_tables,
     write_registry,
 )
 from sql.drift.report import as_json, as_table
-from sql.drift.unknown_datasets import new_datasets
+from sql.drift.unknown_datasets import unknown_datasets
 from sql.drift.unknown_fields import unknown_fields
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--format",
         choices=("table", "json"),
@@ -55,13 +53,13 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(str(FOLDER))
     if options.accept:
         return accept(client, options, folder)
-    registry, place = load_registry(), place_of(options)
-    fields = unknown_fields(client, place, registry)
-    new = new_datasets(client, place, registry)
+    registry, path = load_registry(), path_of(options)
+    fields = unknown_fields(client, path, registry)
+    new = unknown_datasets(client, path, registry)
     if options.format == "json":
-        sys.stdout.write(as_json(fields, new, place))
+        sys.stdout.write(as_json(fields, new, path))
     else:
-        sys.stdout.write(as_table(fields, new, place))
+        sys.stdout.write(as_table(fields, new, path))
     return 0
 
 
@@ -78,30 +76,30 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
     """
     check_folder(folder)
     # Not the registry of the process: the files may have changed since it was read.
-    registry, place = read_registry(folder), place_of(options)
-    wishes = wishes_of(
+    registry, path = read_registry(folder), path_of(options)
+    selection = selection_of(
         options.accept,
         registry,
-        unknown_fields(client, place, registry),
-        new_datasets(client, place, registry),
+        unknown_fields(client, path, registry),
+        unknown_datasets(client, path, registry),
     )
-    for name in write_registry(wishes, folder):
+    for name in write_registry(selection, folder):
         sys.stdout.write(f"{os.path.relpath(folder / name)} written\n")
     load_registry.cache_clear()
     apply = f"python -m sql apply --project {options.project} "
     apply += f"--dataset {options.dataset}"
     try:
-        outcome = bring_about(client, place, wishes, folder)
+        outcome = update_tables(client, path, selection, folder)
     except TablesBehindError as error:
         sys.stderr.write(
             f"the registry is written, BigQuery is not ({error}): run `{apply}`\n"
         )
         return 1
-    _report(wishes, outcome)
+    _report(selection, outcome)
     return 1 if outcome.conflicts else 0
 
 
-def _report(wishes: Wishes, outcome: Outcome) -> None:
+def _report(selection: Selection, outcome: Outcome) -> None:
     for name in outcome.created:
         sys.stdout.write(f"{name}: created\n")
     for name in outcome.replaced:
@@ -119,12 +117,12 @@ def _report(wishes: Wishes, outcome: Outcome) -> None:
         "docs` for docs/data.md, commit both",
         "restart or update the pipeline",
     ]
-    if nested := [each.field for each in wishes.fields if len(each.names) > 1]:
+    if nested := [each.field for each in selection.fields if len(each.names) > 1]:
         steps.append(
             f"values of {', '.join(nested)} that have come already stay in extra"
         )
-    if wishes.new:
-        names = ", ".join(new.name for new in wishes.new)
+    if selection.new:
+        names = ", ".join(new.name for new in selection.new)
         steps.append(
             f"then the messages of {names} in iris_unmapped become rows: "
             "`python -m bridge replay --reason UNMAPPED`"

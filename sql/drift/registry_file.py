@@ -1,7 +1,5 @@
 """The file of a dataset in the registry, as text: made, and extended in its style."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

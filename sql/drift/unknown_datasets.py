@@ -1,13 +1,12 @@
 """The datasets that IRIS sends and the registry does not know: `iris_unmapped`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.core.decoding import MessageRefused, parse_exactly, unpack
 from pipeline.core.identity import canonical_json
 from pipeline.core.inference import Samples
@@ -41,7 +40,7 @@ _KEPT_NAMES = frozenset(column.name.lower() for column in METADATA_COLUMNS)
 
 
 @dataclass(slots=True)
-class NewDataset:
+class UnknownDataset:
     """A dataset that the registry does not know, and what a file of it would say.
 
     Attributes:
@@ -161,38 +160,38 @@ def _event_time(samples: Samples) -> str | None:
     return min(times, key=rank).name if times else None
 
 
-def new_datasets(
-    client: bigquery.Client, place: str, registry: Registry
-) -> list[NewDataset]:
+def unknown_datasets(
+    client: bigquery.Client, path: TablesPath, registry: Registry
+) -> list[UnknownDataset]:
     """The datasets in `iris_unmapped` that the registry does not know by now.
 
     Args:
         client: The client.
-        place: `project.dataset`.
+        path: Where the tables are.
         registry: What is known by now.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    if UNMAPPED.name not in existing_tables(client, place):
+    if UNMAPPED.name not in existing_tables(client, path):
         return []
     known = [name for each in registry.values() for name in (each.name, *each.aliases)]
     parameters = [bigquery.ArrayQueryParameter("known", "STRING", known)]
     rows = client.query(
-        fill("drift/unknown_datasets.sql", place=place),
+        fill("drift/unknown_datasets.sql", path=path),
         job_config=bigquery.QueryJobConfig(query_parameters=parameters),
     ).result(page_size=PAGE_MESSAGES)
-    found: dict[str, NewDataset] = {}
+    found: dict[str, UnknownDataset] = {}
     for row in rows:
         if row.dataset in found or len(found) < MAX_DATASETS:
-            new = found.setdefault(row.dataset, NewDataset(row.dataset))
+            new = found.setdefault(row.dataset, UnknownDataset(row.dataset))
             new.add(row.payload, row.attributes)
     for new in found.values():
         new.propose(registry)
     return _distinct(sorted(found.values(), key=lambda new: new.name))
 
 
-def _distinct(found: list[NewDataset]) -> list[NewDataset]:
+def _distinct(found: list[UnknownDataset]) -> list[UnknownDataset]:
     """Lets the larger of two datasets have the table that both would have."""
     owners: dict[str, str] = {}
     for new in sorted(found, key=lambda new: -new.messages):

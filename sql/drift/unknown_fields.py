@@ -1,7 +1,5 @@
 """The fields that IRIS sends and the registry does not know, as `extra` holds them."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import json
@@ -12,6 +10,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.core.inference import MAX_NAMES, Samples
 from pipeline.core.paths import names
 from pipeline.registry import (
@@ -56,23 +55,23 @@ class UnknownField:
 
 
 def unknown_fields(
-    client: bigquery.Client, place: str, registry: Registry
+    client: bigquery.Client, path: TablesPath, registry: Registry
 ) -> list[UnknownField]:
     """The unknown fields of all rows in all `_iris` tables, by dataset and path.
 
     Args:
         client: The client.
-        place: `project.dataset`.
+        path: Where the tables are.
         registry: What is known by now; a field that has become known is left out.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    existing = existing_tables(client, place)
+    existing = existing_tables(client, path)
     datasets = [each for each in registry.values() if each.table in existing]
     seen = FieldsSeen(registry)
     if datasets:
-        query = fill("drift/unknown_fields.sql", datasets=datasets, place=place)
+        query = fill("drift/unknown_fields.sql", datasets=datasets, path=path)
         for row in client.query(query).result():
             seen.add(row.dataset, row.ingested_utc, row.extra)
     return seen.fields()

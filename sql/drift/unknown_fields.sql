@@ -4,7 +4,7 @@ SELECT
   {{ dataset.name | text }} AS dataset,
   ingested_utc,
   extra
-FROM {{ (place ~ "." ~ dataset.table) | name }}
+FROM {{ (path ~ "." ~ dataset.table) | name }}
 WHERE extra IS NOT NULL AND ingested_utc IS NOT NULL
 {% if not loop.last %}
 UNION ALL

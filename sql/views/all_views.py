@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from command.tables_path import TablesPath
 from pipeline.registry import Registry
 from sql.views import historic
 from sql.views.latest import latest_view
@@ -12,25 +13,25 @@ from sql.views.view import Function, View
 
 def all_views(
     registry: Registry,
-    place: str,
+    path: TablesPath,
     histories: Mapping[str, Sequence[historic.Mapping]],
 ) -> Iterator[View]:
     """Every view of the product, each one behind those that it reads.
 
     Args:
         registry: The datasets.
-        place: `project.dataset`.
+        path: Where the tables are.
         histories: The mapped historic tables, by dataset.
     """
     for dataset in registry.values():
-        yield unified_view(dataset, place, histories.get(dataset.name, ()))
-        yield latest_view(dataset, place)
+        yield unified_view(dataset, path, histories.get(dataset.name, ()))
+        yield latest_view(dataset, path)
         if dataset.name in RESOLVED:
-            yield resolved_view(dataset, place)
+            yield resolved_view(dataset, path)
 
 
-def all_functions(registry: Registry, place: str) -> Iterator[Function]:
+def all_functions(registry: Registry, path: TablesPath) -> Iterator[Function]:
     """Every table function of the product."""
     for dataset in registry.values():
         if dataset.name in RESOLVED:
-            yield resolved_between(dataset, place)
+            yield resolved_between(dataset, path)

@@ -9,8 +9,6 @@ FLOAT64 to the next INT64, and the local one fails where BigQuery gives NULL for
 that is no JSON.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from pipeline.registry import Column

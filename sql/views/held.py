@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from command.tables_path import TablesPath
 from pipeline.registry import Column, Dataset, Registry
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import fill
@@ -47,24 +48,26 @@ _HELD_COLUMNS = (
 )
 
 
-def held_view(registry: Registry, place: str) -> View:
+def held_view(registry: Registry, path: TablesPath) -> View:
     """`iris_held`: what is held back, and what came of it."""
     return View(
         HELD,
         _HELD_COLUMNS,
-        held_query(registry, place, list(registry.values())),
+        held_query(registry, path, list(registry.values())),
         "What could not become a row and what came of it: one row for each dead letter "
         "or unmapped message, whose replays are one with it. A query reads record_id "
         "and message_id of every _iris table, some 100 bytes a row.",
     )
 
 
-def held_query(registry: Registry, place: str, datasets: Sequence[Dataset]) -> str:
+def held_query(
+    registry: Registry, path: TablesPath, datasets: Sequence[Dataset]
+) -> str:
     """The SELECT of `iris_held`.
 
     Args:
         registry: The datasets that are known.
-        place: `project.dataset`.
+        path: Where the tables are.
         datasets: Those of them whose tables are looked into for rows; where nothing of
             a dataset is held, its table can be spared.
     """
@@ -73,4 +76,4 @@ def held_query(registry: Registry, place: str, datasets: Sequence[Dataset]) -> s
         for dataset in registry.values()
         for subject in (dataset.name, *dataset.aliases)
     ]
-    return fill("views/held.sql", place=place, datasets=datasets, subjects=subjects)
+    return fill("views/held.sql", path=path, datasets=datasets, subjects=subjects)

@@ -1,6 +1,6 @@
 {# What is held back, and what came of it: one row a lineage.
 
-   place      project.dataset
+   path       project.dataset
    datasets   the datasets whose tables are looked into for rows
    subjects   every subject that the registry knows, with its dataset's name
 #}
@@ -22,7 +22,7 @@ WITH letters AS (
     attributes,
     -- A load job names the record that was refused, and not its place in the message.
     record_index IS NULL AND record_id IS NULL AS is_whole
-  FROM {{ (place ~ ".iris_dead_letters") | name }}
+  FROM {{ (path ~ ".iris_dead_letters") | name }}
   UNION ALL
   SELECT
     'UNMAPPED' AS kind,
@@ -40,7 +40,7 @@ WITH letters AS (
     payload,
     attributes,
     TRUE AS is_whole
-  FROM {{ (place ~ ".iris_unmapped") | name }}
+  FROM {{ (path ~ ".iris_unmapped") | name }}
 ),
 
 records AS (
@@ -89,7 +89,7 @@ replays AS (
     COUNT(DISTINCT publish_id) AS replays,
     MAX(replayed_utc) AS replayed_utc,
     MAX(attempt) AS attempt
-  FROM {{ (place ~ ".iris_replays") | name }}
+  FROM {{ (path ~ ".iris_replays") | name }}
   GROUP BY root_id
 ),
 
@@ -120,7 +120,7 @@ landed AS (
     {{ dataset.name | text }} AS dataset,
     record_id,
     message_id
-  FROM {{ (place ~ "." ~ dataset.table) | name }}
+  FROM {{ (path ~ "." ~ dataset.table) | name }}
 {% if not loop.last %}
   UNION ALL
 {% endif %}

@@ -5,8 +5,6 @@ Three generations of such tables are known. All of them are read as they really 
 declares.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

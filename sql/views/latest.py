@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
+from command.tables_path import TablesPath
 from pipeline.registry import METADATA_COLUMNS, Dataset
 from sql.templates import fill, quoted
 from sql.views.conversions import grouping
 from sql.views.view import View
 
 
-def latest_view(dataset: Dataset, place: str) -> View:
+def latest_view(dataset: Dataset, path: TablesPath) -> View:
     """`bmrs_<dataset>_latest`: one row a latest key."""
     columns = dataset.columns + METADATA_COLUMNS
     query = fill(
         "views/latest.sql",
-        unified=f"{place}.{dataset.stem}_unified",
+        unified=f"{path}.{dataset.stem}_unified",
         columns=[column.name for column in columns],
         key=[grouping(dataset.column(name)) for name in dataset.latest_partition],
         versions=list(_versions(dataset)),

@@ -1,5 +1,6 @@
 """The resolved view: the position that overlapping declarations add up to."""
 
+from command.tables_path import TablesPath
 from pipeline.registry import Dataset
 from sql.templates import fill
 from sql.views.view import Function, View
@@ -13,19 +14,19 @@ _RESOLVED_COLUMNS = (
 )
 
 
-def resolved_view(dataset: Dataset, place: str) -> View:
+def resolved_view(dataset: Dataset, path: TablesPath) -> View:
     """`bmrs_<dataset>_resolved`: the position that raw declarations add up to."""
     return View(
         f"{dataset.stem}_resolved",
         tuple(dataset.column(name) for name in _RESOLVED_COLUMNS),
-        fill("views/resolved.sql", source=f"{place}.{dataset.stem}_unified"),
+        fill("views/resolved.sql", source=f"{path}.{dataset.stem}_unified"),
         f"{dataset.title}: for each BM unit and instant the declaration that holds.",
     )
 
 
-def resolved_between(dataset: Dataset, place: str) -> Function:
+def resolved_between(dataset: Dataset, path: TablesPath) -> Function:
     """`bmrs_<dataset>_resolved_between`: the same for a time, at a time's cost."""
-    source = f"{place}.{dataset.stem}_unified"
+    source = f"{path}.{dataset.stem}_unified"
     return Function(
         f"{dataset.stem}_resolved_between",
         "from_utc TIMESTAMP, to_utc TIMESTAMP, reach_days INT64",

@@ -7,6 +7,7 @@ whatever the user's history looks like, so that a query never breaks.
 from collections.abc import Sequence, Set
 from itertools import count
 
+from command.tables_path import TablesPath
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 from sql.templates import fill, quoted
 from sql.views import historic
@@ -15,25 +16,27 @@ from sql.views.view import View
 
 
 def unified_view(
-    dataset: Dataset, place: str, histories: Sequence[historic.Mapping]
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
 ) -> View:
     """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
     sources = [dataset.table, *(history.table.name for history in histories)]
     return View(
         f"{dataset.stem}_unified",
         dataset.columns + METADATA_COLUMNS,
-        _query(dataset, place, histories),
+        _query(dataset, path, histories),
         f"{dataset.title}: each record once, from {' and '.join(sources)}.",
     )
 
 
-def _query(dataset: Dataset, place: str, histories: Sequence[historic.Mapping]) -> str:
+def _query(
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+) -> str:
     columns = dataset.columns + METADATA_COLUMNS
     compared = _compared(dataset, histories)
     sides = _sides(dataset, histories)
     return fill(
         "views/unified.sql",
-        iris=f"{place}.{dataset.table}",
+        iris=f"{path}.{dataset.table}",
         columns=[column.name for column in columns],
         iris_columns={
             column.name: with_extra(column) if column.since else quoted(column.name)
@@ -47,7 +50,7 @@ def _query(dataset: Dataset, place: str, histories: Sequence[historic.Mapping]) 
         agreed=_differing(sides),
         histories=[
             {
-                "table": f"{place}.{history.table.name}",
+                "table": f"{path}.{history.table.name}",
                 "side": side,
                 "expressions": history.expressions,
                 "identity": _identity(dataset, history, compared),

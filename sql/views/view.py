@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from textwrap import indent
 
+from command.tables_path import TablesPath
 from pipeline.registry import Column
 from sql.templates import literal, quoted
 
@@ -61,12 +62,12 @@ def _fingerprint(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def create_statement(view: View, place: str) -> str:
+def create_statement(view: View, path: TablesPath) -> str:
     """The DDL that makes a view, or makes it anew.
 
     Args:
         view: What it is to be.
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     columns = ",\n".join(
         f"  {quoted(column.name)} OPTIONS (description = "
@@ -74,22 +75,22 @@ def create_statement(view: View, place: str) -> str:
         for column in view.columns
     )
     return (
-        f"CREATE OR REPLACE VIEW {quoted(f'{place}.{view.name}')} (\n{columns}\n)\n"
+        f"CREATE OR REPLACE VIEW {quoted(f'{path}.{view.name}')} (\n{columns}\n)\n"
         f"OPTIONS (\n  description = {literal(view.description)},\n"
         f'  labels = [("{LABEL}", "{view.fingerprint}")]\n'
         f")\nAS\n{view.query.strip()};\n"
     )
 
 
-def create_function_statement(function: Function, place: str) -> str:
+def create_function_statement(function: Function, path: TablesPath) -> str:
     """The DDL that makes a table function, or makes it anew.
 
     Args:
         function: What it is to be.
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     return (
-        f"CREATE OR REPLACE TABLE FUNCTION {quoted(f'{place}.{function.name}')} (\n"
+        f"CREATE OR REPLACE TABLE FUNCTION {quoted(f'{path}.{function.name}')} (\n"
         f"  {function.arguments}\n)\n"
         f"OPTIONS (description = {literal(function.documentation)})\n"
         f"AS (\n{indent(function.query.strip(), '  ')}\n);\n"

@@ -1,7 +1,5 @@
 """A local BigQuery for tests: started once, each test in a dataset of its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -161,9 +161,9 @@ def fill_tables(client, dataset, rows, registry=SOME):
     apply_tables(client, dataset, list(all_tables(registry)), "EU")
     for name, values in rows.items():
         table = registry[name].table if name in registry else name
-        place = f"{PROJECT}.{dataset}.{table}"
-        job = bigquery.LoadJobConfig(schema=client.get_table(place).schema)
-        client.load_table_from_json(values, place, job_config=job).result()
+        name = f"{PROJECT}.{dataset}.{table}"
+        job = bigquery.LoadJobConfig(schema=client.get_table(name).schema)
+        client.load_table_from_json(values, name, job_config=job).result()
 
 
 def run_check(capsys, dataset, *options, at=AT):
@@ -491,17 +491,17 @@ def test_a_day_before_the_first_row_is_no_gap_but_a_silent_one_is(plant, capsys)
 def test_history_that_ended_before_iris_began_is_no_gap(client, plant, capsys):
     """It has a series of last week, and the first half-hour of the day looked at."""
     registry = only("FUELHH", "INDO")
-    place = plant("history_alone", {}, registry)
+    dataset = plant("history_alone", {}, registry)
     client.query(
-        f"CREATE TABLE {place}.bmrs_fuelhh AS SELECT DATE '2026-05-02' AS "
+        f"CREATE TABLE {dataset}.bmrs_fuelhh AS SELECT DATE '2026-05-02' AS "
         "settlementDate, 1 AS settlementPeriod, 'CCGT' AS fuelType"
     ).result()
     client.query(
-        f"CREATE TABLE {place}.bmrs_indo AS "
+        f"CREATE TABLE {dataset}.bmrs_indo AS "
         "SELECT DATE '2026-05-05' AS settlementDate, 1 AS settlementPeriod"
     ).result()
-    assert apply_views(client, place, registry).conflicts == []
-    code, document = run_check(capsys, place, "--only", "completeness")
+    assert apply_views(client, dataset, registry).conflicts == []
+    code, document = run_check(capsys, dataset, "--only", "completeness")
     assert code == 0
     assert found(document, "info") == {
         ("completeness", "FUELHH"),
@@ -535,9 +535,9 @@ def test_a_missing_table_fails_and_leaves_the_others_to_be_checked(
     assert result_of(document, "completeness", "INDO")["status"] == "ok"
 
 
-def test_a_wrong_option_or_place_is_told_in_one_line(client, capsys):
-    place = ["check", "--project", PROJECT, "--dataset"]
-    assert main([*place, "nowhere"]) == 2
+def test_a_wrong_option_or_dataset_is_told_in_one_line(client, capsys):
+    command = ["check", "--project", PROJECT, "--dataset"]
+    assert main([*command, "nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     for wrong in (
         ["--at", "2026-05-06T09:00:00"],
@@ -548,6 +548,6 @@ def test_a_wrong_option_or_place_is_told_in_one_line(client, capsys):
         ["--only", "nothing"],
     ):
         with pytest.raises(SystemExit) as ended:
-            main([*place, "nowhere", *wrong])
+            main([*command, "nowhere", *wrong])
         assert ended.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1

@@ -1,7 +1,5 @@
 """The resolved position of export and import limits, as the local BigQuery gives it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta

@@ -29,9 +29,9 @@ DAY = "settlementDate = DATE '2026-05-06'"
 def client(client) -> bigquery.Client:
     for generation in GENERATIONS:
         make_history(client, generation, generation)
-    for place, registry in VIEWS_OF.items():
-        make_iris(client, place, REGISTRY)
-        assert apply_views(client, place, registry).conflicts == []
+    for dataset, registry in VIEWS_OF.items():
+        make_iris(client, dataset, REGISTRY)
+        assert apply_views(client, dataset, registry).conflicts == []
     return client
 
 
@@ -382,9 +382,9 @@ def test_a_view_has_the_same_columns_in_every_case(client):
         schemas = [
             [
                 (field.name, field.field_type, [inner.name for inner in field.fields])
-                for field in client.get_table(f"{place}.{dataset.stem}_{kind}").schema
+                for field in client.get_table(f"{name}.{dataset.stem}_{kind}").schema
             ]
-            for place, registry in VIEWS_OF.items()
+            for name, registry in VIEWS_OF.items()
             if dataset.name in registry
             for kind in ("unified", "latest")
         ]

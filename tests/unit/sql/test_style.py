@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlfluff
 
+from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.check.completeness import Owed
@@ -24,7 +25,7 @@ CONFIG = Path(__file__).parents[3] / "pyproject.toml"
 EXCLUDED = tomllib.loads(CONFIG.read_text())["tool"]["sqlfluff"]["core"][
     "exclude_rules"
 ].split(",")
-PLACE = "project.dataset"
+PATH = TablesPath("project", "dataset")
 REGISTRY = load_registry()
 # An instant, a half-hour and a day; with series and without.
 SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
@@ -51,34 +52,34 @@ def view_statements():
     for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
         dataset = REGISTRY[name]
         histories = declared_mappings(dataset)
-        view = unified_view(dataset, PLACE, histories)
-        yield view.name, create_statement(view, PLACE)
-        alone = unified_view(dataset, PLACE, ())
-        yield f"{view.name} alone", create_statement(alone, PLACE)
-        view = latest_view(dataset, PLACE)
-        yield view.name, create_statement(view, PLACE)
-    view = resolved_view(REGISTRY["MELS"], PLACE)
-    yield view.name, create_statement(view, PLACE)
-    view = held_view(Registry(SOME), PLACE)
-    yield view.name, create_statement(view, PLACE)
-    function = resolved_between(REGISTRY["MELS"], PLACE)
-    yield function.name, create_function_statement(function, PLACE)
+        view = unified_view(dataset, PATH, histories)
+        yield view.name, create_statement(view, PATH)
+        alone = unified_view(dataset, PATH, ())
+        yield f"{view.name} alone", create_statement(alone, PATH)
+        view = latest_view(dataset, PATH)
+        yield view.name, create_statement(view, PATH)
+    view = resolved_view(REGISTRY["MELS"], PATH)
+    yield view.name, create_statement(view, PATH)
+    view = held_view(Registry(SOME), PATH)
+    yield view.name, create_statement(view, PATH)
+    function = resolved_between(REGISTRY["MELS"], PATH)
+    yield function.name, create_function_statement(function, PATH)
 
 
 def table_statements():
     for table in (tables.dataset_table(REGISTRY["REMIT"]), tables.LEDGER):
-        yield table.name, tables.create_statement(table, PLACE)
+        yield table.name, tables.create_statement(table, PATH)
 
 
 def quality_statements():
     for name in ("freshness", "duplicates", "row_counts"):
-        yield name, fill(f"check/{name}.sql", place=PLACE, datasets=SOME)
+        yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
     for name in ("completeness", "rows_before"):
-        yield name, fill(f"check/{name}.sql", place=PLACE, owed=OWED)
-    yield "ledger", fill("check/ledger.sql", place=PLACE, table="t")
-    yield "held_datasets", fill("check/held_datasets.sql", place=PLACE)
-    held = held_query(REGISTRY, PLACE, SOME)
-    yield "held", fill("check/held.sql", place=PLACE, held=held)
+        yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
+    yield "ledger", fill("check/ledger.sql", path=PATH, table="t")
+    yield "held_datasets", fill("check/held_datasets.sql", path=PATH)
+    held = held_query(REGISTRY, PATH, SOME)
+    yield "held", fill("check/held.sql", path=PATH, held=held)
 
 
 def maintenance_statements():
@@ -93,9 +94,9 @@ def maintenance_statements():
         yield f"deduplicate {named}", one
         partition = fill("compact/partition.sql", layout=layout)
         yield f"partition {named}", partition
-    fields = fill("drift/unknown_fields.sql", place=PLACE, datasets=SOME)
+    fields = fill("drift/unknown_fields.sql", path=PATH, datasets=SOME)
     yield "unknown_fields", fields
-    yield "unmapped_messages", fill("drift/unknown_datasets.sql", place=PLACE)
+    yield "unmapped_messages", fill("drift/unknown_datasets.sql", path=PATH)
 
 
 STATEMENTS = {

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from command.tables_path import TablesPath
 from pipeline.registry import Registry, parse_dataset
 from sql.drift import unknown_fields
 from sql.drift.report import as_json, as_table
@@ -30,6 +31,7 @@ columns:
 """,
 )
 REGISTRY = Registry([X])
+PATH = TablesPath("p", "d")
 START = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
 
 
@@ -137,7 +139,7 @@ def test_the_report_gives_the_line_and_the_statement():
     seen = FieldsSeen(REGISTRY)
     extra = {"new": [1], "profile[0].note": "x", "a\x1bb": 1}
     seen.add("X", START, json.dumps(extra))
-    text = as_table(seen.fields(), [], "p.d")
+    text = as_table(seen.fields(), [], PATH)
     assert text.isprintable() is False  # it has lines
     assert all(line.isprintable() for line in text.splitlines())
     today = dt.datetime.now(dt.UTC).date()
@@ -157,7 +159,7 @@ def test_the_report_gives_the_line_and_the_statement():
 def test_the_same_as_json():
     seen = FieldsSeen(REGISTRY)
     seen.add("X", START, '{"new": 1, "source": 2}')
-    found = json.loads(as_json(seen.fields(), [], "p.d"))
+    found = json.loads(as_json(seen.fields(), [], PATH))
     assert found["datasets"] == []
     new, source = found["fields"]
     assert (new["dataset"], new["field"], new["type"]) == ("X", "new", "INT64")
@@ -166,4 +168,4 @@ def test_the_same_as_json():
 
 
 def test_nothing_unknown_is_one_line():
-    assert as_table([], [], "p.d").count("\n") == 1
+    assert as_table([], [], PATH).count("\n") == 1

@@ -1,4 +1,4 @@
-"""Where the tables live: a project and a BigQuery dataset, as the user names them."""
+"""The connection: which tables the user means, and the client that reads them."""
 
 import argparse
 import os
@@ -44,7 +44,7 @@ def client_of(options: argparse.Namespace) -> bigquery.Client:
     """The client of the user's project.
 
     Raises:
-        UsageError: A local server was named, and nothing answers there.
+        UsageError: `BIGQUERY_EMULATOR_HOST` names a server that does not answer.
     """
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)
@@ -55,11 +55,12 @@ def existing_tables(client: bigquery.Client, path: TablesPath) -> set[str]:
     """The names of all tables and views.
 
     Raises:
-        UsageError: There is no such BigQuery dataset.
+        UsageError: The BigQuery dataset does not exist.
     """
     try:
         return {item.table_id for item in client.list_tables(str(path))}
     except NotFound:
         raise UsageError(
-            f"there is no BigQuery dataset {path}: `python -m sql apply` makes it"
+            f"there is no BigQuery dataset {path}: create it with `python -m sql apply "
+            f"--project {path.project} --dataset {path.dataset}`"
         ) from None

@@ -1,7 +1,6 @@
 """`python -m sql render`: all SQL of the product as files, to read and to review."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -38,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
             _write(folder, files)
         except OSError as error:
             raise UsageError(f"{folder}: {error.strerror}") from error
-        sys.stdout.write(f"{len(files)} {kind} in {folder}/\n")
+        print(f"{len(files)} {kind} in {folder}/")
     return 0
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes the files in place of those of an earlier run; others may be there."""
+    """Replaces the files of an earlier run; other files in the folder stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for pattern in _OURS:
         for old in folder.glob(pattern):
@@ -71,7 +70,7 @@ def _tables(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
 
 
 def _views(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
-    """The views over history as the registry declares it to look."""
+    """The views over the historic tables that the registry declares."""
     histories = {each.name: declared_mappings(each) for each in registry.values()}
     for view in all_views(registry, path, histories):
         yield view.name, create_statement(view, path)

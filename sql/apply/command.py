@@ -1,9 +1,9 @@
-"""`python -m sql apply`: brings a BigQuery dataset to what it is to be.
+"""`python -m sql apply`: brings a BigQuery dataset up to date with the registry.
 
-Tables are made, columns added, and a column is widened where the registry asks for a
-type that holds all of its values; nothing is dropped or changed otherwise. Views are
-made from what the user's historic tables really have, and made anew when that, or
-what they are to be, has changed.
+Missing tables are created and missing columns added. A column is widened if the
+registry has a type that holds all of its values. Nothing else is changed, and nothing
+is dropped. Views are made from the columns that the user's historic tables really
+have, and replaced when these columns or the definition of the view have changed.
 """
 
 import argparse
@@ -23,12 +23,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--location",
         default="EU",
-        help="where a new dataset lives (default: %(default)s)",
+        help="the location of a new dataset (default: %(default)s)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Brings tables and views about, and says what was done; 1 on a conflict."""
+    """Updates tables and views, and reports what was done; 1 on a conflict."""
     client, registry = client_of(options), load_registry()
     wanted = list(all_tables(registry))
     made = apply_tables(client, options.dataset, wanted, options.location)
@@ -40,13 +40,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(what: str, outcome: Outcome) -> None:
     for name, columns in outcome.extended.items():
-        sys.stdout.write(f"{name}: added {', '.join(columns)}\n")
+        print(f"{name}: added {', '.join(columns)}")
     for name, columns in outcome.widened.items():
-        sys.stdout.write(f"{name}: {', '.join(columns)} widened to FLOAT64\n")
+        print(f"{name}: {', '.join(columns)} widened to FLOAT64")
     if outcome.histories:
-        sys.stdout.write(f"history: {', '.join(outcome.histories)}\n")
+        print(f"history: {', '.join(outcome.histories)}")
     for note in outcome.notes:
-        sys.stdout.write(f"note: {note}\n")
+        print(f"note: {note}")
     counts = (
         f"{len(names)} {verb}"
         for verb, names in (
@@ -58,7 +58,6 @@ def _report(what: str, outcome: Outcome) -> None:
         )
         if names
     )
-    sys.stdout.write(f"{what}: {', '.join(counts) or 'none'}\n")
-    sys.stdout.flush()
+    print(f"{what}: {', '.join(counts) or 'none'}", flush=True)
     for conflict in outcome.conflicts:
-        sys.stderr.write(f"left as it is: {conflict}\n")
+        print(f"not changed: {conflict}", file=sys.stderr)

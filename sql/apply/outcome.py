@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done.
+    """What was done to tables or views.
 
     Attributes:
-        created: Tables and views made.
+        created: New tables and views.
         extended: Tables with the columns added to them.
-        widened: Tables with the columns that have a wider type now.
-        replaced: Views made anew.
-        unchanged: Tables and views that were as they are to be.
-        conflicts: What stands in the way, one line each; it was left alone.
+        widened: Tables with the columns that now have a wider type.
+        replaced: Views that had changed.
+        unchanged: Tables and views that were up to date.
+        conflicts: What was not changed and why, one line each.
         histories: Historic tables that the views read.
         notes: What else the user should know, one line each.
     """

@@ -20,13 +20,13 @@ from sql.templates import quoted
 def apply_tables(
     client: bigquery.Client, dataset: str, wanted: Sequence[Table], location: str
 ) -> Outcome:
-    """Makes or extends the tables of a dataset, which is made, too, if need be.
+    """Creates or extends the tables; creates the dataset if there is none.
 
     Args:
         client: The client; its project holds the dataset.
         dataset: The BigQuery dataset.
-        wanted: What the tables are to be.
-        location: Where a new dataset is to live (`EU`, `europe-west2`, ...).
+        wanted: The tables as they should be.
+        location: The location of a new dataset (`EU`, `europe-west2`, ...).
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
@@ -65,7 +65,7 @@ def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
 
 
 def extend(client: bigquery.Client, path: TablesPath, table: Table) -> Merged:
-    """Adds missing columns to a table that exists, and widens those too narrow."""
+    """Adds missing columns to a table, and widens those that are too narrow."""
     found = client.get_table(f"{path}.{table.name}")
     merged = merged_schema(found.schema, table.columns)
     if merged.added:
@@ -85,10 +85,13 @@ def _widen(
     column: bigquery.SchemaField,
     paths: Sequence[str],
 ) -> str:
-    """Widens a column, or fields of it; gives what stands in the way, if anything."""
+    """Widens a column or fields of it; returns why it cannot, or an empty text."""
     shown = ", ".join(paths)
     if column.name in (table.clustering_fields or ()):
-        return f"{shown} should be FLOAT64, by which BigQuery clusters no table"
+        return (
+            f"{shown} should be FLOAT64, but the table is clustered by it, and "
+            "BigQuery cannot cluster by FLOAT64: remove it from the clustering first"
+        )
     name = quoted(str(table.reference))
     kind = type_text(column, paths)
     statement = (
@@ -96,7 +99,10 @@ def _widen(
     )
     try:
         if _has_inexact(client, name, paths):
-            return f"{shown} has integers beyond 2^53, which FLOAT64 would round"
+            return (
+                f"{shown} should be FLOAT64, but has integers beyond 2^53, which "
+                "FLOAT64 would round"
+            )
         client.query(statement).result()
     except GoogleAPICallError as error:
         return f"{shown} should be FLOAT64: {first_line(error)}"

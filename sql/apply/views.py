@@ -17,8 +17,8 @@ from sql.views.all_views import all_functions, all_views
 from sql.views.held import HELD_SOURCES, held_view
 from sql.views.view import LABEL, View, create_function_statement, create_statement
 
-# A view takes a second or so. A script spares the way there and back; one that is too
-# long is slow in the local BigQuery, which keeps its text with each statement.
+# Creating a view takes about a second. A script saves round trips, but a long one is
+# slow in the local BigQuery, which keeps the whole text with each statement.
 VIEWS_PER_SCRIPT = 10
 
 
@@ -28,13 +28,13 @@ def apply_views(
     registry: Registry,
     whole: Registry | None = None,
 ) -> Outcome:
-    """Makes the views and functions of a dataset, or anew those that have changed.
+    """Creates the views and functions of a dataset; replaces those that have changed.
 
     Args:
         client: The client; its project holds the dataset.
         dataset: The BigQuery dataset; it has the `_iris` tables.
-        registry: The datasets whose views are to be made.
-        whole: All datasets that are known, where those are not all.
+        registry: The datasets whose views are made.
+        whole: The whole registry, if `registry` is a part of it.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
@@ -55,7 +55,9 @@ def apply_views(
     for view in views:
         item = existing.get(view.name)
         if item and item.table_type != "VIEW":
-            outcome.conflicts.append(f"{view.name} is a {item.table_type}, no view")
+            outcome.conflicts.append(
+                f"{view.name} is a {item.table_type}, not a view: rename or drop it"
+            )
         elif item and item.labels.get(LABEL) == view.fingerprint:
             outcome.unchanged.append(view.name)
         else:
@@ -74,7 +76,7 @@ def apply_views(
 def _held_view(
     registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
 ) -> Iterator[View]:
-    """`iris_held`, over those tables that are there."""
+    """`iris_held`, over the tables that exist."""
     if all(name in existing for name in HELD_SOURCES):
         there = [each for each in registry.values() if each.table in existing]
         yield held_view(Registry(there), path)
@@ -124,18 +126,18 @@ def find_histories(
 def _create(
     client: bigquery.Client, path: TablesPath, wanted: Sequence[View]
 ) -> Iterator[tuple[View, str]]:
-    """Makes views; gives each with BigQuery's words, empty where it has none."""
+    """Creates views; yields each with BigQuery's error, or with an empty text."""
     for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
         part = wanted[start : start + VIEWS_PER_SCRIPT]
         if not _refusal(client, path, part):
             yield from ((view, "") for view in part)
         else:
-            # One of them is at fault: each by itself tells which.
+            # One of them is wrong: each alone shows which.
             yield from ((view, _refusal(client, path, [view])) for view in part)
 
 
 def _refusal(client: bigquery.Client, path: TablesPath, part: Sequence[View]) -> str:
-    """Makes views; gives BigQuery's words if it refuses, else nothing."""
+    """Creates views; returns BigQuery's error, or an empty text."""
     script = "\n".join(create_statement(view, path) for view in part)
     try:
         client.query(script).result()

@@ -1,6 +1,6 @@
 """Drift: fields that Elexon sends and the registry does not know.
 
-Nothing is lost, as their values are in `extra`; but no query finds them there.
+Nothing is lost: their values are in `extra`. But no query finds them there.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def check(context: Context) -> Iterator[Result]:
     fields = unknown_fields(context.client, context.path, known)
     for field in fields:
         kind = field.column.kind if field.column and not field.problem else None
-        fits = f"{kind} holds all of them" if kind else field.problem
+        fits = f"{kind} fits every value" if kind else field.problem
         detail = (
             f"{field.field} in {field.rows:,} rows since "
             f"{field.first_seen:%Y-%m-%d %H:%M} UTC, for example {field.sample}: "

@@ -1,6 +1,6 @@
 {% from "check/macros.sql" import near %}
--- For each dataset, how often a record is there more than once, and how many natural
--- keys have rows of different content.
+-- For each dataset, how many rows repeat a record, and how many natural keys have rows of
+-- different content.
 {% for dataset in datasets %}
 {% if not loop.first %}
 UNION ALL

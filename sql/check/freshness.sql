@@ -1,6 +1,6 @@
 {% from "check/macros.sql" import near %}
--- When the newest row of each dataset was queued by IRIS or, where that is not known,
--- came in.
+-- When the newest row of each dataset was queued by IRIS or, if that is unknown, made by
+-- the pipeline.
 {% for dataset in datasets %}
 {% if not loop.first %}
 UNION ALL

@@ -1,4 +1,4 @@
--- How many rows from IRIS each dataset has of the days looked at and of all days before.
+-- How many rows from IRIS each dataset has of the checked days and of all days before.
 {% for one in owed %}
 {% set column, low, high = one.bounds[0] %}
 {% if not loop.first %}

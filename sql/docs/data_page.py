@@ -15,18 +15,18 @@ GENERATED = (
 _ABOUT = """\
 Every dataset of IRIS has a table, `bmrs_<dataset>_iris`, with the columns that Elexon
 sends, under Elexon's names, followed by the [metadata columns](#metadata-columns).
-Times are UTC; `settlementDate` is a day in Great Britain. Two views stand on each:
+Times are UTC; `settlementDate` is a day in Great Britain. Each table has two views:
 
 - `bmrs_<dataset>_unified`: history and IRIS, each record once, every version.
 - `bmrs_<dataset>_latest`: of each thing, the latest version.
 
-Limits (MELS, MILS) have a third, `bmrs_<dataset>_resolved`: the declaration that holds
-at each instant. [The guide](guide.md) has queries to begin with.
+Limits (MELS, MILS) have a third, `bmrs_<dataset>_resolved`: the declaration in force
+at each instant. [The guide](guide.md) has queries to start with.
 
-A *natural key* names one version of one thing, a *latest key* the thing; the *version
-order* says which version is the later one. *Cadence* is the time between values of one
-series, where it is known. A table is partitioned by day and clustered by the columns
-named with it: a query that limits them reads less."""
+A *natural key* identifies one version of one thing, a *latest key* the thing. The
+*version order* says which version is later. *Cadence* is the time between values of
+one series, if it is known. A table is partitioned by day and clustered by the columns
+that its section names: a query that filters by them reads less."""
 _ACRONYMS = frozenset({"bm", "remit"})
 # In seconds, the largest first.
 _TIME_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -104,17 +104,17 @@ def _section(dataset: Dataset) -> list[str]:
         f"Table: `{dataset.table}`, {layout[0].lower()}{layout[1:]}",
         f"Views: {_names(views)}",
         *functions,
-        f"History, where it exists: {_names(names_of(dataset))}",
+        f"History, if there is any: {_names(names_of(dataset))}",
         f"Event time: `{dataset.event_time}`",
         f"Cadence: {cadence_words(dataset.cadence_seconds)}",
         f"Natural key: {_names(dataset.natural_key)}",
         f"Latest key: {_names(dataset.latest_key)}",
-        f"Version order: {_names(dataset.version_order) or 'none but arrival'}",
+        f"Version order: {_names(dataset.version_order) or 'only the time of arrival'}",
     ]
     if dataset.day_of:
         facts.append(f"Settlement date: the London day of `{dataset.day_of}`")
     if dataset.aliases:
-        facts.append(f"Also comes as: {_names(dataset.aliases)}")
+        facts.append(f"Other names in IRIS: {_names(dataset.aliases)}")
     confidence, source = dataset.schema_confidence, dataset.schema_source
     facts.append(f"Schema: {confidence}; {cell(source)}")
     parts = [f"### {dataset.name}", cell(dataset.title) + ".", _list(facts)]

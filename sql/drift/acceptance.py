@@ -1,4 +1,4 @@
-"""Making unknown fields and datasets known: the registry first, then the tables."""
+"""Adds unknown fields and datasets: first to the registry, then to the tables."""
 
 import difflib
 import os
@@ -26,18 +26,18 @@ MAX_LISTED = 5
 
 
 class TablesBehindError(RuntimeError):
-    """The registry has the columns and BigQuery does not; the cause says why."""
+    """The registry has the columns, but BigQuery does not; the cause says why."""
 
 
 @dataclass(slots=True)
 class Selection:
-    """What is to become known.
+    """What the user selected to be added.
 
     Attributes:
         fields: Unknown fields.
         new: Unknown datasets.
-        known: Datasets whose field, or which themselves, are known already: their
-            tables may not be up to date.
+        known: Datasets that the registry already has, or of which it has the selected
+            field: their tables may not be up to date.
     """
 
     fields: list[UnknownField] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Selection:
 
     @property
     def datasets(self) -> list[str]:
-        """The names of all datasets concerned."""
+        """The names of all datasets of the selection."""
         names = [each.dataset for each in self.fields]
         names += [each.name for each in self.new]
         names += [each.name for each in self.known]
@@ -54,7 +54,7 @@ class Selection:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a registry that is no checkout.
+    """Refuses a registry that is not a checkout.
 
     Raises:
         UsageError: It belongs to an installed package, or cannot be written.
@@ -62,7 +62,7 @@ def check_folder(folder: Path) -> None:
     installed = {"site-packages", "dist-packages"} & set(folder.parts)
     if installed or not os.access(folder, os.W_OK):
         raise UsageError(
-            f"{folder} is no writable checkout: accept in a clone of the repository"
+            f"{folder} is not a writable checkout: run it in a clone of the repository"
         )
 
 
@@ -119,7 +119,7 @@ def _full_name(name: str, unknown: list[str], known: list[str]) -> str:
         found = [name] if name in names else []
         found = found or [full for full in names if full.partition(".")[2] == name]
         if len(found) > 1:
-            raise UsageError(f"{name!r} may be {_listed(found)}: name one of them")
+            raise UsageError(f"{name!r} may mean {_listed(found)}: name one of them")
         if found:
             return found[0]
     by_text = {full.partition(".")[2]: full for full in unknown}
@@ -137,7 +137,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def write_registry(selection: Selection, folder: Path) -> list[str]:
-    """Writes what is wished into the registry's files; returns their names.
+    """Writes the selection into the registry's files; returns their names.
 
     Every text is checked before the first file is replaced.
 
@@ -162,7 +162,7 @@ def write_registry(selection: Selection, folder: Path) -> list[str]:
 def update_tables(
     client: bigquery.Client, path: TablesPath, selection: Selection, folder: Path
 ) -> Outcome:
-    """Makes or extends the tables as the registry now says, and their views.
+    """Creates or extends the tables, as the registry now says, and their views.
 
     Raises:
         TablesBehindError: BigQuery refused.

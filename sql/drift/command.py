@@ -1,13 +1,14 @@
 """`python -m sql drift`: what IRIS sends that the registry does not know.
 
 Fields are in the column `extra` of the tables, datasets in `iris_unmapped`. The command
-proposes a column for each field and a file for each dataset; `--accept` writes them
+proposes a column for each field and a file for each dataset. `--accept` writes them
 into the registry of this checkout and brings the tables up to date.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.cloud import bigquery
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("table", "json"),
         default="table",
-        help="for a person or for a machine (default: %(default)s)",
+        help="a table for people or JSON for programs (default: %(default)s)",
     )
     parser.add_argument(
         "--accept",
@@ -57,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     fields = unknown_fields(client, path, registry)
     new = unknown_datasets(client, path, registry)
     if options.format == "json":
-        sys.stdout.write(as_json(fields, new, path))
+        print(as_json(fields, new, path), end="")
     else:
-        sys.stdout.write(as_table(fields, new, path))
+        print(as_table(fields, new, path), end="")
     return 0
 
 
@@ -72,7 +73,7 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
         folder: The registry's files.
 
     Raises:
-        UsageError: A name says nothing, or the folder cannot be written.
+        UsageError: A name is not one of them, or the folder cannot be written.
     """
     check_folder(folder)
     # Not the registry of the process: the files may have changed since it was read.
@@ -84,15 +85,17 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
         unknown_datasets(client, path, registry),
     )
     for name in write_registry(selection, folder):
-        sys.stdout.write(f"{os.path.relpath(folder / name)} written\n")
+        print(f"{os.path.relpath(folder / name)} written")
     load_registry.cache_clear()
     apply = f"python -m sql apply --project {options.project} "
     apply += f"--dataset {options.dataset}"
     try:
         outcome = update_tables(client, path, selection, folder)
     except TablesBehindError as error:
-        sys.stderr.write(
-            f"the registry is written, BigQuery is not ({error}): run `{apply}`\n"
+        print(
+            "python -m sql drift: the registry is written, but the tables are not up "
+            f"to date ({error}): run `{apply}`",
+            file=sys.stderr,
         )
         return 1
     _report(selection, outcome)
@@ -101,30 +104,32 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
 
 def _report(selection: Selection, outcome: Outcome) -> None:
     for name in outcome.created:
-        sys.stdout.write(f"{name}: created\n")
+        print(f"{name}: created")
     for name in outcome.replaced:
-        sys.stdout.write(f"{name}: made anew\n")
+        print(f"{name}: replaced")
     for table, columns in outcome.extended.items():
-        sys.stdout.write(f"{table}: added {', '.join(columns)}\n")
+        print(f"{table}: added {', '.join(columns)}")
     for table, columns in outcome.widened.items():
-        sys.stdout.write(f"{table}: {', '.join(columns)} widened to FLOAT64\n")
+        print(f"{table}: {', '.join(columns)} widened to FLOAT64")
     for table in outcome.unchanged:
-        sys.stdout.write(f"{table}: has all columns already\n")
+        print(f"{table}: has all columns already", flush=True)
     for conflict in outcome.conflicts:
-        sys.stderr.write(f"left as it is: {conflict}\n")
-    steps = [
-        "look at what was written (`git status`), describe it, run `python -m sql "
-        "docs` for docs/data.md, commit both",
-        "restart or update the pipeline",
-    ]
+        print(f"not changed: {conflict}", file=sys.stderr)
+    print("next:", *(f"- {step}" for step in _steps(selection)), sep="\n")
+
+
+def _steps(selection: Selection) -> Iterator[str]:
+    """What the user should do next."""
+    yield (
+        "review what was written (`git diff`), complete the descriptions, run `python "
+        "-m sql docs` and `python -m sql render --examples`, and commit"
+    )
+    yield "restart or update the pipeline"
     if nested := [each.field for each in selection.fields if len(each.names) > 1]:
-        steps.append(
-            f"values of {', '.join(nested)} that have come already stay in extra"
-        )
+        yield f"earlier values of {', '.join(nested)} stay in extra"
     if selection.new:
         names = ", ".join(new.name for new in selection.new)
-        steps.append(
-            f"then the messages of {names} in iris_unmapped become rows: "
+        yield (
+            f"then make rows of the messages of {names} in iris_unmapped: "
             "`python -m bridge replay --reason UNMAPPED`"
         )
-    sys.stdout.write("next:\n" + "".join(f"- {step}\n" for step in steps))

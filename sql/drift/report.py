@@ -1,4 +1,4 @@
-"""What `python -m sql drift` prints: the unknown, and what would make it known."""
+"""The report of `drift`: what is unknown, and the lines that would add it."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sql.tables import add_column_statement, create_statement, dataset_table
 def as_table(
     fields: Sequence[UnknownField], new: Sequence[UnknownDataset], path: TablesPath
 ) -> str:
-    """A table of the fields, then for each what would make it known."""
+    """A table of the fields, then for each the lines that would add it."""
     if not fields and not new:
         return "the registry knows every field and every dataset\n"
     text = _table(fields)
@@ -25,7 +25,7 @@ def as_table(
     addable = [f"{each.dataset}.{each.field}" for each in fields if not each.problem]
     addable += [each.name for each in new if not each.problem]
     if addable:
-        text += f"\nto add one: the same command with --accept '{addable[0]}'\n"
+        text += f"\nto add one, run the same command with --accept '{addable[0]}'\n"
     return text.removeprefix("\n")
 
 
@@ -57,7 +57,7 @@ def _proposal(field: UnknownField, path: TablesPath) -> str:
 
 
 def _line(field: UnknownField) -> str:
-    """The registry's line, indented as its place in the file asks for."""
+    """The line for the registry, with the indent that it needs there."""
     if field.problem or field.column is None:
         return ""
     return column_text(field.column, "  " + "    " * (len(field.names) - 1))
@@ -68,7 +68,7 @@ def _statement(field: UnknownField, path: TablesPath) -> str:
         return ""
     if len(field.names) > 1:
         # BigQuery's DDL adds no field to a RECORD; its API does.
-        return "-- no statement adds a field to a RECORD: `python -m sql apply` does\n"
+        return "-- SQL cannot add a field to a RECORD: run `python -m sql apply`\n"
     table = f"bmrs_{field.dataset.lower()}_iris"
     return add_column_statement(table, field.column, path)
 
@@ -77,7 +77,8 @@ def _described(new: UnknownDataset) -> str:
     text = f"{_shown(new.name)}: a new dataset: messages {new.messages}"
     text += f", records {new.records}"
     text += f", messages that cannot be opened {new.unopened}" if new.unopened else ""
-    return text + (f", records that are no rows {new.refused}" if new.refused else "")
+    text += f", records that cannot be rows {new.refused}" if new.refused else ""
+    return text
 
 
 def _shown(name: str) -> str:

@@ -3,5 +3,5 @@ SELECT
   payload,
   attributes
 FROM {{ (path ~ ".iris_unmapped") | name }}
--- Messages of datasets that have become known stay here after their replay.
+-- Messages of datasets that are known now stay here after their replay.
 WHERE dataset NOT IN UNNEST(@known)

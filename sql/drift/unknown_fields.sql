@@ -1,4 +1,4 @@
--- The pipeline always sets the time; a row without it was put there by other means.
+-- The pipeline always sets the time; a row without it is not from the pipeline.
 {% for dataset in datasets %}
 SELECT
   {{ dataset.name | text }} AS dataset,

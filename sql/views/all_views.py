@@ -16,12 +16,12 @@ def all_views(
     path: TablesPath,
     histories: Mapping[str, Sequence[historic.Mapping]],
 ) -> Iterator[View]:
-    """Every view of the product, each one behind those that it reads.
+    """Every view but `iris_held`, each after those that it reads.
 
     Args:
         registry: The datasets.
         path: Where the tables are.
-        histories: The mapped historic tables, by dataset.
+        histories: The mapped historic tables, by the name of the dataset.
     """
     for dataset in registry.values():
         yield unified_view(dataset, path, histories.get(dataset.name, ()))
@@ -31,7 +31,7 @@ def all_views(
 
 
 def all_functions(registry: Registry, path: TablesPath) -> Iterator[Function]:
-    """Every table function of the product."""
+    """Every table function."""
     for dataset in registry.values():
         if dataset.name in RESOLVED:
             yield resolved_between(dataset, path)

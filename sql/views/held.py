@@ -1,4 +1,4 @@
-"""The view `iris_held`: what could not become a row, and what came of it."""
+"""The view `iris_held`: what could not become a row, and its state now."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _HELD_COLUMNS = (
     Column("held_utc", "TIMESTAMP", description="When the first one failed."),
     Column("stage", "STRING", description="The step that failed last."),
     Column("reason", "STRING", description="The last reason code, or UNMAPPED."),
-    Column("error", "STRING", description="What was wrong last."),
+    Column("error", "STRING", description="The error of the newest attempt."),
     Column("dataset", "STRING", description="The IRIS dataset."),
     Column("message_id", "STRING", description="The IRIS message."),
     Column(
@@ -33,30 +33,30 @@ _HELD_COLUMNS = (
     Column(
         "state",
         "STRING",
-        description="WAITING: never replayed. REPLAYED: sent, and nothing has come of "
-        "it yet. ROW: it is a row. OPENED: the whole message was opened by a replay, "
-        "and its records went each its own way. FAILED_AGAIN: the replay failed, too. "
+        description="WAITING: never replayed. REPLAYED: sent, without a result yet. "
+        "ROW: it is a row now. OPENED: a replay opened the whole message, and each of "
+        "its records has a result of its own. FAILED_AGAIN: the replay failed. "
         "UNKNOWN_DATASET: the registry did not know the dataset at the last "
         "`sql apply`.",
     ),
     Column(
         "payload",
         "BYTES",
-        description="The bytes of the newest attempt; null where too large for a row.",
+        description="The bytes of the newest attempt; null if too large for a row.",
     ),
     Column("attributes", "STRING", description="JSON text of its Pub/Sub attributes."),
 )
 
 
 def held_view(registry: Registry, path: TablesPath) -> View:
-    """`iris_held`: what is held back, and what came of it."""
+    """`iris_held`: what is held back, and its state now."""
     return View(
         HELD,
         _HELD_COLUMNS,
         held_query(registry, path, list(registry.values())),
-        "What could not become a row and what came of it: one row for each dead letter "
-        "or unmapped message, whose replays are one with it. A query reads record_id "
-        "and message_id of every _iris table, some 100 bytes a row.",
+        "What could not become a row, and its state now: one row for each dead letter "
+        "or unmapped message together with its replays. A query reads record_id and "
+        "message_id of every _iris table, about 100 bytes a row.",
     )
 
 
@@ -66,10 +66,10 @@ def held_query(
     """The SELECT of `iris_held`.
 
     Args:
-        registry: The datasets that are known.
+        registry: The known datasets.
         path: Where the tables are.
-        datasets: Those of them whose tables are looked into for rows; where nothing of
-            a dataset is held, its table can be spared.
+        datasets: Those of them whose tables are searched for rows; a dataset of which
+            nothing is held can be left out.
     """
     subjects = [
         (subject, dataset.name)

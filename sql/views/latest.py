@@ -10,7 +10,7 @@ from sql.views.view import View
 
 
 def latest_view(dataset: Dataset, path: TablesPath) -> View:
-    """`bmrs_<dataset>_latest`: one row a latest key."""
+    """`bmrs_<dataset>_latest`: one row for each latest key."""
     columns = dataset.columns + METADATA_COLUMNS
     query = fill(
         "views/latest.sql",

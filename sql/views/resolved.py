@@ -1,11 +1,11 @@
-"""The resolved view: the position that overlapping declarations add up to."""
+"""The resolved view: the position that results from overlapping declarations."""
 
 from command.tables_path import TablesPath
 from pipeline.registry import Dataset
 from sql.templates import fill
 from sql.views.view import Function, View
 
-# Datasets whose records override each other in time: the position that results.
+# Datasets whose records override each other in time.
 RESOLVED = ("MELS", "MILS")
 _RESOLVED_COLUMNS = (
     *("nationalGridBmUnit", "bmUnit", "settlementDate", "settlementPeriod"),
@@ -15,17 +15,17 @@ _RESOLVED_COLUMNS = (
 
 
 def resolved_view(dataset: Dataset, path: TablesPath) -> View:
-    """`bmrs_<dataset>_resolved`: the position that raw declarations add up to."""
+    """`bmrs_<dataset>_resolved`: the declaration in force at each instant."""
     return View(
         f"{dataset.stem}_resolved",
         tuple(dataset.column(name) for name in _RESOLVED_COLUMNS),
         fill("views/resolved.sql", source=f"{path}.{dataset.stem}_unified"),
-        f"{dataset.title}: for each BM unit and instant the declaration that holds.",
+        f"{dataset.title}: for each BM unit and instant the declaration in force.",
     )
 
 
 def resolved_between(dataset: Dataset, path: TablesPath) -> Function:
-    """`bmrs_<dataset>_resolved_between`: the same for a time, at a time's cost."""
+    """`bmrs_<dataset>_resolved_between`: the same, and it reads only some days."""
     source = f"{path}.{dataset.stem}_unified"
     return Function(
         f"{dataset.stem}_resolved_between",

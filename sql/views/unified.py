@@ -82,7 +82,7 @@ def _windows(
     dataset: Dataset, histories: Sequence[historic.Mapping], sides: Sequence[int]
 ) -> dict[str, list[str]]:
     """The windows of the query: what each is partitioned by, as SQL."""
-    given = [grouping(column) for column in _given(dataset)]
+    given = [grouping(column) for column in _api_columns(dataset)]
     windows = {"copies": _agreeing(dataset, histories) if histories else given}
     for side in _differing(sides):
         history = histories[sides.index(side)]
@@ -93,29 +93,29 @@ def _windows(
 
 
 def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[Column]:
-    """What history and IRIS must share to be copies, the partition column first."""
+    """The columns that make rows copies if equal, the partition column first."""
     shared = {
         column.name
         for column in dataset.columns
         if all(column.name in history.compared for history in histories)
     }
-    # One unit has one Elexon name, which some loads left out.
+    # A unit has one Elexon name, which some loads left out.
     if "nationalGridBmUnit" in shared:
         shared -= {"bmUnit"}
     return _partition_first(dataset, shared)
 
 
 def _agreeing(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[str]:
-    """What is compared, as SQL."""
+    """The compared columns, as SQL."""
     expressions = [grouping(column) for column in _compared(dataset, histories)]
     if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
-        # A unit that has no other name is known by this one.
+        # Some units have no other name.
         expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")
     return expressions
 
 
-def _given(dataset: Dataset) -> list[Column]:
-    """What the Insights API gives of a record, the partition column first."""
+def _api_columns(dataset: Dataset) -> list[Column]:
+    """The columns that the Insights API fills, the partition column first."""
     names = {column.name for column in dataset.columns}
     return _partition_first(dataset, names - set(dataset.api_absent))
 
@@ -129,7 +129,7 @@ def _partition_first(dataset: Dataset, names: Set[str]) -> list[Column]:
 def _identity(
     dataset: Dataset, history: historic.Mapping, compared: Sequence[Column]
 ) -> str:
-    """What tells rows of a historic table apart that agree in what is compared."""
+    """What distinguishes rows of a historic table whose compared columns are equal."""
     left = [
         column
         for column in dataset.columns

@@ -1,4 +1,4 @@
-"""A view or a table function: what it is, and the DDL that makes it."""
+"""A view or a table function, and the DDL that creates it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from command.tables_path import TablesPath
 from pipeline.registry import Column
 from sql.templates import literal, quoted
 
-# Whether a view is up to date is told by its label, since BigQuery gives the text of a
-# query back in a form of its own.
+# The label shows whether a view is up to date: BigQuery returns the text of a query in
+# a form of its own.
 LABEL = "definition"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a view is to be.
+    """A view as it should be.
 
     Attributes:
         name: Its name, without project and dataset.
         columns: Its columns, in order.
-        query: The SELECT that it stands for.
+        query: Its SELECT.
         description: What a row is.
     """
 
@@ -31,18 +31,18 @@ class View:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same view: its label tells whether it is up to date."""
+        """Equal for equal views; the label of a view holds it."""
         return _fingerprint(self.columns, self.query, self.description)
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What a table function is to be.
+    """A table function as it should be.
 
     Attributes:
         name: Its name, without project and dataset.
         arguments: Its arguments with their types.
-        query: The SELECT that it stands for.
+        query: Its SELECT.
         description: What a row is.
     """
 
@@ -53,7 +53,7 @@ class Function:
 
     @property
     def documentation(self) -> str:
-        """The description as it stands in BigQuery; functions have no labels."""
+        """The description with the fingerprint, because functions have no labels."""
         mark = _fingerprint(self.arguments, self.query, self.description)
         return f"{self.description} Definition {mark}."
 
@@ -63,10 +63,10 @@ def _fingerprint(*parts: object) -> str:
 
 
 def create_statement(view: View, path: TablesPath) -> str:
-    """The DDL that makes a view, or makes it anew.
+    """The DDL that creates or replaces a view.
 
     Args:
-        view: What it is to be.
+        view: The view.
         path: Where the tables are.
     """
     columns = ",\n".join(
@@ -83,10 +83,10 @@ def create_statement(view: View, path: TablesPath) -> str:
 
 
 def create_function_statement(function: Function, path: TablesPath) -> str:
-    """The DDL that makes a table function, or makes it anew.
+    """The DDL that creates or replaces a table function.
 
     Args:
-        function: What it is to be.
+        function: The function.
         path: Where the tables are.
     """
     return (

@@ -395,7 +395,7 @@ def test_dead_letters_and_unmapped_messages_fail_until_they_are_rows(plant, caps
     text = capsys.readouterr().out
     assert "[bold]frequency\\x1b[2J" in text
     assert (
-        "dead_letters: 1 kinds rows by now, 1 kinds replayed, "
+        "dead_letters: 1 kinds that are rows now, 1 kinds replayed, "
         "1 kinds replayed without effect, 2 kinds waiting"
     ) in text
 
@@ -424,7 +424,7 @@ def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):
     assert (fault["measured"], fault["records"], fault["rows"]) == (1, 5, 4)
     assert result_of(document, "ledger", "BOALF")["measured"] == 30
     for name in ("MID", "TEMP"):
-        assert "in hand" in result_of(document, "ledger", name)["detail"]
+        assert "in flight" in result_of(document, "ledger", name)["detail"]
 
 
 def test_a_check_that_cannot_read_fails_and_the_others_go_on(plant, client, capsys):
@@ -531,7 +531,7 @@ def test_a_missing_table_fails_and_leaves_the_others_to_be_checked(
     assert code == 1
     assert found(document, "fail") == {("tables", "FREQ"), ("tables", "iris_ledger")}
     advice = result_of(document, "tables", "FREQ")["detail"]
-    assert advice == "no table bmrs_freq_iris: `python -m sql apply`"
+    assert advice == "no table bmrs_freq_iris: run `python -m sql apply`"
     assert result_of(document, "completeness", "INDO")["status"] == "ok"
 
 

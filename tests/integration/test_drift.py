@@ -224,7 +224,7 @@ def test_an_accepted_field_of_a_record_holds_what_comes_from_then_on(
     assert accept(client, options(dataset, "REMIT.outageProfile.note"), folder) == 0
     said = capsys.readouterr().out
     assert "bmrs_remit_iris: added outageProfile.note" in said
-    assert "values of outageProfile[].note that have come already stay in extra" in said
+    assert "earlier values of outageProfile[].note stay in extra" in said
     known = read_registry(folder)["REMIT"]
     assert known.column("outageProfile").fields[-1].name == "note"
     take_in_again(client, dataset, known, remit_records("later"))

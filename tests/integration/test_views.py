@@ -413,7 +413,7 @@ def test_a_second_apply_changes_nothing_and_another_schema_makes_the_view_anew(c
     assert "bmrs_freq" in changed.histories
     told = [note for note in changed.notes if note.startswith("bmrs_freq")]
     assert "bmrs_freq has no frequency: NULL for its rows" in told
-    assert "bmrs_freq.station is unknown to FREQ: see extra" in told
+    assert "bmrs_freq.station is not a column of FREQ: see extra" in told
     found = values(
         client, "SELECT frequency, source FROM text.bmrs_freq_unified ORDER BY 1, 2"
     )

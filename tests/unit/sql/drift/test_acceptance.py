@@ -78,7 +78,7 @@ def test_what_is_known_is_nothing_to_write(wanted, folder):
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("shared", "may be FREQ.shared, REMIT.shared"),
+        ("shared", "may mean FREQ.shared, REMIT.shared"),
         ("REMIT.newFeld", "there is REMIT.newField"),
         ("newFild", "there is REMIT.newField$"),
         ("zzz", "there is FREQ.shared"),
@@ -127,8 +127,8 @@ def test_a_file_that_cannot_be_extended_leaves_all_files_alone(folder):
     "folder",
     [Path("/usr/lib/python3/site-packages/pipeline/datasets"), Path("/nowhere")],
 )
-def test_a_registry_that_is_no_checkout_is_refused(folder):
-    with pytest.raises(UsageError, match="no writable checkout"):
+def test_a_registry_that_is_not_a_checkout_is_refused(folder):
+    with pytest.raises(UsageError, match="not a writable checkout"):
         check_folder(folder)
 
 

@@ -56,7 +56,7 @@ def test_the_file_has_columns_event_time_and_careful_keys():
     assert dataset.natural_key == dataset.latest_key == tuple(RECORD)[1:]
     assert (dataset.title, dataset.group) == ("NEW", "unknown")
     assert dataset.schema_confidence == "inferred"
-    assert "want a look" in dataset.notes[0]
+    assert "need a review" in dataset.notes[0]
     assert all("Inferred" in column.description for column in dataset.columns)
     assert not any(column.since for column in dataset.columns)
 

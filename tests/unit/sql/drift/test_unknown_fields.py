@@ -83,11 +83,11 @@ def test_what_is_known_by_now_is_left_out():
         ("Extra", "differs only in case from extra"),
         ("source", "the pipeline's own"),
         ("profile[0].MW", "differs only in case from mw"),
-        ('["a.b"]', "does not take such a name"),
-        ("a b", "does not take such a name"),
-        ("_PARTITIONTIME", "does not take such a name"),
-        ("gone.note", "gone is no RECORD"),
-        ("publishTime.zone", "publishTime is no RECORD"),
+        ('["a.b"]', "does not allow such a name"),
+        ("a b", "does not allow such a name"),
+        ("_PARTITIONTIME", "does not allow such a name"),
+        ("gone.note", "gone is not a RECORD"),
+        ("publishTime.zone", "publishTime is not a RECORD"),
     ],
 )
 def test_a_name_that_cannot_be_a_column_is_a_problem(path, said):
@@ -153,7 +153,7 @@ def test_the_report_gives_the_line_and_the_statement():
     )
     assert "      - {name: note, type: STRING" in text
     assert "python -m sql apply" in text
-    assert 'X.["a\\u001bb"]: BigQuery does not take such a name; it stays' in text
+    assert 'X.["a\\u001bb"]: BigQuery does not allow such a name; it stays' in text
 
 
 def test_the_same_as_json():

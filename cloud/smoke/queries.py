@@ -42,7 +42,7 @@ def execute(client: bigquery.Client, sql: str, **parameters: Parameter) -> None:
 def _typed(parameters: dict[str, Parameter]) -> list[Any]:
     return [
         bigquery.ScalarQueryParameter(name, _TYPES[type(value)], value)
-        if type(value) in _TYPES
-        else bigquery.ArrayQueryParameter(name, "STRING", list(value))  # type: ignore[arg-type]
+        if isinstance(value, str | dt.date)
+        else bigquery.ArrayQueryParameter(name, "STRING", list(value))
         for name, value in parameters.items()
     ]

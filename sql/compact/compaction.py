@@ -181,7 +181,9 @@ def remove_copies(client: bigquery.Client, layout: Layout, step: Step) -> int:
     statement = count_statement(layout, Days.one(date))
     after = next(_count(client, statement, step.check_bytes), Day(date, 0, 0))
     check(step.day, after)
-    return int(job.dml_stats.deleted_row_count - job.dml_stats.inserted_row_count)
+    if job.dml_stats is None:  # BigQuery has them for each MERGE
+        return step.day.rows - after.rows
+    return job.dml_stats.deleted_row_count - job.dml_stats.inserted_row_count
 
 
 def check(before: Day, after: Day) -> None:

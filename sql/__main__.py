@@ -12,7 +12,9 @@ from command.text import first_line
 from command.usage import FAILED, INTERRUPTED
 
 COMMANDS = {
-    "render": Command("sql.render", "write all SQL to a folder; needs no connection"),
+    "render": Command(
+        "sql.render.command", "write all SQL to a folder; needs no connection"
+    ),
     "apply": Command(
         "sql.apply.command",
         "create tables and views in BigQuery, or bring them up to date",

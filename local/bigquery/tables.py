@@ -24,7 +24,7 @@ from local.bigquery.environment import ENVIRONMENT, LOCK_FILE
 from local.data_folder import DataFolder, take_lock
 from local.ports import private_port
 from local.process import POLL_SECONDS, Child
-from sql import render
+from sql.render.statements import statements
 
 BLANK = ENVIRONMENT / "blank"
 # Some ninety tables and twice as many views: 25 to 50 s alone on two cores, at first.
@@ -109,7 +109,7 @@ def _stamp_file() -> Path:
 def _fingerprint() -> str:
     """What changes when the same SQL would make other files, or other SQL is due."""
     path = TablesPath(emulator.PROJECT, emulator.DATASET)
-    parts = [json.dumps(render.statements(path)).encode()]
+    parts = [json.dumps(statements(path)).encode()]
     parts += [path.read_bytes() for path in (LOCK_FILE, *emulator.SOURCES)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
             return _check(page, output)
         output.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{output}: {error.strerror}") from error
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     print(output)
     return 0
 

@@ -1,4 +1,4 @@
-"""`python -m sql compact TABLE`: removes identical rows, one day at a time.
+"""`python -m sql compact TABLE`: Removes identical rows, one day at a time.
 
 Without --execute it only counts. Rows are identical if their data is equal in every
 column, apart from the columns that say how a row was loaded; in `_iris` tables, if they
@@ -52,9 +52,11 @@ _TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.description = (__doc__ or "").split("\n\n", 1)[1]
+    parser.description = (__doc__ or "").partition(": ")[2]
     add_path_options(parser)
-    parser.add_argument("tables", nargs="+", type=_table, metavar="TABLE")
+    parser.add_argument(
+        "tables", nargs="+", type=_table, metavar="TABLE", help="such as bmrs_fuelinst"
+    )
     parser.add_argument(
         "--execute",
         action="store_true",

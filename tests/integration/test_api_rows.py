@@ -26,10 +26,10 @@ ROWS = [
     # The API has another price.
     (4, 40.0, "IRIS", "10", "4"),
     (4, 41.0, "INSIGHTS_API", None, "4 api"),
-    # IRIS without the stamp of its file: the very record that the API gives.
+    # IRIS without the stamp of its file: the same record as that of the API.
     (5, 50.0, "INSIGHTS_API", None, "5"),
     (5, 50.0, "IRIS", None, "5"),
-    # An API that gives all columns, and a file that IRIS never sent.
+    # An API row with all columns, and a file that IRIS never sent.
     (6, 60.0, "IRIS", "11", "6"),
     (6, 60.0, "INSIGHTS_API", "12", "6 api"),
     # Nobody knows where it is from: not from the API.

@@ -244,7 +244,7 @@ def test_a_backlog_being_caught_up_is_stale(plant, capsys):
 def test_gaps_are_found_and_named(plant, capsys):
     rows = clean_rows()
     rows["FREQ"] = [
-        # One second off the grid is no gap; half an hour is.
+        # One second off the grid is not a gap; half an hour is.
         {**r, "measurementTime": r["measurementTime"].replace(":15+", ":14+")}
         for r in rows["FREQ"]
         if not "2026-05-05T02:15" <= r["measurementTime"] < "2026-05-05T02:45"
@@ -410,7 +410,7 @@ def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):
         # A running pipeline: records read, rows not written yet.
         ledger_entry("MID", records=100, rows=100),
         ledger_entry("MID", NOW - dt.timedelta(minutes=2), records=20, rows=5),
-        # What was lost long ago is no more than what is counted now.
+        # What was lost long ago is also counted now.
         ledger_entry("BOALF", records=1000, rows=970),
         ledger_entry("BOALF", NOW - dt.timedelta(minutes=2), records=40, rows=40),
         # The first minutes of a new installation.

@@ -93,7 +93,7 @@ def data(client, name, *columns):
 
 
 def loads(row, count, **other):
-    """The row as so many loads left it, the first one last."""
+    """The row as `count` loads left it, the first one last."""
     return [
         row | {"_ingested_utc": f"2025-10-27T{count - number:02}:00:00", **other}
         | {"_hash_key": f"{number}", "_window_from_utc": f"{number}"}
@@ -116,7 +116,7 @@ def fuelinst(days, fuels=("WIND", "CCGT"), copies=5):
                 "settlementDate": f"{day}T00:00:00",
                 "settlementPeriod": 1,
                 "fuelType": fuel,
-                # A value that stays the same for a while is no copy of itself.
+                # A value that stays the same for a while is not a copy of itself.
                 "generation": 1000 + minute // 10,
             },
             copies,

@@ -1,4 +1,4 @@
-"""The resolved position of export and import limits, as the local BigQuery gives it."""
+"""The resolved position of export and import limits, in the local BigQuery."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -403,7 +403,7 @@ def test_rows_that_came_twice_in_spite_of_all_are_shown_once(client):
     assert values(client, "SELECT COUNT(*) FROM alone.bmrs_indo_unified") == [(2,)]
 
 
-def test_a_second_apply_changes_nothing_and_another_schema_makes_the_view_anew(client):
+def test_a_second_apply_changes_nothing_and_another_schema_replaces_the_view(client):
     again = apply_views(client, "text", VIEWS_OF["text"])
     assert (again.created, again.replaced, again.conflicts) == ([], [], [])
     client.query("ALTER TABLE text.bmrs_freq ADD COLUMN station STRING").result()

@@ -191,7 +191,8 @@ def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
     assert main(["apply", "--project", "some-project"]) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("python -m sql apply: no credentials for BigQuery")
 
 
 def test_every_step_that_makes_dead_letters_is_described():

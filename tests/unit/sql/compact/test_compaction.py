@@ -38,8 +38,8 @@ def table(name, *columns, partition=None, **more):
     made = bigquery.Table(f"p.d.{name}", schema=fields)
     if partition is not None:
         made.time_partitioning = bigquery.TimePartitioning(**partition)
-    made._properties["type"] = more.get("type", "TABLE")
-    return made
+    described = {**made.to_api_repr(), "type": more.get("type", "TABLE")}
+    return bigquery.Table.from_api_repr(described)
 
 
 def layout(name, *columns, day_column=None, ignored=(), **more):

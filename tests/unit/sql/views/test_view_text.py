@@ -49,7 +49,7 @@ def test_columns_are_the_same_with_history_and_without(dataset):
 
 @datasets
 def test_a_filter_on_the_partition_column_goes_through_to_both_tables(dataset):
-    """It is the window's first key, bare, and each side gives it as it keeps order."""
+    """It is the window's bare first key, and each side keeps its order."""
     partition = dataset.partition_column
     for histories in ((), DECLARED[dataset.name]):
         view = unified_view(dataset, PATH, histories)

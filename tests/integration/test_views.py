@@ -426,4 +426,6 @@ def test_a_table_that_has_the_name_of_a_view_is_left_alone(client):
     registry = registry_of("TEMP")
     apply_tables(client, "taken", list(all_tables(registry)), "EU")
     outcome = apply_views(client, "taken", registry)
-    assert outcome.conflicts[0] == "bmrs_temp_unified is a TABLE, no view"
+    assert outcome.conflicts[0] == (
+        "bmrs_temp_unified is a TABLE, not a view: rename or drop it"
+    )

@@ -27,6 +27,7 @@ from benchmarks.sink_writes import (
     refusal_of_storage_api,
 )
 from benchmarks.warehouse import Warehouse
+from command.tables_path import TablesPath
 from local.bigquery import emulator
 from local.data_folder import DataFolder
 from pipeline.core.batches import RowBatch
@@ -82,7 +83,7 @@ class Stage(NamedTuple):
         client.create_dataset(dataset)
         for table in all_tables(load_registry()):
             if table.name in ("bmrs_freq_iris", "bmrs_fuelinst_iris"):
-                made = create_statement(table, f"{client.project}.{dataset}")
+                made = create_statement(table, TablesPath(client.project, dataset))
                 column = "`frequency` FLOAT64"
                 client.query(made.replace(column, f"{column} NOT NULL")).result()
         try:

@@ -8,6 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 
 TOPIC = "iris-messages"
@@ -49,9 +50,9 @@ class Deployment:
     local: bool = False
 
     @property
-    def tables(self) -> str:
-        """`project.dataset`."""
-        return f"{self.project}.{self.dataset}"
+    def tables(self) -> TablesPath:
+        """The project and the dataset."""
+        return TablesPath(self.project, self.dataset)
 
     @property
     def topic_path(self) -> str:

@@ -1,4 +1,4 @@
-"""`python -m sql COMMAND`: tables and views in BigQuery, made and kept well."""
+"""`python -m sql COMMAND`: makes, updates and checks tables and views in BigQuery."""
 
 import atexit
 import gc
@@ -8,16 +8,20 @@ from collections.abc import Sequence
 from command import dispatch
 from command.dispatch import Command
 from command.output import let_reader_leave
+from command.text import first_line
 from command.usage import FAILED, INTERRUPTED
 
 COMMANDS = {
-    "render": Command("sql.render", "write all SQL to a folder; needs no connection"),
+    "render": Command(
+        "sql.render.command", "write all SQL to a folder; needs no connection"
+    ),
     "apply": Command(
-        "sql.apply", "make tables and views in BigQuery, or bring them up to date"
+        "sql.apply.command",
+        "create tables and views in BigQuery, or bring them up to date",
     ),
     "check": Command(
         "sql.check.command",
-        "quality checks: fresh, complete, no duplicates, nothing left behind",
+        "check the data: freshness, gaps, duplicates, dead letters, ledger",
     ),
     "drift": Command(
         "sql.drift.command",
@@ -36,15 +40,15 @@ PROG = "python -m sql"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the first argument names; returns its exit code.
 
-    Where BigQuery refuses, one line says why, with exit code 1.
+    If BigQuery refuses, one line says why, and the exit code is 1.
     """
     try:
-        return _run(arguments)
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:  # Google's libraries take a second to load
         return INTERRUPTED
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str]) -> int:
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
     from requests.exceptions import RequestException
@@ -53,17 +57,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         return dispatch.run(PROG, __doc__, COMMANDS, arguments)
     except GoogleAuthError as error:
         text = (
-            f"no credentials for BigQuery ({error}): run "
+            f"no credentials for BigQuery ({first_line(error)}): run "
             "`gcloud auth application-default login`"
         )
-    except (GoogleAPICallError, RetryError, RequestException) as error:
-        text = f"BigQuery refused: {str(error).splitlines()[0]}"
-    print(f"{PROG}: {text}", file=sys.stderr)
+    except GoogleAPICallError as error:
+        text = f"BigQuery refused: {first_line(error)}"
+    except (RetryError, RequestException) as error:
+        text = f"BigQuery does not answer: {first_line(error)}"
+    print(f"{PROG} {arguments[0]}: {text}", file=sys.stderr)
     return FAILED
 
 
 if __name__ == "__main__":
-    # The collector would go through all libraries once more, as it ends: 0.3 s.
+    # Otherwise the collector visits all libraries once more at the end: 0.3 s.
     atexit.register(gc.freeze)
     let_reader_leave()
     sys.exit(main())

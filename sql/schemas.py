@@ -1,7 +1,5 @@
 """BigQuery schemas, beside the registry's columns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,12 +15,15 @@ _TYPES = {
     "STRUCT": "RECORD",
     "BIGNUMERIC": "NUMERIC",
 }
-# What BigQuery changes in place and the registry can ask for. ALTER COLUMN SET DATA
+# What BigQuery changes in place and the registry can need. ALTER COLUMN SET DATA
 # TYPE also takes INT64 to NUMERIC and BIGNUMERIC, which the registry does not have, and
 # NUMERIC to FLOAT64, which rounds
 # (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language
 # #alter_column_set_data_type_statement).
 WIDENINGS = frozenset({("INT64", "FLOAT64")})
+_COPY = (
+    "with the pipeline stopped, run CREATE OR REPLACE TABLE with a SELECT that casts it"
+)
 
 
 @dataclass(slots=True)
@@ -32,10 +33,10 @@ class Merged:
     Attributes:
         schema: The schema.
         added: The paths of columns that were not there.
-        widened: The paths of columns that are to take more than they do, without loss;
-            the schema has them as they are.
-        conflicts: Columns of another type than wanted, which stay as they are.
-        surplus: The paths of columns that nobody wants, which stay, too.
+        widened: The paths of columns that need a wider type; the schema still has the
+            old one.
+        conflicts: Why columns of another type cannot be changed, one line each.
+        surplus: The paths of columns that are not wanted; they stay.
     """
 
     schema: list[SchemaField] = field(default_factory=list)
@@ -76,13 +77,13 @@ def merged_schema(
     *,
     in_array: bool = False,
 ) -> Merged:
-    """Merges the columns that a table has with those that it is to have.
+    """Merges the columns that a table has with those that it should have.
 
     Args:
         found: The columns that it has.
-        wanted: Those that it is to have.
-        path: What their paths begin with.
-        in_array: They are the fields of a repeated RECORD.
+        wanted: Those that it should have.
+        path: The beginning of their paths.
+        in_array: Whether they are the fields of a repeated RECORD.
     """
     by_name = {column.name.lower(): column for column in wanted}
     merged = Merged()
@@ -92,7 +93,7 @@ def merged_schema(
         if column is None:
             merged.surplus.append(here)
         elif (there.type, there.mode) != (column.type, column.mode):
-            if reason := _hindrance(there, column, in_array=in_array):
+            if reason := _obstacle(there, column, in_array=in_array):
                 merged.conflicts.append(
                     f"{here} is {there.type} {known.mode} and should be "
                     f"{column.type} {column.mode}{reason}"
@@ -108,17 +109,14 @@ def merged_schema(
     return merged
 
 
-def _hindrance(there: Column, wanted: Column, *, in_array: bool) -> str:
-    """Why BigQuery cannot widen a column in place; empty where it can."""
+def _obstacle(there: Column, wanted: Column, *, in_array: bool) -> str:
+    """Why BigQuery cannot widen a column in place; empty if it can."""
     if (there.type, wanted.type) not in WIDENINGS or there.mode != wanted.mode:
-        return ", which BigQuery does not do in place"
+        return f", which BigQuery cannot change in place: {_COPY}"
     if in_array or there.mode == "REPEATED":
         # https://cloud.google.com/bigquery/docs/managing-table-schemas
         # #modify_nested_column_types
-        return (
-            ", which BigQuery does not do in place inside an array: with the pipeline "
-            "stopped, CREATE OR REPLACE TABLE with a SELECT that casts it"
-        )
+        return f", which BigQuery cannot change in place inside an array: {_COPY}"
     return ""
 
 
@@ -127,8 +125,8 @@ def type_text(field: SchemaField, widened: Sequence[str], path: str = "") -> str
 
     Args:
         field: The column as it is.
-        widened: The paths that are FLOAT64 from now on.
-        path: What its path begins with.
+        widened: The paths that become FLOAT64.
+        path: The beginning of its path.
     """
     here = f"{path}{field.name}"
     kind = "FLOAT64" if here in widened else _TYPES.get(field.field_type)

@@ -1,10 +1,9 @@
-"""The tables: one for each dataset of the registry, and our own four."""
-
-from __future__ import annotations
+"""The tables: one for each dataset of the registry, and four of the pipeline."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from command.tables_path import TablesPath
 from pipeline.registry import (
     CLUSTERABLE,
     METADATA_COLUMNS,
@@ -20,14 +19,14 @@ MAX_KEY_COLUMNS = 16
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a table is to be.
+    """A table as it should be.
 
     Attributes:
         name: Its name, without project and dataset.
         columns: Its columns, in order.
         partition_column: The DATE or TIMESTAMP column whose day it is partitioned by.
         cluster_columns: The columns it is clustered by.
-        primary_key: The columns that name a row; BigQuery does not enforce it.
+        primary_key: The columns that identify a row; BigQuery does not enforce it.
         description: What a row is.
     """
 
@@ -73,22 +72,22 @@ DEAD_LETTERS = Table(
         _text("attempt", "1, and one more for each replay.", "INT64"),
         _text(
             "replayed_utc",
-            "When it was last replayed, as far as BigQuery lets it be changed; "
-            "iris_held knows exactly.",
+            "When it was last replayed, if BigQuery allowed the change; "
+            "iris_held has the exact time.",
             "TIMESTAMP",
         ),
     ),
     "failed_utc",
     ("reason", "dataset"),
     (),
-    "Messages and records that could not become rows, with why, and unchanged bytes.",
+    "Messages and records that could not become rows, with the reason and their bytes.",
 )
 
 UNMAPPED = Table(
     "iris_unmapped",
     (
         _text("unmapped_id", "The same message has the same id."),
-        _text("ingested_utc", "When the pipeline took it in.", "TIMESTAMP"),
+        _text("ingested_utc", "When the pipeline received it.", "TIMESTAMP"),
         *_MESSAGE_COLUMNS,
     ),
     "ingested_utc",
@@ -100,14 +99,14 @@ UNMAPPED = Table(
 REPLAYS = Table(
     "iris_replays",
     (
-        _text("replayed_utc", "When Pub/Sub took it.", "TIMESTAMP"),
+        _text("replayed_utc", "When Pub/Sub accepted it.", "TIMESTAMP"),
         _text("held_id", "The dead letter or unmapped message that was published."),
-        _text("root_id", "What failed first, of which this is an attempt."),
+        _text("root_id", "The dead letter or unmapped message of the first attempt."),
         _text("publish_id", "The message that was published."),
         _text("dataset", "The IRIS dataset."),
         _text("message_id", "The IRIS message."),
         _text("reason", "Why it was held back."),
-        _text("attempt", "The attempt that the message is.", "INT64"),
+        _text("attempt", "Which attempt the message is.", "INT64"),
     ),
     "replayed_utc",
     ("dataset",),
@@ -120,13 +119,13 @@ LEDGER = Table(
     (
         _text("minute_utc", "The minute in which it was counted.", "TIMESTAMP"),
         _text("dataset", "The IRIS dataset."),
-        _text("messages", "Messages taken in.", "INT64"),
+        _text("messages", "Messages received.", "INT64"),
         _text("records", "Records in them; an unreadable message counts one.", "INT64"),
         _text("rows", "Records that became rows.", "INT64"),
         _text("duplicates", "Identical records dropped.", "INT64"),
         _text("dead_letters", "Records in iris_dead_letters.", "INT64"),
         _text("unmapped", "Messages in iris_unmapped.", "INT64"),
-        _text("entry_id", "The entry.", "STRING"),
+        _text("entry_id", "The id of the entry.", "STRING"),
     ),
     "minute_utc",
     ("dataset",),
@@ -155,24 +154,24 @@ def _primary_key(dataset: Dataset) -> tuple[str, ...]:
 
 
 def all_tables(registry: Registry) -> Iterator[Table]:
-    """Every table of the product."""
+    """Every table: those of the datasets, then those of the pipeline."""
     for dataset in registry.values():
         yield dataset_table(dataset)
     yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER)
 
 
-def create_statement(table: Table, place: str) -> str:
-    """The DDL that makes a table where it does not exist.
+def create_statement(table: Table, path: TablesPath) -> str:
+    """The DDL that creates a table if it does not exist.
 
     Args:
-        table: What it is to be.
-        place: `project.dataset`.
+        table: The table as it should be.
+        path: Where the tables are.
     """
     lines = [f"  {_column(column)}" for column in table.columns]
     if table.primary_key:
         keys = ", ".join(f"`{name}`" for name in table.primary_key)
         lines.append(f"  PRIMARY KEY ({keys}) NOT ENFORCED")
-    statement = f"CREATE TABLE IF NOT EXISTS `{place}.{table.name}` (\n"
+    statement = f"CREATE TABLE IF NOT EXISTS `{path}.{table.name}` (\n"
     statement += ",\n".join(lines)
     statement += f"\n)\nPARTITION BY {table.partition}\n"
     if table.cluster_columns:
@@ -181,16 +180,16 @@ def create_statement(table: Table, place: str) -> str:
     return statement + f"OPTIONS (description = {literal(table.description)});\n"
 
 
-def add_column_statement(table: str, column: Column, place: str) -> str:
+def add_column_statement(table: str, column: Column, path: TablesPath) -> str:
     """The DDL that adds a column to a table.
 
     Args:
         table: The table's name.
         column: The column.
-        place: `project.dataset`.
+        path: Where the tables are.
     """
     return (
-        f"ALTER TABLE `{place}.{table}`\nADD COLUMN IF NOT EXISTS {_column(column)};\n"
+        f"ALTER TABLE `{path}.{table}`\nADD COLUMN IF NOT EXISTS {_column(column)};\n"
     )
 
 

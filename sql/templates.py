@@ -1,11 +1,9 @@
 """The SQL templates: Jinja files in the folders of `sql/`.
 
-What a template is given comes from the registry or from a checked option, never from a
+The values of a template come from the registry or from a checked option, never from a
 message. Names are quoted with the filter `name`, texts with the filter `text`;
 `aliased("b")` names an expression.
 """
-
-from __future__ import annotations
 
 import functools
 import json
@@ -22,13 +20,13 @@ def fill(template: str, **values: Any) -> str:
 
     Args:
         template: Its file, from `sql/` on: `views/unified.sql`.
-        values: What it asks for; one that is missing is an error.
+        values: Its variables; a missing one is an error.
     """
     return _environment().get_template(template).render(**values)
 
 
 def literal(text: str) -> str:
-    """A string literal: JSON's escapes are GoogleSQL's, too."""
+    """A string literal: GoogleSQL has the escapes of JSON."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -38,14 +36,14 @@ def quoted(name: str) -> str:
 
 
 def aliased(expression: str, name: str) -> str:
-    """An expression under a name; a column of that name needs no other."""
+    """An expression under a name; a column that has the name already stays as it is."""
     name = quoted(name)
     return expression if expression == name else f"{expression} AS {name}"
 
 
 @functools.cache
 def _environment() -> Environment:
-    # It makes SQL, not HTML: there is nothing to escape for a browser.
+    # It makes SQL, not HTML: a browser never reads it.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,

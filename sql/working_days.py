@@ -1,6 +1,6 @@
-"""The working days of England and Wales, and time counted on them alone.
+"""The working days of England and Wales, and time counted only on them.
 
-Bank holidays are those of the yearly rules. One that is proclaimed for a single year (a
+Bank holidays follow the yearly rules. One that is announced for a single year (a
 coronation) is not known here and counts as a working day.
 """
 
@@ -23,18 +23,18 @@ def day_start(day: dt.date) -> dt.datetime:
 
 
 def london_day(instant: dt.datetime) -> dt.date:
-    """The day that it is in London."""
+    """The day in London."""
     return instant.astimezone(LONDON).date()
 
 
 def is_working_day(day: dt.date) -> bool:
-    """Whether it is neither a Saturday, a Sunday nor a bank holiday."""
+    """Whether it is not a Saturday, a Sunday or a bank holiday."""
     return day.weekday() < _SATURDAY and day not in bank_holidays(day.year)
 
 
 @functools.cache
 def bank_holidays(year: int) -> frozenset[dt.date]:
-    """The bank holidays of a year, moved to a weekday where they fall on a weekend."""
+    """The bank holidays of a year, moved to a weekday if they fall on a weekend."""
     holidays = {
         easter(year) - 2 * ONE_DAY,
         easter(year) + ONE_DAY,
@@ -63,7 +63,7 @@ def working_time(start: dt.datetime, end: dt.datetime) -> dt.timedelta:
 
 
 def after_working_time(start: dt.datetime, span: dt.timedelta) -> dt.datetime:
-    """The instant by which so much time on working days has gone by."""
+    """The instant at which this much time on working days has passed."""
     for begin, end in _working_days_from(london_day(start), dt.date.max):
         begin = max(begin, start)
         if begin + span <= end:

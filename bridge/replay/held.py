@@ -192,7 +192,7 @@ def select_statement(path: TablesPath, wish: Wish) -> tuple[str, list[Any]]:
         wish: What the user wants; its texts are parameters, never SQL.
     """
     states = [*FAILED, *([IN_FLIGHT] if wish.again else [])]
-    parameters = [bigquery.ArrayQueryParameter("states", "STRING", states)]
+    parameters: list[Any] = [bigquery.ArrayQueryParameter("states", "STRING", states)]
     conditions = ["TRUE"]
     for name, column, texts in (
         ("reasons", "reason", wish.reasons),

@@ -24,7 +24,7 @@ from cloud.smoke.findings import Finding, failed, listed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
 from command.text import first_line
 from pipeline.registry import Registry
-from sql.place import existing_tables
+from sql.connection import existing_tables
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import quoted
 

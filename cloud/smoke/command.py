@@ -27,7 +27,7 @@ from cloud.smoke.trial import Trial
 from command.duration import seconds_in
 from command.text import first_line, printable
 from pipeline.registry import Registry, load_registry
-from sql.place import add_place_options, client_of
+from sql.connection import add_path_options, client_of
 
 INTERRUPTED = 130
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # Pub/Sub's own rule
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--region",
         type=region_name,

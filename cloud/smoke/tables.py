@@ -9,10 +9,11 @@ from google.cloud import bigquery
 from cloud.deployment import Deployment
 from cloud.smoke.findings import Finding, failed, listed, ok
 from pipeline.registry import Registry
-from sql.apply import PARALLEL_REQUESTS
+from sql.connection import PARALLEL_REQUESTS
 from sql.schemas import Merged, merged_schema
 from sql.tables import all_tables
-from sql.views.definitions import HELD, all_views
+from sql.views.all_views import all_views
+from sql.views.held import HELD
 
 
 def findings(
@@ -20,7 +21,7 @@ def findings(
 ) -> Iterator[Finding]:
     """Whether all tables and views of the registry exist, with their columns."""
     try:
-        items = client.list_tables(deployment.tables)
+        items = client.list_tables(str(deployment.tables))
         kinds = {item.table_id: item.table_type for item in items}
     except NotFound:
         yield failed(

@@ -12,7 +12,7 @@ from cloud.smoke.messages import UNIT_COLUMNS, Run
 from command.text import first_line
 from pipeline.registry import Registry
 from sql.templates import quoted
-from sql.views.definitions import HELD
+from sql.views.held import HELD
 
 Counts = dict[str, int]
 

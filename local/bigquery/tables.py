@@ -17,13 +17,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 from local.bigquery import emulator
 from local.bigquery.environment import ENVIRONMENT, LOCK_FILE
 from local.data_folder import DataFolder, take_lock
 from local.ports import private_port
 from local.process import POLL_SECONDS, Child
-from sql import render
+from sql.render.statements import statements
 
 BLANK = ENVIRONMENT / "blank"
 # About ninety tables and twice as many views: 25 to 50 s alone on two cores.
@@ -107,8 +108,8 @@ def _stamp_file() -> Path:
 @functools.cache
 def fingerprint() -> str:
     """Changes when the SQL changes, or the server that makes files of it."""
-    path = f"{emulator.PROJECT}.{emulator.DATASET}"
-    parts = [json.dumps(render.statements(path)).encode()]
+    path = TablesPath(emulator.PROJECT, emulator.DATASET)
+    parts = [json.dumps(statements(path)).encode()]
     parts += [file.read_bytes() for file in (LOCK_FILE, *emulator.SOURCES)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 

@@ -1,21 +1,19 @@
 """`python -m sql check`: quality checks of the tables.
 
 Each check is a module of `sql/check/`, with its SQL beside it. `tables` always runs,
-as the others leave out what does not exist.
+because the others leave out tables that do not exist.
 """
-
-from __future__ import annotations
 
 import argparse
 import datetime as dt
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from google.api_core.exceptions import GoogleAPICallError
 from rich.console import Console
 
+from command.text import first_line
 from pipeline.registry import load_registry
 from sql.check import (
     completeness,
@@ -29,7 +27,7 @@ from sql.check import (
 )
 from sql.check.context import Context, Result, Status
 from sql.check.report import as_json, overall, print_report
-from sql.place import add_place_options, client_of, existing_tables, place_of
+from sql.connection import add_path_options, client_of, existing_tables, path_of
 
 CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
     module.NAME: module.check
@@ -44,65 +42,65 @@ CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
         drift,
     )
 }
-# More than a year in one statement is asked for by mistake.
+# A request for more than a year in one statement is a mistake.
 MAX_DAYS = 366
 # Before any message of IRIS.
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# Days before and after a time are counted, which the calendar must have.
+# The days before and after a time must be in the calendar.
 YEARS = range(BEGINNING.year, dt.MAXYEAR)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--only",
         action="append",
         choices=list(CHECKS),
         metavar="CHECK",
-        help=f"run this check alone; may be given again: {', '.join(CHECKS)}",
+        help=f"run only this check (repeatable): {', '.join(CHECKS)}",
     )
     parser.add_argument(
         "--days",
         type=_days,
         default=1,
         metavar="N",
-        help="settlement days to look at (default: %(default)s, the last complete one)",
+        help="settlement days to check (default: %(default)s, the last complete one)",
     )
     parser.add_argument(
         "--at",
         type=_instant,
         default=dt.datetime.now(dt.UTC),
         metavar="TIME",
-        help="the time to check for, as 2026-05-06T09:00:00Z (default: now)",
+        help="check as of this time, such as 2026-05-06T09:00:00Z (default: now)",
     )
     parser.add_argument(
         "--since-days",
         type=_days,
         metavar="N",
-        help="leave dead letters and unmapped messages alone that are older",
+        help="ignore dead letters and unmapped messages that are older than N days",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="a warning is a failure, too"
+        "--strict", action="store_true", help="treat a warning as a failure"
     )
     parser.add_argument(
         "--format",
         choices=("table", "json"),
         default="table",
-        help="for a person or for a machine (default: %(default)s)",
+        help="a table for people or JSON for programs (default: %(default)s)",
     )
-    parser.add_argument("--verbose", action="store_true", help="show what is well, too")
+    parser.add_argument("--verbose", action="store_true", help="also show what is ok")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the checks and reports; 1 when one fails."""
+    """Runs the checks and prints the report; 1 if one fails."""
     chosen = [name for name in CHECKS if name in (options.only or CHECKS)]
     results = run_checks(_context(options), ["tables", *chosen])
     if options.strict:
         results = [_strict(result) for result in results]
     if options.format == "json":
         document = as_json(results, options.at)
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        print(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         print_report(results, verbose=options.verbose)
     return 1 if overall(results) == Status.FAIL else 0
@@ -122,22 +120,21 @@ def _run_check(name: str, context: Context) -> list[Result]:
     try:
         return list(CHECKS[name](context))
     except GoogleAPICallError as error:
-        # A view whose table has gone: the other checks have something to say, too.
-        text = str(error.message).splitlines()[0]
-        detail = f"BigQuery refused: {text}; does `python -m sql apply` mend it?"
+        # For example a view whose table is gone. The other checks still run.
+        detail = f"BigQuery refused: {first_line(error)}; run `python -m sql apply`"
         return [Result(name, None, Status.FAIL, None, "", detail)]
 
 
 def _context(options: argparse.Namespace) -> Context:
-    client, place = client_of(options), place_of(options)
+    client, path = client_of(options), path_of(options)
     since = BEGINNING
     if options.since_days:
         since = options.at - dt.timedelta(days=options.since_days)
     return Context(
         client,
-        place,
+        path,
         load_registry(),
-        frozenset(existing_tables(client, place)),
+        frozenset(existing_tables(client, path)),
         options.at,
         options.days,
         since,
@@ -152,7 +149,9 @@ def _strict(result: Result) -> Result:
 
 def _days(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_DAYS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_DAYS}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 1 to {MAX_DAYS}"
+        )
     return int(text)
 
 
@@ -163,6 +162,6 @@ def _instant(text: str) -> dt.datetime:
         instant = None
     if instant is None or instant.tzinfo is None or instant.year not in YEARS:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time with its zone, as 2026-05-06T09:00:00Z"
+            f"{text!r} is not a time with its zone, such as 2026-05-06T09:00:00Z"
         )
     return instant.astimezone(dt.UTC)

@@ -1,11 +1,9 @@
 """Completeness: every value that a dataset owes for a settlement day is there.
 
-A value is owed every cadence by every series (fuel, provider) that was seen in the days
-looked at or the seven days before. History fills gaps: the `_unified` view is read
-where there is one. When a day is due, and what its slots are, says `expectations.py`.
+A value is owed every cadence by every series (fuel, provider) that was seen in the
+checked days or the seven days before. History fills gaps: the `_unified` view is read
+if there is one. `expectations.py` says when a day is due, and what its slots are.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from sql.check.expectations import Grid, days_due, grid_of
 from sql.working_days import ONE_DAY, day_start
 
 NAME = "completeness"
-# A series that was there within a week is expected on.
+# A series that was seen within a week is still expected.
 DAYS_OF_SERIES = 7 * ONE_DAY
 # A value may be filed in a partition next to its own day (a publication's).
 PARTITION_MARGIN = 10 * ONE_DAY
@@ -25,7 +23,7 @@ PARTITION_MARGIN = 10 * ONE_DAY
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What a dataset owes for the days looked at.
+    """What a dataset owes for the checked days.
 
     Attributes:
         dataset: The dataset.
@@ -46,7 +44,7 @@ class Owed:
 
     @property
     def first(self) -> str:
-        """The beginning of the days, as SQL."""
+        """The beginning of the first day, as SQL."""
         return self._bound(self.grid.column, self.days[0])
 
     @property
@@ -83,7 +81,7 @@ def check(context: Context) -> Iterator[Result]:
         if days := days_due(dataset, context.at, context.days):
             owed.append(Owed(dataset, grid, days, _source(context, dataset)))
         else:
-            detail = f"no value came due in {context.days} days"
+            detail = f"no value was due in {context.days} days"
             yield Result(NAME, dataset.name, Status.INFO, None, "values", detail)
     found = _found(context, owed)
     results = [judged(one, found[one.dataset.name]) for one in owed]
@@ -91,7 +89,7 @@ def check(context: Context) -> Iterator[Result]:
     not_begun = _not_begun(context, [o for o, result in pairs if result.measured])
     for one, result in pairs:
         if one.dataset.name in not_begun:
-            detail = f"IRIS has given no row of {one.days[-1]} or before"
+            detail = f"IRIS has sent no row of {one.days[-1]} or earlier"
             yield Result(NAME, one.dataset.name, Status.INFO, None, "values", detail)
         else:
             yield result
@@ -112,10 +110,10 @@ def _found(context: Context, owed: list[Owed]) -> dict[str, dict[str, set[int]]]
 
 
 def _not_begun(context: Context, owed: list[Owed]) -> set[str]:
-    """Which datasets have no row of the days looked at or before: a new installation.
+    """The datasets that have no row from IRIS of the checked days or before.
 
-    Or the queue has a filter, and what is known of the dataset is history, which may
-    have ended within the days whose series are looked for.
+    The installation is new; or the queue has a filter, and all rows are history, which
+    may have ended within the days whose series are expected.
     """
     if not owed:
         return set()
@@ -124,14 +122,14 @@ def _not_begun(context: Context, owed: list[Owed]) -> set[str]:
 
 
 def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
-    """What is missing of a dataset.
+    """The result for a dataset: what is missing.
 
     Args:
         owed: What it owes.
         found: The slots that have a value, by series.
     """
     slots = frozenset(slot for day in owed.days for slot in owed.grid.slots(day))
-    # Without any row there is no telling which series there are: one at least.
+    # Without any row the series are unknown: there is at least one.
     gaps = {series: slots - there for series, there in (found or {"": set()}).items()}
     expected = len(slots) * len(gaps)
     missing = sum(len(gap) for gap in gaps.values())
@@ -158,7 +156,7 @@ def _percent(share: float) -> str:
 
 
 def _gaps(owed: Owed, gaps: dict[str, frozenset[int]]) -> str:
-    """The gaps, with the series that share one named together."""
+    """The gaps as text; series with the same gap are named together."""
     series_of: dict[frozenset[int], list[str]] = {}
     for series, gap in sorted(gaps.items()):
         if gap:

@@ -1,5 +1,5 @@
--- The slots in which each series of each dataset has a value. A series without one has
--- been seen in the days before, and comes with an empty array.
+-- The slots in which each series of each dataset has a value. A series that was seen only
+-- in the days before has an empty array.
 WITH seen AS (
 {% for one in owed %}
 {% set column = one.grid.column | name %}
@@ -25,7 +25,7 @@ WITH seen AS (
       {{ column }} >= {{ one.first }},
 {% if one.kind == "Instants" %}
 {% set seconds = one.grid.cadence_seconds %}
-      -- The nearest instant of the grid: half a cadence on, then cut off.
+      -- The nearest instant of the grid: add half a cadence, then round down.
       DIV(
         UNIX_SECONDS(TIMESTAMP_ADD({{ column }}, INTERVAL {{ seconds // 2 }} SECOND)),
         {{ seconds }}
@@ -37,7 +37,7 @@ WITH seen AS (
 {% endif %}
       NULL
     ) AS slot
-  FROM {{ (place ~ "." ~ one.source) | name }}
+  FROM {{ (path ~ "." ~ one.source) | name }}
   WHERE
 {% for bounded, low, high in one.bounds %}
     {{ "AND " if not loop.first }}{{ bounded | name }} >= {{ low }}

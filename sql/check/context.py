@@ -1,6 +1,4 @@
-"""What a check is given, and what it gives back."""
-
-from __future__ import annotations
+"""The context that a check receives, and the results that it returns."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -10,6 +8,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.registry import Dataset, Registry
 from sql.templates import fill
 
@@ -31,12 +30,12 @@ class Result:
 
     Attributes:
         check: The check's name.
-        dataset: The IRIS dataset; None where the result is about all of them.
+        dataset: The IRIS dataset; None if the result is about all of them.
         status: How bad it is.
-        measured: The number that the check measured; None where there is nothing.
+        measured: The number that the check measured, if there is one.
         unit: What `measured` counts.
-        detail: What a person should read.
-        figures: More numbers, for machines.
+        detail: The text for a person.
+        figures: More numbers, for programs.
     """
 
     check: str
@@ -50,21 +49,21 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where to look, and from when.
+    """What a check needs.
 
     Attributes:
         client: The BigQuery client.
-        place: `project.dataset`.
+        path: Where the tables are.
         registry: What is known of every dataset.
         tables: The tables and views that exist.
         at: The "now" of the check.
-        days: How many settlement days completeness looks at.
-        since: Dead letters and unmapped messages before it are left alone.
-        answers: What was asked, for checks that ask the same.
+        days: How many settlement days completeness checks.
+        since: Older dead letters and unmapped messages are ignored.
+        answers: The rows of earlier queries, for checks that run the same query.
     """
 
     client: bigquery.Client
-    place: str
+    path: TablesPath
     registry: Registry
     tables: frozenset[str]
     at: dt.datetime
@@ -77,7 +76,7 @@ class Context:
         return [d for d in self.registry.values() if d.table in self.tables]
 
     def filled(self) -> list[Dataset]:
-        """The datasets whose table has a row: statements over them alone are short."""
+        """The datasets whose table has a row, so that statements stay short."""
         present = self.present()
         rows = self.query("row_counts.sql", datasets=present) if present else []
         counts = {row.dataset: row.row_count for row in rows}
@@ -89,14 +88,14 @@ class Context:
         parameters: Mapping[str, dt.date | str] | None = None,
         **values: Any,
     ) -> list[Any]:
-        """The rows of a statement; one that is asked again is not run again.
+        """The rows of a statement; the same statement runs once.
 
         Args:
             template: Its file in `sql/check/`.
             parameters: The query's parameters.
-            values: What the template asks for, besides the place.
+            values: The variables of the template, besides the path.
         """
-        statement = fill(f"check/{template}", place=self.place, **values)
+        statement = fill(f"check/{template}", path=self.path, **values)
         given = tuple((parameters or {}).items())
         if (statement, given) not in self.answers:
             typed = [

@@ -1,4 +1,4 @@
-"""Dead letters: what could not become rows, and waits for a person."""
+"""Dead letters: what could not become rows and waits for a person."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ NAME = "dead_letters"
 
 
 def check(context: Context) -> Iterator[Result]:
-    """One that waits, or that failed again, is a failure; one that is a row is well."""
+    """One that waits or failed again is a failure; one that is a row now is ok."""
     rows = held(context, "DEAD_LETTER")
     for row in rows or ():
         detail = f"{row.letters:,} {row.reason} in {row.stage}, {span_of(row)}"
@@ -45,6 +45,6 @@ def _advice(row: Any) -> str:
         return outcome_of(row)
     again = "failed again when replayed; " if row.state == "FAILED_AGAIN" else ""
     return (
-        f"{again}for example: {row.sample_error}; when that is mended, {REPLAY} makes "
+        f"{again}for example: {row.sample_error}; when that is fixed, {REPLAY} makes "
         "rows of them"
     )

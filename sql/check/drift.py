@@ -1,13 +1,13 @@
 """Drift: fields that Elexon sends and the registry does not know.
 
-Nothing is lost, as their values are in `extra`; but no query finds them there.
+Nothing is lost: their values are in `extra`. But no query finds them there.
 """
 
 from collections.abc import Iterator
 
 from pipeline.registry import Registry
 from sql.check.context import Context, Result, Status
-from sql.drift.fields import unknown_fields
+from sql.drift.unknown_fields import unknown_fields
 
 NAME = "drift"
 
@@ -15,10 +15,10 @@ NAME = "drift"
 def check(context: Context) -> Iterator[Result]:
     """Each such field is a warning."""
     known = Registry(context.present())
-    fields = unknown_fields(context.client, context.place, known)
+    fields = unknown_fields(context.client, context.path, known)
     for field in fields:
         kind = field.column.kind if field.column and not field.problem else None
-        fits = f"{kind} holds all of them" if kind else field.problem
+        fits = f"{kind} fits every value" if kind else field.problem
         detail = (
             f"{field.field} in {field.rows:,} rows since "
             f"{field.first_seen:%Y-%m-%d %H:%M} UTC, for example {field.sample}: "

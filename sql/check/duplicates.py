@@ -1,8 +1,8 @@
 """Duplicates: rows that should be one, in the partitions of the last days.
 
-An identical record is a row whose `record_id` is there twice: it came again after the
+An identical record is a row whose `record_id` exists twice: it came again after the
 pipeline had forgotten it. Rows with one natural key and different content are versions
-that the registry's key does not tell apart: nothing is lost, but no view can choose.
+that the registry's key does not distinguish: nothing is lost, but no view can choose.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from sql.check.context import Context, Result, Status
 from sql.check.freshness import LOOKAHEAD_DAYS, near
 
 NAME = "duplicates"
-# A restart has the last few messages come again, far below one row in a hundred of a
-# busy dataset; a dataset with few rows passes one in a hundred with a single message,
-# so a small number of rows is no failure either.
+# After a restart the last few messages come again: far fewer than 1% of the rows of a
+# busy dataset. In a dataset with few rows a single message is more than 1%, so a small
+# number of rows is not a failure either.
 MAX_SHARE = 0.01
 MAX_ROWS = 50
 
 
 def check(context: Context) -> Iterator[Result]:
-    """Identical rows warn, and fail when they are many; equal keys warn."""
+    """Identical rows are a warning, many of them a failure; equal keys a warning."""
     bounds = near(context.at, context.days, LOOKAHEAD_DAYS)
     filled = context.filled()
     rows = context.query("duplicates.sql", bounds, datasets=filled) if filled else []
@@ -52,7 +52,7 @@ def _identical(dataset: str, total: int, repeated: int) -> Result:
 def _unlike(row: Any) -> Result:
     detail = (
         f"{row.repeated_keys:,} natural keys have rows of different content: versions "
-        f"that the key does not tell apart, for example {row.sample_key}"
+        f"that the key does not distinguish, for example {row.sample_key}"
     )
     figures = {"kind": "natural_key", "sample": row.sample_key}
     return Result(

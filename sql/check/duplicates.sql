@@ -1,6 +1,6 @@
-{% from "check/parts.sql" import near %}
--- For each dataset, how often a record is there more than once, and how many natural
--- keys have rows of different content.
+{% from "check/macros.sql" import near %}
+-- For each dataset, how many rows repeat a record, and how many natural keys have rows of
+-- different content.
 {% for dataset in datasets %}
 {% if not loop.first %}
 UNION ALL
@@ -20,7 +20,7 @@ FROM (
     )) AS natural_key,
     COUNT(*) AS copies,
     COUNT(DISTINCT record_id) + COUNTIF(record_id IS NULL) AS versions
-  FROM {{ (place ~ "." ~ dataset.table) | name }}
+  FROM {{ (path ~ "." ~ dataset.table) | name }}
   WHERE {{ near(dataset) }}
   GROUP BY natural_key
 ) AS keyed

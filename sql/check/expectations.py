@@ -1,9 +1,7 @@
-"""What is due: which values a dataset owes for a day, and when.
+"""Expectations: which values a dataset owes for a day, and when they are due.
 
 Everything here is arithmetic on the registry and the calendar; no query is made.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
@@ -21,12 +19,12 @@ from sql.working_days import (
 
 HALF_HOUR_SECONDS = 1800
 DAY_SECONDS = 86_400
-# A stop and start of the pipeline, or of the feed at Elexon's end, is no fault.
+# A restart of the pipeline, or of the feed at Elexon, is not a fault.
 SLACK = dt.timedelta(minutes=15)
-# Two values late may be a hiccup; but nobody wants to wait two days for a daily one.
+# Two late values may be a short delay, but for a daily value two days are too long.
 MAX_LATENESS = dt.timedelta(hours=6)
-# The longest that working days pause is Easter's or Christmas's four days, and a value
-# may lag by a day or so.
+# The longest pause between working days is four days, at Easter or Christmas, and a
+# value may lag by about a day.
 MAX_DAYS_TO_BE_DUE = 14
 EPOCH = dt.date(1970, 1, 1)
 # How many gaps a text names.
@@ -36,7 +34,7 @@ MAX_RUNS = 3
 def lateness(dataset: Dataset) -> dt.timedelta:
     """How much later than usual a value may be: two cadences, 6 h at most, and 15 min.
 
-    To it comes the lag with which the registry says that the dataset is published.
+    The lag with which the dataset is published, by the registry, is added.
     """
     cadence = dt.timedelta(seconds=dataset.cadence_seconds or 0)
     lag = dt.timedelta(seconds=dataset.published.lag_seconds)
@@ -52,7 +50,7 @@ def due(dataset: Dataset, day: dt.date) -> dt.datetime:
 
 
 def days_due(dataset: Dataset, at: dt.datetime, days: int) -> list[dt.date]:
-    """The settlement days whose last value came due in the last so many days.
+    """The settlement days whose last value was due in the last `days` days.
 
     For most datasets these are the last complete days. A check that runs every day with
     `days=1` sees every settlement day once, whatever the lag and the weekends.
@@ -70,7 +68,7 @@ def days_due(dataset: Dataset, at: dt.datetime, days: int) -> list[dt.date]:
 
 
 class Grid(Protocol):
-    """The slots of a dataset, each of which a series is to have a value in."""
+    """The slots of a dataset: a series should have a value in each."""
 
     @property
     def column(self) -> str:
@@ -80,12 +78,12 @@ class Grid(Protocol):
         """The slots of a settlement day."""
 
     def text(self, slots: Iterable[int]) -> str:
-        """Slots as a person names them, the first few of them."""
+        """The first few slots as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """A slot every cadence; a value is in the one whose instant is nearest.
+    """A slot every cadence; a value belongs to the nearest instant.
 
     Samples may be off the grid by a second or so.
     """
@@ -124,7 +122,7 @@ class Periods:
     column: str = "settlementDate"
 
     def slots(self, day: dt.date) -> range:
-        """The settlement periods of a day, behind the day's number times 100."""
+        """The settlement periods of a day, each added to the day's number times 100."""
         length = day_start(day + ONE_DAY) - day_start(day)
         base = 100 * (day - EPOCH).days
         periods = int(length.total_seconds()) // HALF_HOUR_SECONDS
@@ -163,7 +161,7 @@ class Days:
 
 
 def grid_of(dataset: Dataset) -> Grid | None:
-    """The slots of a dataset; None where values do not come by a clock.
+    """The slots of a dataset; None if its values do not follow a clock.
 
     A forecast has a cadence of publications, whose instants lie on no grid.
     """

@@ -1,11 +1,9 @@
 """Freshness: how long ago the newest row of each dataset came in.
 
-A row's time is when IRIS queued its message, so that a backlog being caught up is not
-called fresh; where that is not known (a file), when the pipeline made the row. Only
-partitions near the time of the check are read: rows that come in now are about now.
+A row's time is when IRIS queued its message, so that old messages of a backlog do not
+count as fresh. If that is unknown (a file), it is when the pipeline made the row. Only
+partitions near the time of the check are read: rows that arrive now are about now.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
@@ -19,12 +17,12 @@ from sql.working_days import london_day, working_time
 NAME = "freshness"
 # Longer than any pause of a daily dataset: Easter and Christmas are four days.
 LOOKBACK_DAYS = 10
-# Forecasts are filed under the day that they are about: two weeks ahead, and a margin.
+# Forecasts are in the partition of their day: two weeks ahead, and a margin.
 LOOKAHEAD_DAYS = 30
 
 
 def check(context: Context) -> Iterator[Result]:
-    """A dataset is stale when its next row is late; without a cadence it is shown."""
+    """A dataset is stale if its next row is late; one without a cadence is shown."""
     filled = context.filled()
     newest = _newest(context, filled) if filled else {}
     names = {dataset.name for dataset in filled}
@@ -57,7 +55,7 @@ def near(at: dt.datetime, days_before: int, days_after: int) -> dict[str, Any]:
 def _absent(dataset: Dataset, *, never: bool) -> Result:
     if never:
         status = Status.WARN if dataset.cadence_seconds else Status.INFO
-        detail = "no row has ever come: a new installation, or a filter on the queue"
+        detail = "no row so far: a new installation, or a filter on the queue"
     else:
         status = Status.FAIL if dataset.cadence_seconds else Status.INFO
         detail = f"no row in {LOOKBACK_DAYS} days"

@@ -1,16 +1,13 @@
-"""What is held back and what came of it: what two checks have in common."""
-
-from __future__ import annotations
+"""What is held back, and its state: the common part of two checks."""
 
 import datetime as dt
 from typing import Any
 
 from sql.check.context import Context, Status
-from sql.views.definitions import HELD_SOURCES, held_query
+from sql.views.held import HELD_SOURCES, held_query
 
 REPLAY = "`python -m bridge replay`"
-# The pipeline makes a row within seconds of its message; after a start on Dataflow it
-# takes minutes.
+# The pipeline makes a row within seconds; on Dataflow it takes minutes to start.
 PATIENCE = dt.timedelta(hours=1)
 
 _STATUSES = {
@@ -25,15 +22,15 @@ _STATUSES = {
 def held(context: Context, kind: str) -> list[Any] | None:
     """What is held of a kind, counted by dataset, reason, stage and state.
 
-    It is the view `iris_held`, less the tables of datasets of which nothing is held:
-    they would be read in vain.
+    It is the view `iris_held` without the tables of datasets of which nothing is held:
+    reading them would cost and find nothing.
 
     Args:
         context: Where to look, and from when.
         kind: `DEAD_LETTER` or `UNMAPPED`.
 
     Returns:
-        The counts; None where a table that they are read from does not exist.
+        The counts; None if one of the tables does not exist.
     """
     if not context.tables.issuperset(HELD_SOURCES):
         return None
@@ -44,34 +41,34 @@ def held(context: Context, kind: str) -> list[Any] | None:
         for each in context.present()
         if not subjects.isdisjoint((each.name, *each.aliases))
     ]
-    query = held_query(context.registry, context.place, datasets)
-    # Of both kinds at once: it is what costs, and the other check asks the same.
+    query = held_query(context.registry, context.path, datasets)
+    # One query for both kinds: it costs the most, and the other check runs the same.
     bounds = {**since, "at": context.at}
     rows = context.query("held.sql", bounds, held=query.strip())
     return [row for row in rows if row.kind == kind]
 
 
 def status_of(row: Any, at: dt.datetime) -> Status:
-    """How bad it is: what waits is a failure, and so is what failed again."""
+    """How bad it is: what waits or failed again is a failure."""
     if row.state == "REPLAYED":
         return Status.WARN if at - row.replayed_utc > PATIENCE else Status.INFO
     return _STATUSES[row.state]
 
 
 def outcome_of(row: Any) -> str:
-    """What came of it, or what to do, where that is the same for both kinds."""
+    """The result or what to do, where both kinds have the same."""
     if row.state == "REPLAYED":
         return (
-            f"replayed, last at {row.replayed_utc:%Y-%m-%d %H:%M} UTC, and nothing has "
-            f"come of it yet: if the pipeline runs, {REPLAY[:-1]} --again`"
+            f"replayed, last at {row.replayed_utc:%Y-%m-%d %H:%M} UTC, without a "
+            f"result yet: if the pipeline is running, {REPLAY[:-1]} --again`"
         )
     if row.state == "OPENED":
         return "opened by a replay"
-    return "rows by now"
+    return "rows now"
 
 
 def figures_of(row: Any) -> dict[str, Any]:
-    """The figures for machines."""
+    """The figures for programs."""
     return {
         "state": row.state,
         "replayed": row.replayed_utc is not None,

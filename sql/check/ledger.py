@@ -1,9 +1,9 @@
 """Ledger: every record received ended as exactly one thing.
 
 All entries are summed, whatever the time: they are partial counts, and a record may be
-counted in one minute and its row in the next. So a running pipeline always has some in
-hand; but there are moments with none. What was missing at every moment of the last
-quarter of an hour is lost.
+counted in one minute and its row in the next. So a running pipeline usually has records
+in flight, but at some moments it has none. What was missing at every moment of the last
+15 minutes is lost.
 """
 
 import datetime as dt
@@ -14,12 +14,12 @@ from sql.check.context import Context, Result, Status
 from sql.tables import LEDGER
 
 NAME = "ledger"
-# The busiest dataset has a pause within it, and a retried insert takes minutes.
+# Even the busiest dataset pauses within it, and a retried insert takes minutes.
 RECENT = dt.timedelta(minutes=15)
 
 
 def check(context: Context) -> Iterator[Result]:
-    """Records equal rows, duplicates, dead letters and unmapped ones together."""
+    """Records are the sum of rows, duplicates, dead letters and unmapped ones."""
     if LEDGER.name not in context.tables:
         return
     bounds = {"at": context.at, "recent": context.at - RECENT}
@@ -50,5 +50,5 @@ def _result(row: Any, recent: dt.datetime) -> Result:
     if (row.least > 0 and not began) or row.most < 0:
         status = Status.FAIL
     elif difference:
-        detail += ", which came up in the last minutes: in hand"
+        detail += ", from the last minutes: records in flight"
     return Result(NAME, row.dataset, status, difference, "records", detail, counts)

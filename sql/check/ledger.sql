@@ -1,5 +1,5 @@
--- What became of the records of each dataset, and how many had no outcome yet, at least
--- and at most, at any time of late.
+-- What became of the records of each dataset, and the least and the most that had no
+-- outcome yet at any recent time.
 WITH minutes AS (
   SELECT
     dataset,
@@ -9,7 +9,7 @@ WITH minutes AS (
     SUM(duplicates) AS duplicates,
     SUM(dead_letters) AS dead_letters,
     SUM(unmapped) AS unmapped
-  FROM {{ (place ~ "." ~ table) | name }}
+  FROM {{ (path ~ "." ~ table) | name }}
   WHERE minute_utc <= @at
   GROUP BY dataset, minute_utc
 ),
@@ -17,7 +17,7 @@ WITH minutes AS (
 running AS (
   SELECT
     *,
-    SUM(records - `rows` - duplicates - dead_letters - unmapped) OVER past AS in_hand,
+    SUM(records - `rows` - duplicates - dead_letters - unmapped) OVER past AS in_flight,
     LEAD(minute_utc) OVER past AS until_utc
   FROM minutes
   WINDOW past AS (PARTITION BY dataset ORDER BY minute_utc)
@@ -31,8 +31,8 @@ SELECT
   SUM(dead_letters) AS dead_letters,
   SUM(unmapped) AS unmapped,
   MIN(minute_utc) AS first_utc,
-  MIN(IF(until_utc IS NULL OR until_utc > @recent, in_hand, NULL)) AS least,
-  MAX(IF(until_utc IS NULL OR until_utc > @recent, in_hand, NULL)) AS most
+  MIN(IF(until_utc IS NULL OR until_utc > @recent, in_flight, NULL)) AS least,
+  MAX(IF(until_utc IS NULL OR until_utc > @recent, in_flight, NULL)) AS most
 FROM running
 GROUP BY dataset
 ORDER BY dataset

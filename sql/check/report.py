@@ -1,6 +1,4 @@
-"""The report of the checks: a table for a person, a document for a machine."""
-
-from __future__ import annotations
+"""The report of the checks: a table for people, a JSON document for programs."""
 
 import datetime as dt
 from collections import Counter
@@ -15,11 +13,11 @@ from rich.text import Text
 from command.text import printable
 from sql.check.context import Result, Status
 
-# Where nobody looks, rich takes 80 columns, too few for a name and what is wrong.
+# Without a terminal rich uses 80 columns: too few for a name and a problem.
 FILE_COLUMNS = 140
 _BY_WEIGHT = (Status.FAIL, Status.WARN, Status.INFO, Status.OK)
 _COLOURS = {Status.FAIL: "bold red", Status.WARN: "yellow", Status.OK: "green"}
-# What the datasets of a status are called in a check's summary line.
+# The words for the datasets of a status in the summary line of a check.
 _WORDS = {
     "tables": {Status.OK: "there", Status.FAIL: "missing"},
     "freshness": {
@@ -42,13 +40,13 @@ _WORDS = {
         Status.FAIL: "datasets waiting",
         Status.WARN: "replayed without effect",
         Status.INFO: "replayed",
-        Status.OK: "rows by now",
+        Status.OK: "rows now",
     },
     "dead_letters": {
         Status.FAIL: "kinds waiting",
         Status.WARN: "kinds replayed without effect",
         Status.INFO: "kinds replayed",
-        Status.OK: "kinds rows by now",
+        Status.OK: "kinds that are rows now",
     },
     "drift": {Status.WARN: "unknown fields"},
     "ledger": {Status.OK: "datasets balanced", Status.FAIL: "not balanced"},
@@ -64,7 +62,7 @@ def overall(results: Iterable[Result]) -> Status:
 
 
 def as_json(results: Sequence[Result], at: dt.datetime) -> dict[str, Any]:
-    """The document for machines; a result's figures stand beside its other fields."""
+    """The document for programs; the figures of a result are among its fields."""
     return {
         "checked_utc": _json_value(at),
         "status": overall(results),
@@ -86,7 +84,7 @@ def _json_value(value: Any) -> Any:
 
 
 def print_report(results: Sequence[Result], *, verbose: bool) -> None:
-    """Prints what is wrong in full, then one line a check."""
+    """Prints each problem in full, then one line for each check."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=FILE_COLUMNS)

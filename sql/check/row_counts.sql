@@ -7,5 +7,5 @@ UNION ALL
 SELECT
   {{ dataset.name | text }} AS dataset,
   COUNT(*) AS row_count
-FROM {{ (place ~ "." ~ dataset.table) | name }}
+FROM {{ (path ~ "." ~ dataset.table) | name }}
 {% endfor %}

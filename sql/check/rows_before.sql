@@ -1,4 +1,4 @@
--- How many rows from IRIS each dataset has of the days looked at and of all days before.
+-- How many rows from IRIS each dataset has of the checked days and of all days before.
 {% for one in owed %}
 {% set column, low, high = one.bounds[0] %}
 {% if not loop.first %}
@@ -7,6 +7,6 @@ UNION ALL
 SELECT
   {{ one.dataset.name | text }} AS dataset,
   COUNT(*) AS row_count
-FROM {{ (place ~ "." ~ one.dataset.table) | name }}
+FROM {{ (path ~ "." ~ one.dataset.table) | name }}
 WHERE {{ column | name }} < {{ high }}
 {% endfor %}

@@ -1,4 +1,4 @@
-"""Tables: every one that `python -m sql apply` makes is there."""
+"""Tables: every one that `python -m sql apply` creates exists."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from sql.check.context import Context, Result, Status
 from sql.tables import all_tables
 
 NAME = "tables"
+ADVICE = "run `python -m sql apply`"
 
 
 def check(context: Context) -> Iterator[Result]:
@@ -19,5 +20,5 @@ def check(context: Context) -> Iterator[Result]:
             Status.OK if there else Status.FAIL,
             int(there),
             "tables",
-            table.name if there else f"no table {table.name}: `python -m sql apply`",
+            table.name if there else f"no table {table.name}: {ADVICE}",
         )

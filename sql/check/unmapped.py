@@ -17,7 +17,7 @@ NAME = "unmapped"
 
 
 def check(context: Context) -> Iterator[Result]:
-    """Their records are no rows, so that any is a failure until it is replayed."""
+    """Their records are not rows: each message is a failure until it is replayed."""
     rows = held(context, "UNMAPPED")
     for row in rows or ():
         yield Result(
@@ -35,9 +35,9 @@ def check(context: Context) -> Iterator[Result]:
 
 def _advice(row: Any) -> str:
     if row.state == "UNKNOWN_DATASET":
-        return "`python -m sql drift` suggests what the registry should say"
+        return "`python -m sql drift` proposes a file for the registry"
     if row.state == "FAILED_AGAIN":
         return f"unmapped again when replayed: update the pipeline, then {REPLAY}"
     if row.state == "WAITING":
-        return f"the dataset is known by now: {REPLAY} makes rows of them"
+        return f"the dataset is known now: {REPLAY} makes rows of them"
     return outcome_of(row)

@@ -1,1 +1,1 @@
-"""Identical rows: found and removed, one day at a time."""
+"""Identical rows: counted and removed, one day at a time."""

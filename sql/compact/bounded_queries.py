@@ -1,6 +1,4 @@
-"""Queries that never read more than was said before."""
-
-from __future__ import annotations
+"""Queries that never read more than their estimate."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,20 +7,20 @@ from google.cloud import bigquery
 
 # An estimate is one short request.
 PARALLEL_REQUESTS = 8
-# A query is billed by the MiB, and at 10 MiB at least (BigQuery's price list); a lower
-# limit is refused.
+# A query is billed by the MiB, at least 10 MiB (BigQuery's price list); a lower limit
+# is refused.
 MEBIBYTE = 2**20
 LEAST_BILLED_BYTES = 10 * MEBIBYTE
 
 
 def billed_bytes(processed_bytes: int) -> int:
-    """What a query that processes so many bytes is billed as, at most."""
+    """What a query that processes this many bytes is billed for, at most."""
     rounded = -(-processed_bytes // MEBIBYTE) * MEBIBYTE
     return max(rounded, LEAST_BILLED_BYTES)
 
 
 def estimate(client: bigquery.Client, statements: Sequence[str]) -> list[int]:
-    """The bytes that each statement would process, as BigQuery says; runs none."""
+    """The bytes that each statement would process, by BigQuery; runs none of them."""
     config = bigquery.QueryJobConfig(dry_run=True)
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
         jobs = threads.map(
@@ -34,7 +32,7 @@ def estimate(client: bigquery.Client, statements: Sequence[str]) -> list[int]:
 def ask(
     client: bigquery.Client, statement: str, estimated_bytes: int
 ) -> bigquery.QueryJob:
-    """Runs a statement to its end; BigQuery refuses it if it exceeds its estimate."""
+    """Runs a statement; BigQuery refuses it if it exceeds its estimate."""
     config = bigquery.QueryJobConfig(
         maximum_bytes_billed=billed_bytes(estimated_bytes), use_query_cache=False
     )

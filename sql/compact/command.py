@@ -1,15 +1,13 @@
-"""`python -m sql compact TABLE`: removes identical rows, one day at a time.
+"""`python -m sql compact TABLE`: Removes identical rows, one day at a time.
 
-Without --execute it counts, and changes nothing. Rows are identical when their data is
-equal in every column, whatever was noted of their loading; in `_iris` tables, when they
-have the same `record_id`. The one that was ingested first stays, and so does every
-version. Each day is one statement: whenever the run ends, a day is done or untouched,
-and the next run goes on with what is left. Two runs at once do no harm: BigQuery makes
-one change of a day after the other, or refuses the second. BigQuery keeps what a table
-was for 7 days (`FOR SYSTEM_TIME AS OF`).
+Without --execute it only counts. Rows are identical if their data is equal in every
+column, apart from the columns that say how a row was loaded; in `_iris` tables, if they
+have the same `record_id`. The row that was ingested first stays, and so does every
+version. Each day is one statement: whenever the run ends, a day is done or unchanged,
+and the next run continues with the rest. Two runs at the same time do no harm: BigQuery
+makes the changes of a day one after the other, or refuses the second. BigQuery keeps
+the earlier state of a table for 7 days (`FOR SYSTEM_TIME AS OF`).
 """
-
-from __future__ import annotations
 
 import argparse
 import re
@@ -43,7 +41,7 @@ from sql.compact.compaction import (
 from sql.compact.day_progress import DayProgress
 from sql.compact.report import days_with_copies, loss, outcome, summary
 from sql.compact.table_layout import Days, Layout, layout_of
-from sql.place import add_place_options, client_of, place_of
+from sql.connection import add_path_options, client_of, path_of
 
 GIGABYTE = 10**9
 MAX_GB = 100.0
@@ -54,11 +52,15 @@ _TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    parser.description = (__doc__ or "").split("\n\n", 1)[1]
-    add_place_options(parser)
-    parser.add_argument("tables", nargs="+", type=_table, metavar="TABLE")
+    parser.description = (__doc__ or "").partition(": ")[2]
+    add_path_options(parser)
     parser.add_argument(
-        "--execute", action="store_true", help="remove the copies; else only count"
+        "tables", nargs="+", type=_table, metavar="TABLE", help="such as bmrs_fuelinst"
+    )
+    parser.add_argument(
+        "--execute",
+        action="store_true",
+        help="remove the copies; else only count",
     )
     parser.add_argument(
         "--from", dest="first", type=_day, metavar="DATE", help="the first day"
@@ -68,33 +70,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="last",
         type=_day,
         metavar="DATE",
-        help="the last day (default: the last there is; in _iris tables, to which "
-        "rows still come, the day before yesterday)",
+        help="the last day (default: the last in the table; the day before yesterday "
+        "in tables that the pipeline writes to)",
     )
     parser.add_argument(
         "--max-gb",
         type=positive,
         default=MAX_GB,
         metavar="GB",
-        help="refuse a run that may be billed as more (default: %(default)g)",
+        help="refuse a run that may be billed for more (default: %(default)g)",
     )
     parser.add_argument(
         "--day-column",
         metavar="NAME",
-        help="the column that says of which day a row is",
+        help="the column with the day of a row",
     )
     parser.add_argument(
         "--ignore-column",
         action="append",
         default=[],
         metavar="NAME",
-        help="a column in which identical rows may differ; those that are known to be "
-        "notes of a loader are left out anyway (may be repeated)",
+        help="a column in which identical rows may differ, besides those that are "
+        "known to say how a row was loaded (repeatable)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Counts the copies and, if told to, removes them; 1 if days were left."""
+    """Counts the copies and, with --execute, removes them; 1 if days were skipped."""
     client = client_of(options)
     layouts = [_layout(client, options, name) for name in dict.fromkeys(options.tables)]
     wanted = [
@@ -118,15 +120,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _layout(client: bigquery.Client, options: argparse.Namespace, name: str) -> Layout:
     try:
-        table = client.get_table(f"{place_of(options)}.{name}")
+        table = client.get_table(f"{path_of(options)}.{name}")
     except NotFound:
-        raise UsageError(f"there is no table {place_of(options)}.{name}") from None
+        raise UsageError(
+            f"there is no table {path_of(options)}.{name}: correct its name, --project "
+            "or --dataset"
+        ) from None
     ignored = options.ignore_column
     return layout_of(table, load_registry(), options.day_column, ignored)
 
 
 def _days(options: argparse.Namespace, layout: Layout) -> Days | None:
-    """The days that the user means; those without a date only if none are named."""
+    """The days to compact; rows without a date only if the user names no day."""
     first, last = options.first, options.last
     unnamed = first is None and last is None
     if unnamed and not layout.is_fed:
@@ -148,18 +153,19 @@ def _refuse_above(max_gb: float, plans: Sequence[Compaction], what: str) -> None
 def _above(max_gb: float, billed: int) -> str:
     needed = -(-billed // GIGABYTE)
     return (
-        f"may be billed as {size_text(billed)}, above --max-gb {max_gb:g}: take fewer "
-        f"days with --from and --to, partition the table, or allow --max-gb {needed}"
+        f"may be billed for {size_text(billed)}, above --max-gb {max_gb:g}: choose "
+        "fewer days with --from and --to, partition the table, or allow "
+        f"--max-gb {needed}"
     )
 
 
 def _how(options: argparse.Namespace, plans: Sequence[Compaction]) -> Iterator[str]:
-    """What the real run costs, and the command that starts it."""
+    """The cost of the real run, and the command that starts it."""
     billed = sum(plan.billed_bytes for plan in plans)
     processed = size_text(sum(plan.bytes for plan in plans))
     yield (
         f"nothing was changed. Removing them processes {processed} by BigQuery's "
-        f"estimate, billed as {size_text(billed)} at most (10 MiB a query at least)"
+        f"estimate, billed for {size_text(billed)} at most (at least 10 MiB a query)"
     )
     if billed > options.max_gb * GIGABYTE:
         yield f"it {_above(options.max_gb, billed)}"
@@ -183,7 +189,7 @@ def _command(options: argparse.Namespace) -> str:
 
 
 def _execute(client: bigquery.Client, plans: Sequence[Compaction]) -> int:
-    """Removes the copies; Ctrl-C ends it after the day in hand."""
+    """Removes the copies; Ctrl-C ends it after the current day."""
     started, code = datetime.now(UTC), 0
     with _interruption() as interrupted:
         for plan in plans:
@@ -193,7 +199,8 @@ def _execute(client: bigquery.Client, plans: Sequence[Compaction]) -> int:
             try:
                 run_steps(plan.steps, remove, done, progress.report, interrupted.is_set)
             except RowsLostError as error:
-                sys.stderr.write(f"python -m sql: {loss(plan, error, started)}\n")
+                text = loss(plan, error, started)
+                print(f"python -m sql compact: {text}", file=sys.stderr)
                 return 1
             finally:
                 _say(outcome(plan, done))
@@ -208,7 +215,7 @@ def _interruption() -> Iterator[Event]:
 
     def note(_number: signal.Signals) -> None:
         interrupted.set()
-        print("\nstopping after this day; once more stops at once", file=sys.stderr)
+        print("\nstopping after this day; Ctrl-C again stops now", file=sys.stderr)
 
     with signals.stopping(note, _interrupt, (signal.SIGINT,)):
         yield interrupted
@@ -220,13 +227,13 @@ def _interrupt(_number: signal.Signals) -> None:
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        print(line)
     sys.stdout.flush()
 
 
 def _table(text: str) -> str:
     if not _TABLE.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no table name")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a table name")
     return text
 
 
@@ -234,4 +241,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date YYYY-MM-DD") from None

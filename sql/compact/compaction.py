@@ -1,7 +1,5 @@
 """A compaction: which days of a table hold copies, and their removal day by day."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -15,7 +13,7 @@ from sql.templates import fill
 
 
 class RowsLostError(Exception):
-    """A day does not hold what it is to hold; the text says which, and what."""
+    """A day does not hold the rows that it should; the text says which day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,13 @@ class Day:
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """Its name in a report."""
         return "rows without a day" if self.date is None else self.date or "''"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A day with copies, and what it costs to remove them.
+    """A day with copies, and the cost of removing them.
 
     Attributes:
         day: The day, as it was counted.
@@ -64,13 +62,13 @@ class Step:
 
     @property
     def billed_bytes(self) -> int:
-        """What both are billed as, at most."""
+        """What both are billed for, at most."""
         return billed_bytes(self.merge_bytes) + billed_bytes(self.check_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What is to be done to a table.
+    """The compaction of one table.
 
     Attributes:
         layout: The table.
@@ -93,19 +91,19 @@ class Compaction:
 
     @property
     def billed_bytes(self) -> int:
-        """What a run is billed as, at most."""
+        """What a run is billed for, at most."""
         steps = sum(step.billed_bytes for step in self.steps)
         return billed_bytes(self.count_bytes) + steps
 
 
 @dataclass(slots=True)
 class Done:
-    """What became of the days.
+    """What was done so far.
 
     Attributes:
         changed: Days whose copies are gone.
         removed_rows: The copies that are gone.
-        skipped: Days that BigQuery still holds in its streaming buffer.
+        skipped: Days with rows in BigQuery's streaming buffer.
     """
 
     changed: list[str] = field(default_factory=list)
@@ -150,7 +148,7 @@ def _count(
 def _steps(
     client: bigquery.Client, layout: Layout, days: Sequence[Day]
 ) -> Iterator[Step]:
-    # A table that is not partitioned is read as a whole, whichever the day.
+    # A table that is not partitioned is read as a whole for every day.
     asked = days if layout.partitioned else days[:1]
     statements = chain.from_iterable(
         (
@@ -168,35 +166,37 @@ def _steps(
 
 
 def remove_copies(client: bigquery.Client, layout: Layout, step: Step) -> int:
-    """Removes the copies of one day, and makes sure that nothing else went.
+    """Removes the copies of one day, and checks that nothing else was removed.
 
     Returns:
-        How many rows went; another run may have been there since they were counted.
+        How many rows were removed; another run may have removed some since the count.
 
     Raises:
-        RowsLostError: The day does not hold what it is to hold.
+        RowsLostError: The day does not hold the rows that it should.
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused; the day is
-            as it was.
+            unchanged.
     """
     date = step.day.date
     job = ask(client, deduplicate_statement(layout, date), step.merge_bytes)
     statement = count_statement(layout, Days.one(date))
     after = next(_count(client, statement, step.check_bytes), Day(date, 0, 0))
     check(step.day, after)
-    return int(job.dml_stats.deleted_row_count - job.dml_stats.inserted_row_count)
+    if job.dml_stats is None:  # BigQuery has them for each MERGE
+        return step.day.rows - after.rows
+    return job.dml_stats.deleted_row_count - job.dml_stats.inserted_row_count
 
 
 def check(before: Day, after: Day) -> None:
     """Compares a day with what it was before its copies were removed.
 
-    Distinct rows that came meanwhile are welcome; one that went is not.
+    New distinct rows may have arrived meanwhile; none may be missing.
 
     Raises:
-        RowsLostError: Distinct rows went, or copies stayed.
+        RowsLostError: Distinct rows are missing, or copies are left.
     """
     if after.distinct_rows < before.distinct_rows or after.copies:
         raise RowsLostError(
-            f"{before.title} was to hold {before.distinct_rows:,} distinct rows and "
+            f"{before.title} should hold {before.distinct_rows:,} distinct rows, but "
             f"has {after.rows:,} rows, {after.distinct_rows:,} of them distinct"
         )
 
@@ -208,14 +208,15 @@ def run_steps(
     report: Callable[[Step, int | None], None],
     stopping: Callable[[], bool],
 ) -> None:
-    """Takes one day after the other.
+    """Handles one day after the other.
 
     Args:
         steps: The days.
-        remove: Removes the copies of one, and says how many rows went.
-        done: Where it is noted, also when an error ends the run.
-        report: Is told of each day, and how many rows went; None when it was skipped.
-        stopping: Asked before each day; true ends the run.
+        remove: Removes the copies of one, and returns how many rows it removed.
+        done: Receives the result, also if an error ends the run.
+        report: Called after each day with the number of removed rows, None if the day
+            was skipped.
+        stopping: Called before each day; true ends the run.
     """
     for step in steps:
         if stopping():

@@ -1,6 +1,6 @@
-{% from "compact/parts.sql" import day_of, identity, within %}
+{% from "compact/macros.sql" import day_of, identity, within %}
 -- How many rows each day of a table has, and how many of them are distinct. Rows without
--- a day have one line of their own. It reads, and changes nothing.
+-- a day have a line of their own. Nothing is changed.
 SELECT
   {{ day_of(layout) }} AS row_day,
   COUNT(*) AS total_rows,

@@ -1,6 +1,4 @@
-"""The progress of a compaction: a bar on a terminal, a line a day elsewhere."""
-
-from __future__ import annotations
+"""The progress of a compaction: a bar on a terminal, a line for each day elsewhere."""
 
 import sys
 
@@ -11,14 +9,14 @@ BAR_WIDTH = 30
 
 
 class DayProgress:
-    """Shows how the days of one table go by."""
+    """Shows the progress through the days of one table."""
 
     def __init__(self, table: str, days: int) -> None:
         self._table, self._days, self._past = table, days, 0
         self._terminal = sys.stdout.isatty()
 
     def report(self, step: Step, removed: int | None) -> None:
-        """Shows a day that was done; or skipped, when nothing is said to be removed."""
+        """Shows a day with its removed rows; None means that it was skipped."""
         self._past += 1
         day = step.day
         if removed is None:
@@ -32,10 +30,9 @@ class DayProgress:
             count = f"{self._past:,}/{self._days:,}"
             self._write(f"[{filled:<{BAR_WIDTH}}] {count} {self._table} {day.title}")
             if self._past == self._days:
-                sys.stdout.write("\n")
+                print()
 
     def _write(self, text: str) -> None:
-        # Each text takes the place of the bar before it.
+        # Each text replaces the bar before it.
         start = "\r\033[K" if self._terminal else ""
-        sys.stdout.write(f"{start}{text}")
-        sys.stdout.flush()
+        print(f"{start}{text}", end="", flush=True)

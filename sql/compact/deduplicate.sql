@@ -1,9 +1,9 @@
-{% from "compact/parts.sql" import identity, within %}
+{% from "compact/macros.sql" import identity, within %}
 -- One day of a table: of identical rows, the one that was ingested first stays.
 --
 -- ON FALSE matches nothing: the rows of the day are deleted, and those to keep are
--- inserted. It is one statement, so the day is done as a whole or not at all; rows that
--- arrive meanwhile are no part of it and stay.
+-- inserted. It is one statement, so the day is done completely or not at all; rows that
+-- arrive meanwhile are not part of it and stay.
 MERGE {{ layout.table | name }} AS existing
 USING (
   SELECT *
@@ -18,7 +18,7 @@ USING (
       {{ layout.ingested_column | name }} IS NULL,
       {{ layout.ingested_column | name }},
 {% endif %}
-      -- Equally old ones: any of them, but always the same.
+      -- Of equally old ones any, but always the same.
       TO_JSON_STRING(day_rows)
   ) = 1
 ) AS kept

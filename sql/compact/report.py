@@ -1,6 +1,4 @@
-"""What `compact` tells of a compaction, in words."""
-
-from __future__ import annotations
+"""The report of `compact`, as text."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -22,7 +20,7 @@ def days_with_copies(plan: Compaction) -> Iterator[str]:
 
 
 def summary(plan: Compaction) -> Iterator[str]:
-    """What was counted in all, and what a reader should know of the table."""
+    """The totals, and what a user should know about the table."""
     layout = plan.layout
     rows = sum(day.rows for day in plan.counted)
     found = copies(sum(day.copies for day in plan.counted))
@@ -33,8 +31,8 @@ def summary(plan: Compaction) -> Iterator[str]:
     )
     if layout.unknown_columns:
         yield (
-            f"{layout.name}: {', '.join(layout.unknown_columns)} count as data; those "
-            "that only note how a row was loaded: name them with --ignore-column"
+            f"{layout.name}: {', '.join(layout.unknown_columns)} count as data: name "
+            "those that only say how a row was loaded with --ignore-column"
         )
     if plan.steps and not layout.partitioned:
         yield from _unpartitioned(plan)
@@ -45,8 +43,8 @@ def _unpartitioned(plan: Compaction) -> Iterator[str]:
     yield (
         f"{layout.name} is not partitioned by {layout.day_column}: each day reads the "
         f"whole table, {days:,} x {size_text(each)} = {size_text(days * each)}. "
-        "Better make a copy with partitions, let it take the table's name, run "
-        "`python -m sql apply`, and compact that:"
+        "It is cheaper to copy it into a table with partitions, give the copy its "
+        "name, run `python -m sql apply`, and compact that:"
     )
     yield fill("compact/partition.sql", layout=layout).rstrip() + ";"
 
@@ -64,11 +62,11 @@ def outcome(plan: Compaction, done: Done) -> Iterator[str]:
 
 
 def loss(plan: Compaction, error: RowsLostError, started: datetime) -> str:
-    """A day that is not what it was to be, and how to see what it was."""
+    """A day without the rows that it should hold, and how to see the earlier ones."""
     before = f"FOR SYSTEM_TIME AS OF TIMESTAMP '{started:%Y-%m-%d %H:%M:%S}+00'"
     return (
-        f"{plan.layout.name}: {error}; stopped. BigQuery keeps for 7 days what the "
-        f"table was when this run began: `{plan.layout.table}` {before}"
+        f"{plan.layout.name}: {error}; stopped. BigQuery keeps the table as it was "
+        f"before this run for 7 days: `{plan.layout.table}` {before}"
     )
 
 
@@ -82,7 +80,7 @@ def _days(number: int) -> str:
 
 
 def _span(days: Days | None) -> str:
-    """The bounds that there are."""
+    """The first and the last day, if there are any."""
     first, last = (days.first, days.last) if days else (None, None)
     since = f" from {first}" if first != date.min.isoformat() and first else ""
     until = f" to {last}" if last != date.max.isoformat() and last else ""

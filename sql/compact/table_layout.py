@@ -1,13 +1,12 @@
 """The layout of a table that may hold copies: its day, and which columns are data.
 
-It is read from the table itself, because historic tables were made by several programs
-and differ in names and types.
+It is read from the table itself: several programs made historic tables, which differ in
+names and types.
 """
-
-from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
 from google.cloud import bigquery
 
@@ -23,11 +22,11 @@ _INGESTED_COLUMNS = frozenset({"ingested_utc", "_ingested_utc"})
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Which rows of a table are meant.
+    """Some days of a table.
 
     Attributes:
-        first: The first day, `YYYY-MM-DD`; None for no dated row.
-        last: The last day, itself included.
+        first: The first day, `YYYY-MM-DD`; None for no row with a day.
+        last: The last day, included.
         undated: Whether rows without a day belong to them.
     """
 
@@ -36,25 +35,25 @@ class Days:
     undated: bool = False
 
     @classmethod
-    def one(cls, day: str | None) -> Days:
+    def one(cls, day: str | None) -> Self:
         """One day alone; None means the rows without a day."""
         return cls(day, day, undated=day is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What finding and removing copies needs to know of a table.
+    """The facts of a table that finding and removing copies needs.
 
     Attributes:
         table: `project.dataset.table`.
         columns: All columns.
-        data_columns: Those in which identical rows agree.
-        day_column: The column that says of which day a row is; one of the data.
+        data_columns: Those in which identical rows are equal.
+        day_column: The column with the day of a row; one of the data columns.
         day_kind: Its type, of `DAY_KINDS`.
         partitioned: Whether a day can be read without the rest of the table.
         record_id: The column that is equal for identical records, if there is one.
-        ingested_column: The column that says when a row was loaded, if there is one.
-        unknown_columns: Data columns that look like a note of the load.
+        ingested_column: The column with the time when a row was loaded, if any.
+        unknown_columns: Data columns that may say only how a row was loaded.
     """
 
     table: str
@@ -88,17 +87,17 @@ def layout_of(
 
     Args:
         table: The table, as the service describes it.
-        registry: Knows the event time of a dataset's tables.
-        day_column: The column that the user names, if any.
-        ignored: Columns in which copies may differ, too, as the user names them.
+        registry: Has the event time of each dataset.
+        day_column: The day column that the user names, if any.
+        ignored: More columns in which copies may differ, as the user names them.
 
     Raises:
-        UsageError: It is none that copies can be removed from, and why.
+        UsageError: Copies cannot be removed from this table; the text says why.
     """
     _refuse_unfit(table)
     kinds = {field.name: field.field_type for field in table.schema}
     folded = {name.lower(): name for name in kinds}
-    # A dead letter has that of its record, which may fail again: no copy of the letter.
+    # A dead letter has that of its record, which may fail again: not a copy.
     record_id = None if "dead_letter_id" in folded else folded.get("record_id")
     load = _load_columns(kinds, ignored, with_record_id=record_id is not None)
     data = tuple(name for name in kinds if name not in load)
@@ -121,22 +120,25 @@ def layout_of(
 def _refuse_unfit(table: bigquery.Table) -> None:
     if table.table_type != "TABLE":
         kind = str(table.table_type).lower().replace("_", " ")
-        raise UsageError(f"{table.table_id} is a {kind}: only tables hold copies")
+        raise UsageError(f"{table.table_id} is a {kind}: name a table")
     if table.time_partitioning and not table.time_partitioning.field:
-        # Rows written anew would move to today's partition.
+        # Rows that are written again would move to today's partition.
         raise UsageError(
-            f"{table.table_id} is partitioned by the time of loading, which writing "
-            "rows anew would change: copy it into a table partitioned by its day"
+            f"{table.table_id} is partitioned by the time of loading, which would "
+            "change for rows that are written again: copy it into a table partitioned "
+            "by a column"
         )
 
 
 def _load_columns(
     names: Collection[str], ignored: Collection[str], *, with_record_id: bool
 ) -> set[str]:
-    """Columns that say how a row was loaded, and nothing of what it means."""
+    """The columns that say only how a row was loaded."""
     folded = {name.lower() for name in ignored}
     if unknown := folded - {name.lower() for name in names}:
-        raise UsageError(f"there is no column {', '.join(sorted(unknown))} to ignore")
+        raise UsageError(
+            f"there is no column {', '.join(sorted(unknown))}: correct --ignore-column"
+        )
     if with_record_id:
         folded |= _PIPELINE_COLUMNS
     return {name for name in names if is_load_column(name) or name.lower() in folded}
@@ -153,9 +155,9 @@ def _day_column(
     named: str | None,
     data: Collection[str],
 ) -> str:
-    """The first of the data columns that can say which day it is.
+    """The first of the data columns that can hold the day of a row.
 
-    A column that is no data cannot: copies would differ in it, and lie apart.
+    Another column cannot: copies would differ in it, and be of several days.
     """
     days: dict[str, str] = {
         field.name.lower(): field.name
@@ -170,8 +172,8 @@ def _day_column(
     for name in wanted:
         if name and name.lower() in days:
             return days[name.lower()]
-    none = f"{named} does not say" if named else "nothing says"
+    problem = f"{named} does not hold" if named else "no known column holds"
     raise UsageError(
-        f"{table.table_id}: {none} of which day a row is; name a "
-        f"column with --day-column: {', '.join(days.values()) or 'there is none'}"
+        f"{table.table_id}: {problem} the day of a row; name a column with "
+        f"--day-column: {', '.join(days.values()) or 'there is none'}"
     )

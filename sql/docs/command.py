@@ -19,25 +19,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; exit code 1 says that the file is out of date",
+        help="write nothing; exit code 1 if the file is out of date",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the page, or compares it with what is there."""
+    """Writes the page, or compares it with the file."""
     page, output = data_page(load_registry()), options.output
     try:
         if options.check:
             return _check(page, output)
         output.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{output}: {error.strerror}") from error
-    sys.stdout.write(f"{output}\n")
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+    print(output)
     return 0
 
 
 def _check(page: str, output: Path) -> int:
     if output.exists() and output.read_text(encoding="utf-8") == page:
         return 0
-    sys.stderr.write(f"{output} is out of date: run `python -m sql docs`\n")
+    text = f"{output} is out of date: run `python -m sql docs`"
+    print(f"python -m sql docs: {text}", file=sys.stderr)
     return 1

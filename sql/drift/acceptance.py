@@ -1,6 +1,4 @@
-"""Making unknown fields and datasets known: the registry first, then the tables."""
-
-from __future__ import annotations
+"""Adds unknown fields and datasets: first to the registry, then to the tables."""
 
 import difflib
 import os
@@ -12,39 +10,43 @@ from google.api_core.exceptions import GoogleAPIError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
 
+from command.tables_path import TablesPath
+from command.text import first_line
 from command.usage import UsageError
 from pipeline.registry import Column, Dataset, Registry, read_registry
-from sql.apply import Outcome, apply_tables, apply_views
-from sql.drift.dataset_file import replace_file, with_column
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import UnknownField
+from sql.apply.outcome import Outcome
+from sql.apply.tables import apply_tables
+from sql.apply.views import apply_views
+from sql.drift.registry_file import replace_file, with_column
+from sql.drift.unknown_datasets import UnknownDataset
+from sql.drift.unknown_fields import UnknownField
 from sql.tables import dataset_table
 
 MAX_LISTED = 5
 
 
 class TablesBehindError(RuntimeError):
-    """The registry has the columns and BigQuery does not; the cause says why."""
+    """The registry has the columns, but BigQuery does not; the cause says why."""
 
 
 @dataclass(slots=True)
-class Wishes:
-    """What is to become known.
+class Selection:
+    """What the user selected to be added.
 
     Attributes:
         fields: Unknown fields.
         new: Unknown datasets.
-        known: Datasets whose field, or which themselves, are known already: their
-            tables may not be up to date.
+        known: Datasets that the registry already has, or of which it has the selected
+            field: their tables may not be up to date.
     """
 
     fields: list[UnknownField] = field(default_factory=list)
-    new: list[NewDataset] = field(default_factory=list)
+    new: list[UnknownDataset] = field(default_factory=list)
     known: list[Dataset] = field(default_factory=list)
 
     @property
     def datasets(self) -> list[str]:
-        """The names of all datasets concerned."""
+        """The names of all datasets of the selection."""
         names = [each.dataset for each in self.fields]
         names += [each.name for each in self.new]
         names += [each.name for each in self.known]
@@ -52,7 +54,7 @@ class Wishes:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a registry that is no checkout.
+    """Refuses a registry that is not a checkout.
 
     Raises:
         UsageError: It belongs to an installed package, or cannot be written.
@@ -60,22 +62,22 @@ def check_folder(folder: Path) -> None:
     installed = {"site-packages", "dist-packages"} & set(folder.parts)
     if installed or not os.access(folder, os.W_OK):
         raise UsageError(
-            f"{folder} is no writable checkout: accept in a clone of the repository"
+            f"{folder} is not a writable checkout: run it in a clone of the repository"
         )
 
 
-def wishes_of(
+def selection_of(
     wanted: Sequence[str],
     registry: Registry,
     fields: Sequence[UnknownField],
-    new: Sequence[NewDataset],
-) -> Wishes:
+    new: Sequence[UnknownDataset],
+) -> Selection:
     """Finds what the user names: `REMIT.newField`, `newField`, or a new dataset.
 
     Raises:
         UsageError: There is no such field, there are several, or it has a problem.
     """
-    unknown: dict[str, UnknownField | NewDataset] = {
+    unknown: dict[str, UnknownField | UnknownDataset] = {
         f"{each.dataset}.{_plain(each.field)}": each for each in fields
     }
     unknown |= {each.name: each for each in new}
@@ -84,19 +86,19 @@ def wishes_of(
         for each in registry.values()
         for path in ("", *_paths(each.columns))
     }
-    wishes = Wishes()
+    selection = Selection()
     for name in dict.fromkeys(map(_plain, wanted)):
         full = _full_name(name, [*unknown], [*known])
         target = unknown.get(full) or known[full]
         if isinstance(target, Dataset):
-            wishes.known.append(target)
+            selection.known.append(target)
         elif target.problem:
             raise UsageError(f"{full} cannot be added: {target.problem}")
-        elif isinstance(target, NewDataset):
-            wishes.new.append(target)
-        elif target not in wishes.fields:
-            wishes.fields.append(target)
-    return wishes
+        elif isinstance(target, UnknownDataset):
+            selection.new.append(target)
+        elif target not in selection.fields:
+            selection.fields.append(target)
+    return selection
 
 
 def _plain(name: str) -> str:
@@ -117,7 +119,7 @@ def _full_name(name: str, unknown: list[str], known: list[str]) -> str:
         found = [name] if name in names else []
         found = found or [full for full in names if full.partition(".")[2] == name]
         if len(found) > 1:
-            raise UsageError(f"{name!r} may be {_listed(found)}: name one of them")
+            raise UsageError(f"{name!r} may mean {_listed(found)}: name one of them")
         if found:
             return found[0]
     by_text = {full.partition(".")[2]: full for full in unknown}
@@ -134,8 +136,8 @@ def _listed(names: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def write_registry(wishes: Wishes, folder: Path) -> list[str]:
-    """Writes what is wished into the registry's files; returns their names.
+def write_registry(selection: Selection, folder: Path) -> list[str]:
+    """Writes the selection into the registry's files; returns their names.
 
     Every text is checked before the first file is replaced.
 
@@ -143,8 +145,8 @@ def write_registry(wishes: Wishes, folder: Path) -> list[str]:
         RegistryError: A file cannot be extended.
         UsageError: The folder cannot be written.
     """
-    texts = {f"{each.name}.yaml": each.text for each in wishes.new}
-    for each in wishes.fields:
+    texts = {f"{each.name}.yaml": each.text for each in selection.new}
+    for each in selection.fields:
         name = f"{each.dataset}.yaml"
         text = texts.get(name) or (folder / name).read_bytes().decode()
         if each.column is not None:
@@ -157,24 +159,23 @@ def write_registry(wishes: Wishes, folder: Path) -> list[str]:
     return list(texts)
 
 
-def bring_about(
-    client: bigquery.Client, place: str, wishes: Wishes, folder: Path
+def update_tables(
+    client: bigquery.Client, path: TablesPath, selection: Selection, folder: Path
 ) -> Outcome:
-    """Makes or extends the tables as the registry now says, and their views.
+    """Creates or extends the tables, as the registry now says, and their views.
 
     Raises:
         TablesBehindError: BigQuery refused.
     """
     registry = read_registry(folder)
-    concerned = [registry[name] for name in wishes.datasets]
+    concerned = [registry[name] for name in selection.datasets]
     tables = [dataset_table(each) for each in concerned]
-    dataset = place.rpartition(".")[2]
     try:
-        location = client.get_dataset(place).location
-        outcome = apply_tables(client, dataset, tables, location)
-        views = apply_views(client, dataset, Registry(concerned), registry)
+        location = client.get_dataset(str(path)).location
+        outcome = apply_tables(client, path.dataset, tables, location)
+        views = apply_views(client, path.dataset, Registry(concerned), registry)
     except (GoogleAPIError, RequestException) as error:
-        raise TablesBehindError(str(error).splitlines()[0]) from error
+        raise TablesBehindError(first_line(error)) from error
     outcome.created += views.created
     outcome.replaced += views.replaced
     outcome.conflicts += views.conflicts

@@ -1,43 +1,42 @@
 """`python -m sql drift`: what IRIS sends that the registry does not know.
 
 Fields are in the column `extra` of the tables, datasets in `iris_unmapped`. The command
-proposes a column for each field and a file for each dataset; `--accept` writes them
+proposes a column for each field and a file for each dataset. `--accept` writes them
 into the registry of this checkout and brings the tables up to date.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.cloud import bigquery
 
 from pipeline.registry import FOLDER, load_registry, read_registry
-from sql.apply import Outcome
+from sql.apply.outcome import Outcome
+from sql.connection import add_path_options, client_of, path_of
 from sql.drift.acceptance import (
+    Selection,
     TablesBehindError,
-    Wishes,
-    bring_about,
     check_folder,
-    wishes_of,
+    selection_of,
+    update_tables,
     write_registry,
 )
-from sql.drift.datasets import new_datasets
-from sql.drift.fields import unknown_fields
 from sql.drift.report import as_json, as_table
-from sql.place import add_place_options, client_of, place_of
+from sql.drift.unknown_datasets import unknown_datasets
+from sql.drift.unknown_fields import unknown_fields
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
-    add_place_options(parser)
+    add_path_options(parser)
     parser.add_argument(
         "--format",
         choices=("table", "json"),
         default="table",
-        help="for a person or for a machine (default: %(default)s)",
+        help="a table for people or JSON for programs (default: %(default)s)",
     )
     parser.add_argument(
         "--accept",
@@ -55,13 +54,13 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(str(FOLDER))
     if options.accept:
         return accept(client, options, folder)
-    registry, place = load_registry(), place_of(options)
-    fields = unknown_fields(client, place, registry)
-    new = new_datasets(client, place, registry)
+    registry, path = load_registry(), path_of(options)
+    fields = unknown_fields(client, path, registry)
+    new = unknown_datasets(client, path, registry)
     if options.format == "json":
-        sys.stdout.write(as_json(fields, new, place))
+        print(as_json(fields, new, path), end="")
     else:
-        sys.stdout.write(as_table(fields, new, place))
+        print(as_table(fields, new, path), end="")
     return 0
 
 
@@ -74,59 +73,63 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
         folder: The registry's files.
 
     Raises:
-        UsageError: A name says nothing, or the folder cannot be written.
+        UsageError: A name is not one of them, or the folder cannot be written.
     """
     check_folder(folder)
     # Not the registry of the process: the files may have changed since it was read.
-    registry, place = read_registry(folder), place_of(options)
-    wishes = wishes_of(
+    registry, path = read_registry(folder), path_of(options)
+    selection = selection_of(
         options.accept,
         registry,
-        unknown_fields(client, place, registry),
-        new_datasets(client, place, registry),
+        unknown_fields(client, path, registry),
+        unknown_datasets(client, path, registry),
     )
-    for name in write_registry(wishes, folder):
-        sys.stdout.write(f"{os.path.relpath(folder / name)} written\n")
+    for name in write_registry(selection, folder):
+        print(f"{os.path.relpath(folder / name)} written")
     load_registry.cache_clear()
     apply = f"python -m sql apply --project {options.project} "
     apply += f"--dataset {options.dataset}"
     try:
-        outcome = bring_about(client, place, wishes, folder)
+        outcome = update_tables(client, path, selection, folder)
     except TablesBehindError as error:
-        sys.stderr.write(
-            f"the registry is written, BigQuery is not ({error}): run `{apply}`\n"
+        print(
+            "python -m sql drift: the registry is written, but the tables are not up "
+            f"to date ({error}): run `{apply}`",
+            file=sys.stderr,
         )
         return 1
-    _report(wishes, outcome)
+    _report(selection, outcome)
     return 1 if outcome.conflicts else 0
 
 
-def _report(wishes: Wishes, outcome: Outcome) -> None:
+def _report(selection: Selection, outcome: Outcome) -> None:
     for name in outcome.created:
-        sys.stdout.write(f"{name}: created\n")
+        print(f"{name}: created")
     for name in outcome.replaced:
-        sys.stdout.write(f"{name}: made anew\n")
+        print(f"{name}: replaced")
     for table, columns in outcome.extended.items():
-        sys.stdout.write(f"{table}: added {', '.join(columns)}\n")
+        print(f"{table}: added {', '.join(columns)}")
     for table, columns in outcome.widened.items():
-        sys.stdout.write(f"{table}: {', '.join(columns)} widened to FLOAT64\n")
+        print(f"{table}: {', '.join(columns)} widened to FLOAT64")
     for table in outcome.unchanged:
-        sys.stdout.write(f"{table}: has all columns already\n")
+        print(f"{table}: has all columns already", flush=True)
     for conflict in outcome.conflicts:
-        sys.stderr.write(f"left as it is: {conflict}\n")
-    steps = [
-        "look at what was written (`git status`), describe it, run `python -m sql "
-        "docs` for docs/data.md, commit both",
-        "restart or update the pipeline",
-    ]
-    if nested := [each.field for each in wishes.fields if len(each.names) > 1]:
-        steps.append(
-            f"values of {', '.join(nested)} that have come already stay in extra"
-        )
-    if wishes.new:
-        names = ", ".join(new.name for new in wishes.new)
-        steps.append(
-            f"then the messages of {names} in iris_unmapped become rows: "
+        print(f"not changed: {conflict}", file=sys.stderr)
+    print("next:", *(f"- {step}" for step in _steps(selection)), sep="\n")
+
+
+def _steps(selection: Selection) -> Iterator[str]:
+    """What the user should do next."""
+    yield (
+        "review what was written (`git diff`), complete the descriptions, run `python "
+        "-m sql docs` and `python -m sql render --examples`, and commit"
+    )
+    yield "restart or update the pipeline"
+    if nested := [each.field for each in selection.fields if len(each.names) > 1]:
+        yield f"earlier values of {', '.join(nested)} stay in extra"
+    if selection.new:
+        names = ", ".join(new.name for new in selection.new)
+        yield (
+            f"then make rows of the messages of {names} in iris_unmapped: "
             "`python -m bridge replay --reason UNMAPPED`"
         )
-    sys.stdout.write("next:\n" + "".join(f"- {step}\n" for step in steps))

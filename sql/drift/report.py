@@ -1,32 +1,31 @@
-"""What `python -m sql drift` prints: the unknown, and what would make it known."""
-
-from __future__ import annotations
+"""The report of `drift`: what is unknown, and the lines that would add it."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from sql.drift.dataset_file import column_text
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import UnknownField, shown_json
+from command.tables_path import TablesPath
+from sql.drift.registry_file import column_text
+from sql.drift.unknown_datasets import UnknownDataset
+from sql.drift.unknown_fields import UnknownField, shown_json
 from sql.tables import add_column_statement, create_statement, dataset_table
 
 
 def as_table(
-    fields: Sequence[UnknownField], new: Sequence[NewDataset], place: str
+    fields: Sequence[UnknownField], new: Sequence[UnknownDataset], path: TablesPath
 ) -> str:
-    """A table of the fields, then for each what would make it known."""
+    """A table of the fields, then for each the lines that would add it."""
     if not fields and not new:
         return "the registry knows every field and every dataset\n"
     text = _table(fields)
     for field in fields:
-        text += f"\n{field.dataset}.{field.field}{_proposal(field, place)}"
+        text += f"\n{field.dataset}.{field.field}{_proposal(field, path)}"
     for each in new:
-        text += f"\n{_described(each)}{_proposal_of_dataset(each, place)}"
+        text += f"\n{_described(each)}{_proposal_of_dataset(each, path)}"
     addable = [f"{each.dataset}.{each.field}" for each in fields if not each.problem]
     addable += [each.name for each in new if not each.problem]
     if addable:
-        text += f"\nto add one: the same command with --accept '{addable[0]}'\n"
+        text += f"\nto add one, run the same command with --accept '{addable[0]}'\n"
     return text.removeprefix("\n")
 
 
@@ -51,52 +50,53 @@ def _table_line(field: UnknownField) -> tuple[str, ...]:
     )
 
 
-def _proposal(field: UnknownField, place: str) -> str:
+def _proposal(field: UnknownField, path: TablesPath) -> str:
     if field.problem:
         return f": {field.problem}; it stays in `extra`\n"
-    return f", for {field.dataset}.yaml:\n{_line(field)}{_statement(field, place)}"
+    return f", for {field.dataset}.yaml:\n{_line(field)}{_statement(field, path)}"
 
 
 def _line(field: UnknownField) -> str:
-    """The registry's line, indented as its place in the file asks for."""
+    """The line for the registry, with the indent that it needs there."""
     if field.problem or field.column is None:
         return ""
     return column_text(field.column, "  " + "    " * (len(field.names) - 1))
 
 
-def _statement(field: UnknownField, place: str) -> str:
+def _statement(field: UnknownField, path: TablesPath) -> str:
     if field.problem or field.column is None:
         return ""
     if len(field.names) > 1:
         # BigQuery's DDL adds no field to a RECORD; its API does.
-        return "-- no statement adds a field to a RECORD: `python -m sql apply` does\n"
+        return "-- SQL cannot add a field to a RECORD: run `python -m sql apply`\n"
     table = f"bmrs_{field.dataset.lower()}_iris"
-    return add_column_statement(table, field.column, place)
+    return add_column_statement(table, field.column, path)
 
 
-def _described(new: NewDataset) -> str:
+def _described(new: UnknownDataset) -> str:
     text = f"{_shown(new.name)}: a new dataset: messages {new.messages}"
     text += f", records {new.records}"
     text += f", messages that cannot be opened {new.unopened}" if new.unopened else ""
-    return text + (f", records that are no rows {new.refused}" if new.refused else "")
+    text += f", records that cannot be rows {new.refused}" if new.refused else ""
+    return text
 
 
 def _shown(name: str) -> str:
     return name if name.isidentifier() else shown_json(name)
 
 
-def _proposal_of_dataset(new: NewDataset, place: str) -> str:
+def _proposal_of_dataset(new: UnknownDataset, path: TablesPath) -> str:
     if new.problem or new.dataset is None:
         return f": {new.problem}\n"
-    return f"; {new.name}.yaml:\n{new.text}{_create(new, place)}"
+    return f"; {new.name}.yaml:\n{new.text}{_create(new, path)}"
 
 
-def _create(new: NewDataset, place: str) -> str:
-    return create_statement(dataset_table(new.dataset), place) if new.dataset else ""
+def _create(new: UnknownDataset, path: TablesPath) -> str:
+    return create_statement(dataset_table(new.dataset), path) if new.dataset else ""
 
 
 def as_json(
-    fields: Sequence[UnknownField], new: Sequence[NewDataset], place: str
+    fields: Sequence[UnknownField], new: Sequence[UnknownDataset], path: TablesPath
 ) -> str:
     """The same as a JSON object of `fields` and `datasets`."""
     found: dict[str, Any] = {
@@ -111,7 +111,7 @@ def as_json(
                 "type": each.column.kind if each.column else None,
                 "problem": each.problem,
                 "registry": _line(each),
-                "statement": _statement(each, place),
+                "statement": _statement(each, path),
             }
             for each in fields
         ],
@@ -124,7 +124,7 @@ def as_json(
                 "refused": each.refused,
                 "problem": each.problem,
                 "registry": each.text,
-                "statement": _create(each, place),
+                "statement": _create(each, path),
             }
             for each in new
         ],

@@ -1,10 +1,10 @@
--- The pipeline always sets the time; a row without it was put there by other means.
+-- The pipeline always sets the time; a row without it is not from the pipeline.
 {% for dataset in datasets %}
 SELECT
   {{ dataset.name | text }} AS dataset,
   ingested_utc,
   extra
-FROM {{ (place ~ "." ~ dataset.table) | name }}
+FROM {{ (path ~ "." ~ dataset.table) | name }}
 WHERE extra IS NOT NULL AND ingested_utc IS NOT NULL
 {% if not loop.last %}
 UNION ALL

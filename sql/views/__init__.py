@@ -1,1 +1,1 @@
-"""The views: history and IRIS under one name, latest versions, resolved limits."""
+"""The views: one module for each kind, with its SQL beside it."""

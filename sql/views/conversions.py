@@ -1,15 +1,13 @@
 """One column's value as another type, in SQL: lossless or NULL, and never an error.
 
-A view must answer whatever a table of another program holds: a value that has no
-lossless form in the wanted type is NULL. Pairs of types between which no such
-conversion is known give None, so that it is reported instead of guessed.
+A view must work whatever a table of another program holds: a value that has no
+lossless form in the wanted type is NULL. For a pair of types without such a conversion
+the result is None, so that it is reported instead of guessed.
 
-Each expression holds for BigQuery and for the local one. They differ: BigQuery rounds a
-FLOAT64 to the next INT64, and the local one fails where BigQuery gives NULL for text
-that is no JSON.
+Each expression works in BigQuery and in the local one. They differ: BigQuery rounds a
+FLOAT64 to the next INT64, and for text that is not JSON the local one fails where
+BigQuery returns NULL.
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 
@@ -19,7 +17,7 @@ from sql.templates import literal, quoted
 # {v} is the value. The keys are (found type, wanted type).
 _SCALARS = {
     # Elexon writes seven decimals of a second (2022-07-01T01:34:00.0000000+00:00) and
-    # BigQuery reads six: zeros behind the sixth go, anything else is refused.
+    # BigQuery reads six: zeros after the sixth are removed, other digits refused.
     # A time without a zone is UTC in BigQuery as it is at Elexon.
     ("STRING", "TIMESTAMP"): (
         r"SAFE_CAST(REGEXP_REPLACE({v}, r'(\.\d{{6}})0+', r'\1') AS TIMESTAMP)"
@@ -53,12 +51,12 @@ _SCALARS = {
     ("BOOL", "STRING"): "CAST({v} AS STRING)",
     ("DATE", "TIMESTAMP"): "TIMESTAMP({v})",
     # A settlement date is a local day that is stored as its midnight: the date part is
-    # taken as it is, and never shifted.
+    # used as it is, and never shifted.
     ("DATETIME", "DATE"): "DATE({v})",
     ("DATETIME", "TIMESTAMP"): "TIMESTAMP({v})",
     ("TIMESTAMP", "DATE"): "DATE({v})",
 }
-# What has a form for every value.
+# Conversions that work for every value.
 _TOTAL = frozenset(
     {("INT64", "STRING"), ("INT64", "FLOAT64"), ("BOOL", "STRING")}
     | {("NUMERIC", "FLOAT64"), ("DATE", "TIMESTAMP"), ("DATETIME", "DATE")}
@@ -73,13 +71,13 @@ def converted(value: str, found: Column, wanted: Column, depth: int = 0) -> str 
     """The value of a found column as the wanted one.
 
     Args:
-        value: The expression that gives it.
-        found: What it is.
-        wanted: What it is to be.
-        depth: In how many arrays it lies; each gives its elements a name.
+        value: The value, as an expression.
+        found: The column that it is from.
+        wanted: The column that it should fill.
+        depth: How many arrays it is inside of; each has its own name for elements.
 
     Returns:
-        An expression, or None where no lossless conversion is known.
+        An expression, or None if no lossless conversion is known.
     """
     if (found.kind, found.fields) == (wanted.kind, wanted.fields):
         return value
@@ -97,13 +95,13 @@ def unread(value: str, found: Column, wanted: Column) -> str | None:
     """Whether a value has no form in the wanted type, in SQL.
 
     Args:
-        value: The expression that gives it.
-        found: What it is.
-        wanted: What it is to be; there is a conversion.
+        value: The value, as an expression.
+        found: The column that it is from.
+        wanted: The column that it should fill; there is a conversion.
 
     Returns:
-        A condition, or None where every value has one. The fields of a RECORD are not
-        looked into.
+        A condition, or None if every value has one. The fields of a RECORD are not
+        examined.
     """
     if found.kind == wanted.kind or (found.kind, wanted.kind) in _TOTAL:
         return None
@@ -114,7 +112,7 @@ def unread(value: str, found: Column, wanted: Column) -> str | None:
 
 
 def keeps_order(found: Column, wanted: Column) -> bool:
-    """Whether a filter on the converted value tells which partitions to read."""
+    """Whether a filter on the converted value limits the partitions that are read."""
     return found.type in _ORDERED and wanted.type in _ORDERED
 
 
@@ -182,6 +180,14 @@ def with_extra(column: Column) -> str:
     if column.mode == "REPEATED":
         return f"IF(ARRAY_LENGTH({name}) > 0, {name}, {older})"
     return f"COALESCE({name}, {older})"
+
+
+def grouping(column: Column) -> str:
+    """A column as PARTITION BY takes it: BigQuery refuses floats, arrays, records."""
+    name = quoted(column.name)
+    if column.type == "RECORD" or column.mode == "REPEATED":
+        return f"TO_JSON_STRING({name})"
+    return f"CAST({name} AS STRING)" if column.type == "FLOAT64" else name
 
 
 def null(column: Column) -> str:

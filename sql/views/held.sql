@@ -1,8 +1,8 @@
-{# What is held back, and what came of it: one row a lineage.
+{# What is held back, and its state: one row for each lineage (a letter and its replays).
 
-   place      project.dataset
-   datasets   the datasets whose tables are looked into for rows
-   subjects   every subject that the registry knows, with its dataset's name
+   path       project.dataset
+   datasets   the datasets whose tables are searched for rows
+   subjects   every IRIS subject of the registry, with its dataset's name
 #}
 WITH letters AS (
   SELECT
@@ -20,9 +20,9 @@ WITH letters AS (
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
     attributes,
-    -- A load job names the record that was refused, and not its place in the message.
+    -- A load job reports the refused record, but not its index in the message.
     record_index IS NULL AND record_id IS NULL AS is_whole
-  FROM {{ (place ~ ".iris_dead_letters") | name }}
+  FROM {{ (path ~ ".iris_dead_letters") | name }}
   UNION ALL
   SELECT
     'UNMAPPED' AS kind,
@@ -40,7 +40,7 @@ WITH letters AS (
     payload,
     attributes,
     TRUE AS is_whole
-  FROM {{ (place ~ ".iris_unmapped") | name }}
+  FROM {{ (path ~ ".iris_unmapped") | name }}
 ),
 
 records AS (
@@ -50,7 +50,7 @@ records AS (
 ),
 
 -- The first letter of each lineage. A record that failed when its whole message was
--- replayed is the first of its own: what else was in the message went its own way.
+-- replayed begins a lineage of its own: the other records have results of their own.
 rooted AS (
   SELECT
     letters.*,
@@ -89,11 +89,11 @@ replays AS (
     COUNT(DISTINCT publish_id) AS replays,
     MAX(replayed_utc) AS replayed_utc,
     MAX(attempt) AS attempt
-  FROM {{ (place ~ ".iris_replays") | name }}
+  FROM {{ (path ~ ".iris_replays") | name }}
   GROUP BY root_id
 ),
 
--- Whole messages that a replay opened, with records that failed by themselves.
+-- Whole messages that a replay opened, and of which single records failed.
 opened AS (
   SELECT
     replay_of AS root_id,
@@ -120,7 +120,7 @@ landed AS (
     {{ dataset.name | text }} AS dataset,
     record_id,
     message_id
-  FROM {{ (place ~ "." ~ dataset.table) | name }}
+  FROM {{ (path ~ "." ~ dataset.table) | name }}
 {% if not loop.last %}
   UNION ALL
 {% endif %}

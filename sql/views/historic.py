@@ -1,11 +1,8 @@
 """History: the user's tables from before IRIS, and how they become a dataset's columns.
 
-Three generations of such tables are known. All of them are read as they really are:
-`sql apply` takes the schema from BigQuery, and `sql render` the one that the registry
-declares.
+Three generations of such tables are known. `sql apply` reads the real schema from
+BigQuery; `sql render` uses the one that the registry declares.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
@@ -19,10 +16,10 @@ from sql.templates import literal, quoted
 from sql.views.conversions import converted, keeps_order, null, unread
 
 NO_TEXT = null(METADATA_COLUMNS[-1])
-# When a historic row was loaded: the names that its loaders gave it.
+# When a historic row was loaded: the names that the loaders used.
 _INGESTED = ("_ingested_utc", "ingested_utc")
-# What loaders note of a load. Not every name with an underscore is one: `_direction` in
-# bmrs_boav and bmrs_ebocf tells bids from offers.
+# What loaders note about a load. Not every name with an underscore is such a note:
+# `_direction` in bmrs_boav and bmrs_ebocf distinguishes bids from offers.
 _LOAD_COLUMN = re.compile(
     r"(_dataset|_window_\w+|_ingested\w*|_source\w*|_hash\w*|_fetched\w*|_load\w*"
     r"|ingested_utc|source)\Z",
@@ -32,12 +29,12 @@ _LOAD_COLUMN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """A historic table as it is, or as it is declared to be.
+    """A historic table as it is, or as the registry declares it.
 
     Attributes:
         name: Its name, without project and dataset.
         columns: Its columns.
-        partition_column: What it is partitioned by, if it is.
+        partition_column: The column by which it is partitioned, if there is one.
     """
 
     name: str
@@ -52,8 +49,9 @@ class Mapping:
     Attributes:
         table: The table.
         expressions: The SQL for each column of the dataset and each metadata column.
-        compared: The columns by which one of its rows is known to be an IRIS record.
-        notes: What a user should know: columns too many, too few, or of another type.
+        compared: The columns that show whether one of its rows is also an IRIS record.
+        notes: What a user should know: columns that are missing, unknown or of another
+            type.
     """
 
     table: FoundTable
@@ -63,7 +61,7 @@ class Mapping:
 
 
 def is_load_column(name: str) -> bool:
-    """Whether a column of a historic table says how a row was loaded, and no more."""
+    """Whether a column of a historic table says only how a row was loaded."""
     return bool(_LOAD_COLUMN.match(name))
 
 
@@ -78,7 +76,7 @@ def found_table(table: bigquery.Table) -> FoundTable:
 
 
 def declared_tables(dataset: Dataset) -> Iterator[FoundTable]:
-    """The tables that the registry says a user may have, as it says they look."""
+    """The historic tables that the registry declares, with their columns."""
     for historic in dataset.historic:
         columns = [
             Column(column.name, kind, column.mode, fields=column.fields)
@@ -91,8 +89,13 @@ def declared_tables(dataset: Dataset) -> Iterator[FoundTable]:
         yield FoundTable(historic.table, tuple(columns), dataset.partition_column)
 
 
+def declared_mappings(dataset: Dataset) -> list[Mapping]:
+    """How the tables that the registry declares become the dataset's columns."""
+    return [mapping(dataset, table) for table in declared_tables(dataset)]
+
+
 def names_of(dataset: Dataset) -> list[str]:
-    """The names under which history of a dataset is looked for."""
+    """The names that a historic table of the dataset may have."""
     declared = [historic.table for historic in dataset.historic]
     return list(dict.fromkeys([*declared, dataset.stem]))
 
@@ -109,8 +112,8 @@ def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
         expressions[wanted.name] = expression or null(wanted)
         if there is None or expression is None:
             continue
-        # One old column may fill two of today's. What it says of the second is no more
-        # than likely, so only the first tells whether two records are one.
+        # One old column may fill two columns. For the second its value is only likely,
+        # so only the first shows whether two rows are the same record.
         compared.setdefault(there.name, wanted.name)
         if doubt := unread(quoted(there.name), there, wanted):
             doubts[there.name] = doubt
@@ -132,7 +135,7 @@ def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
 
 
 def _sources(dataset: Dataset, table: FoundTable) -> dict[str, Column]:
-    """The table's columns by the dataset's names for them; case tells nothing apart."""
+    """The table's columns by the dataset's names for them, whatever their case."""
     found = {column.name.lower(): column for column in table.columns}
     former: dict[str, str] = {}
     for historic in dataset.historic:
@@ -168,24 +171,25 @@ def _notes(
                 f"cannot be read as {to.type} {to.mode}: see extra"
             )
         elif column.name != "dataset":
-            yield f"{table.name}.{column.name} is unknown to {dataset.name}: see extra"
+            full_name = f"{table.name}.{column.name}"
+            yield f"{full_name} is not a column of {dataset.name}: see extra"
 
 
 def _doubt_notes(table: FoundTable, doubts: Iterable[str]) -> Iterator[str]:
     if names := ", ".join(doubts):
-        yield f"{table.name}: what cannot be read in {names} is NULL, and in extra"
+        yield f"{table.name}: values of {names} that do not fit are NULL: see extra"
 
 
 def _day_notes(
     dataset: Dataset, table: FoundTable, sources: dict[str, Column]
 ) -> Iterator[str]:
-    """What is to be known of queries for one day."""
+    """What a user should know about queries for one day."""
     wanted = dataset.column(dataset.partition_column)
     there = sources.get(wanted.name)
     if there is None:
         yield (
-            f"{table.name} does not say the {wanted.name} of its rows: no query for a "
-            "day finds them, and none of them is known to be in IRIS, too"
+            f"{table.name} has no column for {wanted.name}: a query for one day does "
+            "not find its rows, and rows that IRIS has, too, are shown twice"
         )
     elif there.name != table.partition_column or not keeps_order(there, wanted):
         yield (
@@ -207,8 +211,8 @@ def _metadata(table: FoundTable) -> dict[str, str]:
 
 
 def _extra(shown: Iterable[Column], doubts: dict[str, str]) -> str:
-    """JSON of what no column shows: columns without one, and values that do not fit."""
-    # The local BigQuery gives a field no name unless it is told one.
+    """JSON of what no column shows: unknown columns, and values that do not fit."""
+    # The local BigQuery names a field only if it has an alias.
     fields = [f"{name} AS {name}" for name in (quoted(each.name) for each in shown)]
     extra = f"TO_JSON_STRING(STRUCT({', '.join(fields)}))" if fields else NO_TEXT
     if not doubts:

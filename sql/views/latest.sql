@@ -1,8 +1,8 @@
-{# One row a thing: the latest version of each latest key.
+{# One row for each thing: the latest version of each latest key.
 
    unified     the _unified view
    columns     the view's columns
-   key         the latest key, and the partition column where it follows from that
+   key         the latest key, and the partition column if it follows from the key
    versions    what orders the versions, the first to decide first
 #}
 SELECT
@@ -14,7 +14,7 @@ WHERE TRUE
 {% if prunable %}
 -- Versions of one thing lie in one partition: a filter on it reads only its partitions.
 {% else %}
--- The partition column is no part of the key: versions of one thing lie in several
+-- The partition column is not part of the key: versions of one thing lie in several
 -- partitions, and all of them are read.
 {% endif %}
 QUALIFY ROW_NUMBER() OVER (
@@ -26,9 +26,9 @@ QUALIFY ROW_NUMBER() OVER (
 {% for expression in versions %}
     {{ expression }} DESC NULLS LAST,
 {% endfor %}
-    -- Versions that nothing in the record orders: IRIS's before history's, whose time is
-    -- that of a load, and of IRIS's the one that arrived last. A message's name begins
-    -- with its time, where IRIS's own stamp is unknown.
+    -- If nothing in the record orders two versions: IRIS's before history's, whose time
+    -- is that of a load, and of IRIS's the one that arrived last. If IRIS's own time is
+    -- unknown, it is the time with which the message's name begins.
     source = "HISTORIC",
     COALESCE(
       enqueued_utc,

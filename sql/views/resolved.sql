@@ -1,9 +1,9 @@
 {% set block_size = 128 %}
--- The position that holds: for each unit and instant, the strongest declaration.
+-- The position in force: for each unit and instant, the strongest declaration.
 --
 -- Stronger is the higher notificationSequence (null is lowest); among equal ones, the
 -- later notificationTime; among equal ones again, which contradict each other, the one
--- that came later. Intervals are half open. A declaration is cut where a stronger one
+-- that arrived later. Intervals are half open. A declaration is cut where a stronger one
 -- covers it, and its levels are copied, never interpolated. Pieces that touch are one
 -- row if they are of one declaration, or flat and equal in levels and sequence: two
 -- slopes in one row would be another profile. A declaration that does not end after
@@ -13,19 +13,19 @@
 -- All instants at which a declaration of a unit starts or ends are numbered: these are
 -- its places. A declaration is spread over the places from its start to before its end,
 -- and at each place the strongest wins. Nothing is joined, and the source is read once.
--- A declaration without rivals is one row all along. One that spans many places takes
+-- A declaration that no other overlaps is one row. One that spans many places takes
 -- {{ block_size }} of them at a time, as a block: where its unit has n places, it is at most
 -- n / {{ block_size }} + {{ 2 * block_size }} rows, however many years it lasts.
 --
 {% if between is defined %}
 -- from_utc and to_utc cut the declarations, and so the pieces, before anything else is
 -- done. reach_days prunes the source by settlementDate: a declaration that started more
--- than so many days before from_utc may not be seen. With NULL all are seen, and only
+-- than this many days before from_utc may be missed. With NULL none is missed, and only
 -- the days after to_utc are pruned.
 {% else %}
 -- A filter on nationalGridBmUnit prunes the source, which is clustered by it. One on a
--- day or a time prunes nothing, since a piece may reach over any number of days; the
--- function ..._resolved_between takes a time.
+-- day or a time prunes nothing, since a piece may span any number of days; the function
+-- ..._resolved_between takes a time.
 {% endif %}
 WITH declarations AS (
   SELECT
@@ -42,7 +42,7 @@ WITH declarations AS (
     levelTo,
     notificationTime,
     notificationSequence,
-    -- To the last column, so that the same rows always give the same answer.
+    -- By every column, so that the same rows always have the same result.
     ROW_NUMBER() OVER (
       PARTITION BY nationalGridBmUnit
       ORDER BY
@@ -59,7 +59,7 @@ WITH declarations AS (
     AND from_utc < to_utc
     AND timeFrom < to_utc
     AND timeTo > from_utc
-    -- A day of grace: the date is Elexon's, and not made from timeFrom here.
+    -- One day of margin: the date is Elexon's, and not computed from timeFrom.
     AND settlementDate <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
     AND settlementDate >= COALESCE(
       DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
@@ -81,7 +81,7 @@ spans AS (
     strength,
     MIN(place) AS first_place,
     MAX(place) AS last_place,
-    -- The blocks that lie in it whole: from the first to before the last.
+    -- The blocks that lie in it as a whole: from the first to before the last.
     DIV(MIN(place) + {{ block_size - 1 }}, {{ block_size }}) AS first_block,
     DIV(MAX(place), {{ block_size }}) AS last_block,
     MIN(start_utc) AS start_utc,
@@ -98,8 +98,8 @@ spans AS (
   GROUP BY unit, strength
 ),
 
--- One row a place, and one a block taken whole, whose place is its number below zero.
--- The last place of a declaration is there for its instant only.
+-- One row for each place, and one for each whole block, whose place is its negative
+-- number. The last place of a declaration is there only for its instant.
 places AS (
   SELECT
     unit,

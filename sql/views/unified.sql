@@ -10,9 +10,9 @@
    history_side    the first side of history
    agreed          the sides of history, where its tables differ in their columns
    api_absent      the names of columns that IRIS fills and the Insights API does not
-   windows         what tells that rows are one, as SQL: `copies` what all sides share;
+   windows         what rows are compared by, as SQL: `copies` what all sides share;
                    `agreed<side>` what a side of history shares with IRIS; `given` what
-                   the API gives
+                   the API fills
 
    The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1, and
    on), whose tables are of one side if they share the same columns with IRIS.
@@ -77,18 +77,19 @@ SELECT
 {% endfor %}
 FROM sides
 WHERE TRUE
--- Rows with the same values are copies. Where IRIS has one, history's are left out; of
--- each side's, an identical one is shown once, IRIS's before the API's. Records that
--- differ in a column which not all sides have differ in their identity, and stay.
+-- Rows with the same values are copies. Where IRIS has one, history's are left out.
+-- Within a side an identical row is shown once, IRIS's before the API's. Records that
+-- differ in a column that not all sides have differ in their identity, and stay.
 -- The partition column comes first in PARTITION BY so that a filter on it goes through
 -- the window and the UNION to both tables: one day reads one partition of each.
 {% if agreed %}
--- Historic tables differ in their columns: a row is left out where IRIS agrees in all that
--- its own table has, so that no version is lost for what another table lacks.
+-- Historic tables differ in their columns: a row is left out if IRIS has the same values
+-- in all columns of its own table, so that a column that another table lacks costs no
+-- version.
 {% endif %}
 {% if api_absent %}
--- The API does not give every column that IRIS has. Its row is left out where IRIS has
--- one that agrees in all that it gives, whichever of them came first.
+-- The API does not have every column that IRIS has. Its row is left out if IRIS has one
+-- with the same values in all columns of the API, whichever came first.
 {% endif %}
 QUALIFY
 {% if agreed %}

@@ -1,7 +1,5 @@
 """A local BigQuery for tests: started once, each test in a dataset of its own."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -19,7 +17,7 @@ from pipeline.bigquery.inserts import connect
 
 @contextmanager
 def server(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
-    """Runs `python -m local bigquery`; gives its addresses, `host` and `grpc_port`."""
+    """Runs `python -m local bigquery`; yields its addresses, `host` and `grpc_port`."""
     options = ["--data", str(data), *(["--port", str(port)] if port else [])]
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "bigquery", *options],
@@ -36,14 +34,14 @@ def server(data: Path, port: int | None = None) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def running_bigquery(data: Path, port: int | None = None) -> Iterator[str]:
-    """The address of a server of one's own, which all else uses meanwhile."""
+    """The address of a server of this test's own, which everything uses meanwhile."""
     with server(data, port) as ready, chosen(ready["host"]):
         yield ready["host"]
 
 
 @contextmanager
 def chosen(host: str) -> Iterator[None]:
-    """Makes all else use a server."""
+    """Makes everything use a server."""
     before = os.environ.get("BIGQUERY_EMULATOR_HOST")
     os.environ["BIGQUERY_EMULATOR_HOST"] = host
     try:
@@ -63,7 +61,7 @@ def own_dataset(client: bigquery.Client, request: pytest.FixtureRequest) -> str:
 
 @contextmanager
 def connected(host: str, project: str = "gb-iris") -> Iterator[bigquery.Client]:
-    """Makes all else use a server, and gives the client that the product uses."""
+    """Makes everything use a server, and yields the client that the product uses."""
     with chosen(host):
         connect.cache_clear()
         yield connect(project)

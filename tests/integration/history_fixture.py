@@ -1,7 +1,5 @@
 """Historic tables from the files that we keep, beside IRIS rows from the pipeline."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -26,10 +26,10 @@ ROWS = [
     # The API has another price.
     (4, 40.0, "IRIS", "10", "4"),
     (4, 41.0, "INSIGHTS_API", None, "4 api"),
-    # IRIS without the stamp of its file: the very record that the API gives.
+    # IRIS without the stamp of its file: the same record as that of the API.
     (5, 50.0, "INSIGHTS_API", None, "5"),
     (5, 50.0, "IRIS", None, "5"),
-    # An API that gives all columns, and a file that IRIS never sent.
+    # An API row with all columns, and a file that IRIS never sent.
     (6, 60.0, "IRIS", "11", "6"),
     (6, 60.0, "INSIGHTS_API", "12", "6 api"),
     # Nobody knows where it is from: not from the API.
@@ -60,30 +60,31 @@ OTHER_VOLUME = "9 api"
 
 @pytest.fixture(scope="module")
 def client(client) -> bigquery.Client:
-    for place, columns in (
+    for dataset, columns in (
         ("alone", None),
         ("beside", "price, 1.0 AS volume"),
         ("without_volume", "price"),
     ):
-        client.create_dataset(place)
+        client.create_dataset(dataset)
         if columns:
-            make_history(client, place, columns)
-        apply_tables(client, place, list(all_tables(REGISTRY)), "EU")
-        fill(client, place)
-        assert apply_views(client, place, REGISTRY).conflicts == []
+            make_history(client, dataset, columns)
+        apply_tables(client, dataset, list(all_tables(REGISTRY)), "EU")
+        fill(client, dataset)
+        assert apply_views(client, dataset, REGISTRY).conflicts == []
     return client
 
 
-def make_history(client, place, columns):
+def make_history(client, dataset, columns):
     rows = ", ".join(f"STRUCT({n} AS n, {price} AS price)" for n, price in HISTORY)
     client.query(
-        f"CREATE TABLE {place}.bmrs_mid AS SELECT DATE '2026-05-06' AS settlementDate, "
-        "n AS settlementPeriod, TIMESTAMP '2026-05-06 03:00:00+00' AS startTime, "
+        f"CREATE TABLE {dataset}.bmrs_mid AS SELECT "
+        "DATE '2026-05-06' AS settlementDate, n AS settlementPeriod, "
+        "TIMESTAMP '2026-05-06 03:00:00+00' AS startTime, "
         f"'APXMIDP' AS dataProvider, {columns} FROM UNNEST([{rows}])"
     ).result()
 
 
-def fill(client, place):
+def fill(client, dataset):
     rows = [
         {
             "dataset": "MID",
@@ -102,7 +103,7 @@ def fill(client, place):
         }
         for number, (period, price, source, file, record_id) in enumerate(ROWS)
     ]
-    table = client.get_table(f"{place}.bmrs_mid_iris")
+    table = client.get_table(f"{dataset}.bmrs_mid_iris")
     client.load_table_from_json(
         rows, table, job_config=bigquery.LoadJobConfig(schema=table.schema)
     ).result()
@@ -112,11 +113,11 @@ def values(client, sql: str) -> list[tuple]:
     return [tuple(row.values()) for row in client.query(sql).result()]
 
 
-def unified(client, place) -> list[tuple]:
+def unified(client, dataset) -> list[tuple]:
     return values(
         client,
         "SELECT settlementPeriod, price, source, record_id "
-        f"FROM {place}.bmrs_mid_unified WHERE settlementDate = DATE '2026-05-06' "
+        f"FROM {dataset}.bmrs_mid_unified WHERE settlementDate = DATE '2026-05-06' "
         "ORDER BY settlementPeriod, price, source, record_id",
     )
 
@@ -125,21 +126,21 @@ def test_a_row_of_the_api_gives_way_to_one_of_iris(client):
     assert unified(client, "alone") == SHOWN
 
 
-@pytest.mark.parametrize("place", ["beside", "without_volume"])
-def test_history_gives_way_to_both(client, place):
+@pytest.mark.parametrize("dataset", ["beside", "without_volume"])
+def test_history_gives_way_to_both(client, dataset):
     """Also where history cannot tell the two volumes of period 9 apart."""
     history = (8, 80.0, "HISTORIC", None)
-    assert unified(client, place) == sorted(
+    assert unified(client, dataset) == sorted(
         [*SHOWN, history], key=lambda row: (row[0], row[1])
     )
 
 
-@pytest.mark.parametrize("place", ["alone", "beside"])
-def test_the_latest_version_is_the_one_with_a_file(client, place):
+@pytest.mark.parametrize("dataset", ["alone", "beside"])
+def test_the_latest_version_is_the_one_with_a_file(client, dataset):
     found = values(
         client,
         "SELECT settlementPeriod, source, sourceFileSerialNumber "
-        f"FROM {place}.bmrs_mid_latest WHERE settlementPeriod < 7 "
+        f"FROM {dataset}.bmrs_mid_latest WHERE settlementPeriod < 7 "
         "ORDER BY settlementPeriod",
     )
     assert found == [
@@ -155,20 +156,20 @@ def test_the_latest_version_is_the_one_with_a_file(client, place):
 @pytest.mark.parametrize("history", [False, True])
 def test_one_record_of_both_is_shown_as_that_of_iris(client, request, history):
     """Where the API lacks nothing, too, and gave it first."""
-    place, registry = own_dataset(client, request), registry_of("FREQ")
-    apply_tables(client, place, list(all_tables(registry)), "EU")
+    dataset, registry = own_dataset(client, request), registry_of("FREQ")
+    apply_tables(client, dataset, list(all_tables(registry)), "EU")
     if history:
         client.query(
-            f"CREATE TABLE {place}.bmrs_freq AS SELECT "
+            f"CREATE TABLE {dataset}.bmrs_freq AS SELECT "
             "TIMESTAMP '2026-05-06 04:00:00+00' AS measurementTime, 50.0 AS frequency"
         ).result()
     client.query(
-        f"INSERT INTO {place}.bmrs_freq_iris "
+        f"INSERT INTO {dataset}.bmrs_freq_iris "
         "(measurementTime, frequency, source, record_id, ingested_utc) "
         "SELECT TIMESTAMP '2026-05-06 04:00:00+00', 50.0, source, 'r', "
         "TIMESTAMP_ADD(TIMESTAMP '2026-05-06 05:00:00+00', INTERVAL minute MINUTE) "
         "FROM UNNEST([STRUCT('INSIGHTS_API' AS source, 1 AS minute), ('IRIS', 2)])"
     ).result()
-    assert apply_views(client, place, registry).conflicts == []
-    found = values(client, f"SELECT source, frequency FROM {place}.bmrs_freq_unified")
+    assert apply_views(client, dataset, registry).conflicts == []
+    found = values(client, f"SELECT source, frequency FROM {dataset}.bmrs_freq_unified")
     assert found == [("IRIS", 50.0)]

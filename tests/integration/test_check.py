@@ -161,9 +161,9 @@ def fill_tables(client, dataset, rows, registry=SOME):
     apply_tables(client, dataset, list(all_tables(registry)), "EU")
     for name, values in rows.items():
         table = registry[name].table if name in registry else name
-        place = f"{PROJECT}.{dataset}.{table}"
-        job = bigquery.LoadJobConfig(schema=client.get_table(place).schema)
-        client.load_table_from_json(values, place, job_config=job).result()
+        name = f"{PROJECT}.{dataset}.{table}"
+        job = bigquery.LoadJobConfig(schema=client.get_table(name).schema)
+        client.load_table_from_json(values, name, job_config=job).result()
 
 
 def run_check(capsys, dataset, *options, at=AT):
@@ -244,7 +244,7 @@ def test_a_backlog_being_caught_up_is_stale(plant, capsys):
 def test_gaps_are_found_and_named(plant, capsys):
     rows = clean_rows()
     rows["FREQ"] = [
-        # One second off the grid is no gap; half an hour is.
+        # One second off the grid is not a gap; half an hour is.
         {**r, "measurementTime": r["measurementTime"].replace(":15+", ":14+")}
         for r in rows["FREQ"]
         if not "2026-05-05T02:15" <= r["measurementTime"] < "2026-05-05T02:45"
@@ -395,7 +395,7 @@ def test_dead_letters_and_unmapped_messages_fail_until_they_are_rows(plant, caps
     text = capsys.readouterr().out
     assert "[bold]frequency\\x1b[2J" in text
     assert (
-        "dead_letters: 1 kinds rows by now, 1 kinds replayed, "
+        "dead_letters: 1 kinds that are rows now, 1 kinds replayed, "
         "1 kinds replayed without effect, 2 kinds waiting"
     ) in text
 
@@ -410,7 +410,7 @@ def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):
         # A running pipeline: records read, rows not written yet.
         ledger_entry("MID", records=100, rows=100),
         ledger_entry("MID", NOW - dt.timedelta(minutes=2), records=20, rows=5),
-        # What was lost long ago is no more than what is counted now.
+        # What was lost long ago is also counted now.
         ledger_entry("BOALF", records=1000, rows=970),
         ledger_entry("BOALF", NOW - dt.timedelta(minutes=2), records=40, rows=40),
         # The first minutes of a new installation.
@@ -424,7 +424,7 @@ def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):
     assert (fault["measured"], fault["records"], fault["rows"]) == (1, 5, 4)
     assert result_of(document, "ledger", "BOALF")["measured"] == 30
     for name in ("MID", "TEMP"):
-        assert "in hand" in result_of(document, "ledger", name)["detail"]
+        assert "in flight" in result_of(document, "ledger", name)["detail"]
 
 
 def test_a_check_that_cannot_read_fails_and_the_others_go_on(plant, client, capsys):
@@ -491,17 +491,17 @@ def test_a_day_before_the_first_row_is_no_gap_but_a_silent_one_is(plant, capsys)
 def test_history_that_ended_before_iris_began_is_no_gap(client, plant, capsys):
     """It has a series of last week, and the first half-hour of the day looked at."""
     registry = only("FUELHH", "INDO")
-    place = plant("history_alone", {}, registry)
+    dataset = plant("history_alone", {}, registry)
     client.query(
-        f"CREATE TABLE {place}.bmrs_fuelhh AS SELECT DATE '2026-05-02' AS "
+        f"CREATE TABLE {dataset}.bmrs_fuelhh AS SELECT DATE '2026-05-02' AS "
         "settlementDate, 1 AS settlementPeriod, 'CCGT' AS fuelType"
     ).result()
     client.query(
-        f"CREATE TABLE {place}.bmrs_indo AS "
+        f"CREATE TABLE {dataset}.bmrs_indo AS "
         "SELECT DATE '2026-05-05' AS settlementDate, 1 AS settlementPeriod"
     ).result()
-    assert apply_views(client, place, registry).conflicts == []
-    code, document = run_check(capsys, place, "--only", "completeness")
+    assert apply_views(client, dataset, registry).conflicts == []
+    code, document = run_check(capsys, dataset, "--only", "completeness")
     assert code == 0
     assert found(document, "info") == {
         ("completeness", "FUELHH"),
@@ -531,13 +531,13 @@ def test_a_missing_table_fails_and_leaves_the_others_to_be_checked(
     assert code == 1
     assert found(document, "fail") == {("tables", "FREQ"), ("tables", "iris_ledger")}
     advice = result_of(document, "tables", "FREQ")["detail"]
-    assert advice == "no table bmrs_freq_iris: `python -m sql apply`"
+    assert advice == "no table bmrs_freq_iris: run `python -m sql apply`"
     assert result_of(document, "completeness", "INDO")["status"] == "ok"
 
 
-def test_a_wrong_option_or_place_is_told_in_one_line(client, capsys):
-    place = ["check", "--project", PROJECT, "--dataset"]
-    assert main([*place, "nowhere"]) == 2
+def test_a_wrong_option_or_dataset_is_told_in_one_line(client, capsys):
+    command = ["check", "--project", PROJECT, "--dataset"]
+    assert main([*command, "nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     for wrong in (
         ["--at", "2026-05-06T09:00:00"],
@@ -548,6 +548,6 @@ def test_a_wrong_option_or_place_is_told_in_one_line(client, capsys):
         ["--only", "nothing"],
     ):
         with pytest.raises(SystemExit) as ended:
-            main([*place, "nowhere", *wrong])
+            main([*command, "nowhere", *wrong])
         assert ended.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1

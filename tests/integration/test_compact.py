@@ -93,7 +93,7 @@ def data(client, name, *columns):
 
 
 def loads(row, count, **other):
-    """The row as so many loads left it, the first one last."""
+    """The row as `count` loads left it, the first one last."""
     return [
         row | {"_ingested_utc": f"2025-10-27T{count - number:02}:00:00", **other}
         | {"_hash_key": f"{number}", "_window_from_utc": f"{number}"}
@@ -116,7 +116,7 @@ def fuelinst(days, fuels=("WIND", "CCGT"), copies=5):
                 "settlementDate": f"{day}T00:00:00",
                 "settlementPeriod": 1,
                 "fuelType": fuel,
-                # A value that stays the same for a while is no copy of itself.
+                # A value that stays the same for a while is not a copy of itself.
                 "generation": 1000 + minute // 10,
             },
             copies,
@@ -451,9 +451,12 @@ def test_what_cannot_be_compacted_is_one_line_and_changes_nothing(
         (["nowhere"], "there is no table"),
         (["v"], "v is a view"),
         (["loaded"], "by the time of loading"),
-        (["a;b"], "is no table name"),
-        (["bmrs_fuelinst", "--day-column", "generation"], "generation does not say"),
-        (["bmrs_fuelinst", "--day-column", "_ingested_utc"], "_utc does not say of"),
+        (["a;b"], "is not a table name"),
+        (["bmrs_fuelinst", "--day-column", "generation"], "generation does not hold"),
+        (
+            ["bmrs_fuelinst", "--day-column", "_ingested_utc"],
+            "_utc does not hold",
+        ),
         (["bmrs_fuelinst", "--ignore-column", "nothing"], "no column nothing"),
         (["bmrs_fuelinst", "--from", "2025-02-02", "--to", "2025-02-01"], "is after"),
         (["bmrs_fuelinst", "--max-gb", "0.02"], "above --max-gb 0.02"),
@@ -511,7 +514,7 @@ def test_a_statement_that_removes_too_much_stops_the_run(
     )
     assert compact("bmrs_fuelinst", "--execute") == 1
     told = capsys.readouterr()
-    assert "2025-10-21 was to hold 12 distinct rows and has 2 rows, 2 of" in told.err
+    assert "2025-10-21 should hold 12 distinct rows, but has 2 rows, 2 of" in told.err
     assert "FOR SYSTEM_TIME AS OF TIMESTAMP '" in told.err
     assert "0 copies removed in 0 days, 3 left" in told.out
     assert data(client, name, *VALUES).total() == 2 + 60 + 60

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 from local.simulator.generator import generate_message
 from pipeline.bigquery.inserts import Insert, insert
@@ -19,9 +20,9 @@ from pipeline.core.decoding import Message, decode, metadata_of, parse, utc_now
 from pipeline.registry import FOLDER, load_registry, read_registry
 from sql.__main__ import main
 from sql.apply import apply_tables
-from sql.drift.acceptance import TablesBehindError, Wishes, bring_about
+from sql.drift.acceptance import Selection, TablesBehindError, update_tables
 from sql.drift.command import accept
-from sql.drift.fields import unknown_fields
+from sql.drift.unknown_fields import unknown_fields
 from sql.tables import UNMAPPED, dataset_table
 from tests.integration.bigquery_fixture import own_dataset
 
@@ -130,7 +131,7 @@ def rows(client, dataset, statement):
 def test_new_fields_of_remit_are_shown_with_the_type_that_holds_them(client, dataset):
     take_in(client, dataset, "REMIT", remit_records())
     take_in(client, dataset, "FREQ", [{**FREQ_RECORD, "quality": "good"}])
-    found = unknown_fields(client, f"{PROJECT}.{dataset}", REGISTRY)
+    found = unknown_fields(client, TablesPath(PROJECT, dataset), REGISTRY)
     assert {
         (field.dataset, field.field): (field.rows, field.column and field.column.kind)
         for field in found
@@ -151,16 +152,16 @@ def test_new_fields_of_remit_are_shown_with_the_type_that_holds_them(client, dat
 
 
 def test_the_command_prints_a_table_or_json(client, dataset, capsys):
-    place = ["--project", PROJECT, "--dataset", dataset]
-    assert main(["drift", *place]) == 0
+    path = ["--project", PROJECT, "--dataset", dataset]
+    assert main(["drift", *path]) == 0
     assert capsys.readouterr().out.count("\n") == 1
     take_in(client, dataset, "REMIT", remit_records())
     take_in(client, dataset, "NEWDS", [NEW_RECORD])
-    assert main(["drift", *place]) == 0
+    assert main(["drift", *path]) == 0
     table = capsys.readouterr().out
     assert "REMIT.curtailment" in table
     assert f"CREATE TABLE IF NOT EXISTS `{PROJECT}.{dataset}.bmrs_newds_iris`" in table
-    assert main(["drift", *place, "--format", "json"]) == 0
+    assert main(["drift", *path, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     statements = {each["field"]: each["statement"] for each in found["fields"]}
     # The statements are right as they stand.
@@ -210,7 +211,7 @@ def test_accepted_fields_are_columns_of_registry_and_table(
         "outageProfile[0].note",
         "outageProfile[1].note",
     }
-    left = unknown_fields(client, f"{PROJECT}.{dataset}", registry)
+    left = unknown_fields(client, TablesPath(PROJECT, dataset), registry)
     assert [field.field for field in left] == [
         "Cause", "assetCount", "closedOn", "isTest", "mixed", "outageProfile[].note",
     ]  # fmt: skip
@@ -223,7 +224,7 @@ def test_an_accepted_field_of_a_record_holds_what_comes_from_then_on(
     assert accept(client, options(dataset, "REMIT.outageProfile.note"), folder) == 0
     said = capsys.readouterr().out
     assert "bmrs_remit_iris: added outageProfile.note" in said
-    assert "values of outageProfile[].note that have come already stay in extra" in said
+    assert "earlier values of outageProfile[].note stay in extra" in said
     known = read_registry(folder)["REMIT"]
     assert known.column("outageProfile").fields[-1].name == "note"
     take_in_again(client, dataset, known, remit_records("later"))
@@ -249,9 +250,9 @@ def test_a_second_run_changes_nothing(client, dataset, folder, capsys):
 
 def test_a_run_whose_table_failed_is_finished_by_the_next(client, dataset, folder):
     take_in(client, dataset, "FREQ", [{**FREQ_RECORD, "quality": "good"}])
-    wishes = Wishes(known=[REGISTRY["FREQ"]])
+    selection = Selection(known=[REGISTRY["FREQ"]])
     with pytest.raises(TablesBehindError):
-        bring_about(client, f"{PROJECT}.nowhere", wishes, folder)
+        update_tables(client, TablesPath(PROJECT, "nowhere"), selection, folder)
     line = "  - {name: quality, type: STRING, description: How good.}\nhistoric:"
     text = (folder / "FREQ.yaml").read_text().replace("historic:", line)
     (folder / "FREQ.yaml").write_text(text)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from command.tables_path import TablesPath
 from pipeline.registry import Column, load_registry
 from sql.apply import apply_tables
 from sql.tables import dataset_table
 from sql.views import historic
-from sql.views.definitions import unified_view
+from sql.views.unified import unified_view
 
 pytestmark = pytest.mark.integration
 
@@ -57,17 +58,17 @@ def tables_of(dataset, generation):
         yield table
 
 
-def create(place, dataset, table):
+def create(path, dataset, table):
     """A table with one row, all of whose columns hold something."""
     wanted = {column.name: column for column in dataset.columns}
     columns = ", ".join(
         f"{value(column, wanted.get(column.name))} AS `{column.name}`"
         for column in table.columns
     )
-    return f"CREATE TABLE `{place}.{table.name}` AS SELECT {columns};"
+    return f"CREATE TABLE `{path}.{table.name}` AS SELECT {columns};"
 
 
-def empty_columns(place, dataset, generation):
+def empty_columns(path, dataset, generation):
     """How many of its view's rows lack something that their table has."""
     tables = list(tables_of(dataset, generation))
     mappings = [historic.mapping(dataset, table) for table in tables]
@@ -79,7 +80,7 @@ def empty_columns(place, dataset, generation):
         for column in dataset.columns
         if column.name in told
     )
-    query = unified_view(dataset, place, mappings).query
+    query = unified_view(dataset, path, mappings).query
     return (
         f"SELECT '{dataset.name}' AS name, COUNT(*) AS row_count, "
         f"COUNTIF({held} AND ingested_utc IS NULL AND extra IS NULL) AS whole "
@@ -89,16 +90,16 @@ def empty_columns(place, dataset, generation):
 
 @pytest.mark.parametrize("generation", ["datetime", "text"])
 def test_no_value_of_any_table_is_lost_on_its_way_to_the_view(client, generation):
-    place = f"gb-iris.{generation}"
+    path = TablesPath("gb-iris", generation)
     apply_tables(client, generation, [dataset_table(d) for d in WITH_HISTORY], "EU")
     for start in range(0, len(WITH_HISTORY), DATASETS_PER_STATEMENT):
         part = WITH_HISTORY[start : start + DATASETS_PER_STATEMENT]
         script = [
-            create(place, dataset, table)
+            create(path, dataset, table)
             for dataset in part
             for table in tables_of(dataset, generation)
         ]
         client.query("\n".join(script)).result()
-        queries = (empty_columns(place, dataset, generation) for dataset in part)
+        queries = (empty_columns(path, dataset, generation) for dataset in part)
         for row in client.query_and_wait(" UNION ALL ".join(queries)):
             assert (row.row_count, row.whole) == (1, 1), row.name

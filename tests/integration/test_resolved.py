@@ -1,6 +1,4 @@
-"""The resolved position of export and import limits, as the local BigQuery gives it."""
-
-from __future__ import annotations
+"""The resolved position of export and import limits, in the local BigQuery."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -29,9 +29,9 @@ DAY = "settlementDate = DATE '2026-05-06'"
 def client(client) -> bigquery.Client:
     for generation in GENERATIONS:
         make_history(client, generation, generation)
-    for place, registry in VIEWS_OF.items():
-        make_iris(client, place, REGISTRY)
-        assert apply_views(client, place, registry).conflicts == []
+    for dataset, registry in VIEWS_OF.items():
+        make_iris(client, dataset, REGISTRY)
+        assert apply_views(client, dataset, registry).conflicts == []
     return client
 
 
@@ -382,9 +382,9 @@ def test_a_view_has_the_same_columns_in_every_case(client):
         schemas = [
             [
                 (field.name, field.field_type, [inner.name for inner in field.fields])
-                for field in client.get_table(f"{place}.{dataset.stem}_{kind}").schema
+                for field in client.get_table(f"{name}.{dataset.stem}_{kind}").schema
             ]
-            for place, registry in VIEWS_OF.items()
+            for name, registry in VIEWS_OF.items()
             if dataset.name in registry
             for kind in ("unified", "latest")
         ]
@@ -403,7 +403,7 @@ def test_rows_that_came_twice_in_spite_of_all_are_shown_once(client):
     assert values(client, "SELECT COUNT(*) FROM alone.bmrs_indo_unified") == [(2,)]
 
 
-def test_a_second_apply_changes_nothing_and_another_schema_makes_the_view_anew(client):
+def test_a_second_apply_changes_nothing_and_another_schema_replaces_the_view(client):
     again = apply_views(client, "text", VIEWS_OF["text"])
     assert (again.created, again.replaced, again.conflicts) == ([], [], [])
     client.query("ALTER TABLE text.bmrs_freq ADD COLUMN station STRING").result()
@@ -413,7 +413,7 @@ def test_a_second_apply_changes_nothing_and_another_schema_makes_the_view_anew(c
     assert "bmrs_freq" in changed.histories
     told = [note for note in changed.notes if note.startswith("bmrs_freq")]
     assert "bmrs_freq has no frequency: NULL for its rows" in told
-    assert "bmrs_freq.station is unknown to FREQ: see extra" in told
+    assert "bmrs_freq.station is not a column of FREQ: see extra" in told
     found = values(
         client, "SELECT frequency, source FROM text.bmrs_freq_unified ORDER BY 1, 2"
     )
@@ -426,4 +426,6 @@ def test_a_table_that_has_the_name_of_a_view_is_left_alone(client):
     registry = registry_of("TEMP")
     apply_tables(client, "taken", list(all_tables(registry)), "EU")
     outcome = apply_views(client, "taken", registry)
-    assert outcome.conflicts[0] == "bmrs_temp_unified is a TABLE, no view"
+    assert outcome.conflicts[0] == (
+        "bmrs_temp_unified is a TABLE, not a view: rename or drop it"
+    )

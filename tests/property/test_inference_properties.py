@@ -13,9 +13,9 @@ from pipeline.core.inference import Samples
 from pipeline.core.paths import names
 from pipeline.core.values import EXACT_FLOAT, ValueRefused, to_timestamp
 from pipeline.registry import parse_dataset
-from sql.drift.dataset_file import with_column
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import FieldsSeen
+from sql.drift.registry_file import with_column
+from sql.drift.unknown_datasets import UnknownDataset
+from sql.drift.unknown_fields import FieldsSeen
 
 FILE = """dataset: X
 title: t
@@ -188,7 +188,7 @@ def test_fields_seen_in_extra_can_be_added_and_their_rows_are_taken(profiles):
 @given(st.lists(st.dictionaries(NAMES, values(st.one_of(NUMBERS, TEXTS))), max_size=4))
 def test_a_proposed_dataset_takes_every_sample(records):
     records = [{**record, "publishTime": AT} for record in records]
-    new = NewDataset("NEW")
+    new = UnknownDataset("NEW")
     new.add(json.dumps(json.dumps(records)).encode(), None)
     new.propose({})
     if not records:

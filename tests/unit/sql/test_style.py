@@ -7,19 +7,25 @@ from pathlib import Path
 import pytest
 import sqlfluff
 
+from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.check.completeness import Owed
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
-from sql.views import definitions, historic
+from sql.views.held import held_query, held_view
+from sql.views.historic import declared_mappings
+from sql.views.latest import latest_view
+from sql.views.resolved import resolved_between, resolved_view
+from sql.views.unified import unified_view
+from sql.views.view import create_function_statement, create_statement
 
 CONFIG = Path(__file__).parents[3] / "pyproject.toml"
 EXCLUDED = tomllib.loads(CONFIG.read_text())["tool"]["sqlfluff"]["core"][
     "exclude_rules"
 ].split(",")
-PLACE = "project.dataset"
+PATH = TablesPath("project", "dataset")
 REGISTRY = load_registry()
 # An instant, a half-hour and a day; with series and without.
 SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
@@ -45,38 +51,35 @@ LAYOUTS = [
 def view_statements():
     for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
         dataset = REGISTRY[name]
-        histories = [
-            historic.mapping(dataset, table)
-            for table in historic.declared_tables(dataset)
-        ]
-        view = definitions.unified_view(dataset, PLACE, histories)
-        yield view.name, definitions.create_statement(view, PLACE)
-        alone = definitions.unified_view(dataset, PLACE, ())
-        yield f"{view.name} alone", definitions.create_statement(alone, PLACE)
-        view = definitions.latest_view(dataset, PLACE)
-        yield view.name, definitions.create_statement(view, PLACE)
-    view = definitions.resolved_view(REGISTRY["MELS"], PLACE)
-    yield view.name, definitions.create_statement(view, PLACE)
-    view = definitions.held_view(Registry(SOME), PLACE)
-    yield view.name, definitions.create_statement(view, PLACE)
-    function = definitions.resolved_between(REGISTRY["MELS"], PLACE)
-    yield function.name, definitions.create_function_statement(function, PLACE)
+        histories = declared_mappings(dataset)
+        view = unified_view(dataset, PATH, histories)
+        yield view.name, create_statement(view, PATH)
+        alone = unified_view(dataset, PATH, ())
+        yield f"{view.name} alone", create_statement(alone, PATH)
+        view = latest_view(dataset, PATH)
+        yield view.name, create_statement(view, PATH)
+    view = resolved_view(REGISTRY["MELS"], PATH)
+    yield view.name, create_statement(view, PATH)
+    view = held_view(Registry(SOME), PATH)
+    yield view.name, create_statement(view, PATH)
+    function = resolved_between(REGISTRY["MELS"], PATH)
+    yield function.name, create_function_statement(function, PATH)
 
 
 def table_statements():
     for table in (tables.dataset_table(REGISTRY["REMIT"]), tables.LEDGER):
-        yield table.name, tables.create_statement(table, PLACE)
+        yield table.name, tables.create_statement(table, PATH)
 
 
 def quality_statements():
     for name in ("freshness", "duplicates", "row_counts"):
-        yield name, fill(f"check/{name}.sql", place=PLACE, datasets=SOME)
+        yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
     for name in ("completeness", "rows_before"):
-        yield name, fill(f"check/{name}.sql", place=PLACE, owed=OWED)
-    yield "ledger", fill("check/ledger.sql", place=PLACE, table="t")
-    yield "held_datasets", fill("check/held_datasets.sql", place=PLACE)
-    held = definitions.held_query(REGISTRY, PLACE, SOME)
-    yield "held", fill("check/held.sql", place=PLACE, held=held)
+        yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
+    yield "ledger", fill("check/ledger.sql", path=PATH, table="t")
+    yield "held_datasets", fill("check/held_datasets.sql", path=PATH)
+    held = held_query(REGISTRY, PATH, SOME)
+    yield "held", fill("check/held.sql", path=PATH, held=held)
 
 
 def maintenance_statements():
@@ -91,9 +94,9 @@ def maintenance_statements():
         yield f"deduplicate {named}", one
         partition = fill("compact/partition.sql", layout=layout)
         yield f"partition {named}", partition
-    fields = fill("drift/unknown_fields.sql", place=PLACE, datasets=SOME)
+    fields = fill("drift/unknown_fields.sql", path=PATH, datasets=SOME)
     yield "unknown_fields", fields
-    yield "unmapped_messages", fill("drift/unmapped_messages.sql", place=PLACE)
+    yield "unmapped_messages", fill("drift/unknown_datasets.sql", path=PATH)
 
 
 STATEMENTS = {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from command.tables_path import TablesPath
 from pipeline.core.reasons import Stage
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from pipeline.steps.ledger import COUNTS
@@ -17,6 +18,7 @@ from sql.tables import (
 )
 
 REGISTRY = load_registry()
+PATH = TablesPath("p", "d")
 
 
 def test_every_dataset_and_our_own_tables():
@@ -28,7 +30,7 @@ def test_every_dataset_and_our_own_tables():
 
 @pytest.mark.parametrize("dataset", REGISTRY.values(), ids=lambda d: d.name)
 def test_a_dataset_table_is_partitioned_keyed_and_described(dataset):
-    statement = create_statement(dataset_table(dataset), "p.d")
+    statement = create_statement(dataset_table(dataset), PATH)
     assert statement.startswith(f"CREATE TABLE IF NOT EXISTS `p.d.{dataset.table}` (\n")
     assert "PARTITION BY" in statement
     assert "PRIMARY KEY" in statement
@@ -50,7 +52,7 @@ def test_the_statement_of_a_small_table():
         ("at",),
         "A table.",
     )
-    assert create_statement(table, "p.d") == (
+    assert create_statement(table, PATH) == (
         "CREATE TABLE IF NOT EXISTS `p.d.t` (\n"
         '  `at` TIMESTAMP OPTIONS (description = "Say \\"when\\"."),\n'
         '  `mw` FLOAT64 OPTIONS (description = "Power. Unit: MW."),\n'
@@ -189,7 +191,8 @@ def test_bigquery_out_of_reach_is_one_line(monkeypatch, capsys):
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
     assert main(["apply", "--project", "some-project"]) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("python -m sql apply: no credentials for BigQuery")
 
 
 def test_every_step_that_makes_dead_letters_is_described():

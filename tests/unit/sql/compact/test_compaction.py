@@ -38,8 +38,8 @@ def table(name, *columns, partition=None, **more):
     made = bigquery.Table(f"p.d.{name}", schema=fields)
     if partition is not None:
         made.time_partitioning = bigquery.TimePartitioning(**partition)
-    made._properties["type"] = more.get("type", "TABLE")
-    return made
+    described = {**made.to_api_repr(), "type": more.get("type", "TABLE")}
+    return bigquery.Table.from_api_repr(described)
 
 
 def layout(name, *columns, day_column=None, ignored=(), **more):
@@ -122,7 +122,10 @@ def test_the_day_column_is_the_partition_then_settlement_date_then_event_time(
         (table("a", "settlementDate DATE", type="VIEW"), "a is a view"),
         (table("a", "settlementDate DATE", type="MATERIALIZED_VIEW"), "ialized view"),
         (table("a", "settlementDate DATE", partition={}), "by the time of loading"),
-        (table("a", "day DATE[]", "n INTEGER"), "nothing says of which day"),
+        (
+            table("a", "day DATE[]", "n INTEGER"),
+            "no known column holds the day",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_compacted_is_refused(made, text):
@@ -174,7 +177,7 @@ def test_a_day_is_right_when_its_distinct_rows_are_there_once(after):
 
 @pytest.mark.parametrize("after", [(2, 2), (0, 0), (60, 12), (13, 12), (60, 11)])
 def test_a_day_is_wrong_when_rows_went_or_copies_stayed(after):
-    with pytest.raises(RowsLostError, match="2025-10-26 was to hold 12 distinct"):
+    with pytest.raises(RowsLostError, match="2025-10-26 should hold 12 distinct"):
         check(BEFORE, Day("2025-10-26", *after))
 
 

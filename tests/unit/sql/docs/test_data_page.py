@@ -70,7 +70,7 @@ def test_nested_fields_stand_under_their_path():
 
 
 def test_aliases_are_told():
-    assert "Also comes as: `LOLPDRM`" in section("LOLPDM")
+    assert "Other names in IRIS: `LOLPDRM`" in section("LOLPDM")
 
 
 def test_only_limits_that_override_each_other_have_a_resolved_view():

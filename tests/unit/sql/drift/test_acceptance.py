@@ -8,9 +8,9 @@ import pytest
 
 from command.usage import UsageError
 from pipeline.registry import FOLDER, Registry, load_registry, read_registry
-from sql.drift.acceptance import check_folder, wishes_of, write_registry
-from sql.drift.datasets import NewDataset
-from sql.drift.fields import FieldsSeen
+from sql.drift.acceptance import check_folder, selection_of, write_registry
+from sql.drift.unknown_datasets import UnknownDataset
+from sql.drift.unknown_fields import FieldsSeen
 
 NOW = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
 NAMES = ("FREQ", "REMIT", "MID")
@@ -30,17 +30,17 @@ def found():
     remit = {"newField": 1, "outageProfile[0].note": "x", "shared": 1, "Cause": "y"}
     seen.add("REMIT", NOW, json.dumps(remit))
     seen.add("FREQ", NOW, '{"shared": 2.5}')
-    new = NewDataset("NEW")
+    new = UnknownDataset("NEW")
     new.add(b'[{"publishTime": "2026-05-06T00:00:00Z", "a": 1}]', None)
     new.propose(REGISTRY)
-    odd = NewDataset("ODD")
+    odd = UnknownDataset("ODD")
     odd.add(b"[]", None)
     odd.propose(REGISTRY)
     return seen.fields(), [new, odd]
 
 
-def wishes(*wanted):
-    return wishes_of(wanted, REGISTRY, *found())
+def selected(*wanted):
+    return selection_of(wanted, REGISTRY, *found())
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def wishes(*wanted):
     ],
 )
 def test_a_field_is_found_by_its_name(wanted, field):
-    found = wishes(wanted, wanted)
-    (wish,) = found.fields
-    assert (wish.dataset, wish.field) == ("REMIT", field)
+    found = selected(wanted, wanted)
+    (one,) = found.fields
+    assert (one.dataset, one.field) == ("REMIT", field)
     assert found.datasets == ["REMIT"]
 
 
 def test_a_dataset_is_found_by_its_name():
-    assert [new.name for new in wishes("NEW").new] == ["NEW"]
+    assert [new.name for new in selected("NEW").new] == ["NEW"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_dataset_is_found_by_its_name():
     ["REMIT", "REMIT.cause", "REMIT.outageProfile.capacity", "measurementTime"],
 )
 def test_what_is_known_is_nothing_to_write(wanted, folder):
-    known = wishes(wanted)
+    known = selected(wanted)
     assert len(known.datasets) == 1
     assert write_registry(known, folder) == []
 
@@ -78,7 +78,7 @@ def test_what_is_known_is_nothing_to_write(wanted, folder):
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("shared", "may be FREQ.shared, REMIT.shared"),
+        ("shared", "may mean FREQ.shared, REMIT.shared"),
         ("REMIT.newFeld", "there is REMIT.newField"),
         ("newFild", "there is REMIT.newField$"),
         ("zzz", "there is FREQ.shared"),
@@ -89,12 +89,12 @@ def test_what_is_known_is_nothing_to_write(wanted, folder):
 )
 def test_a_name_that_says_nothing_is_one_line(wanted, said):
     with pytest.raises(UsageError, match=said) as caught:
-        wishes("REMIT.newField", wanted)
+        selected("REMIT.newField", wanted)
     assert "\n" not in str(caught.value)
 
 
 def test_fields_and_files_are_written_and_read_again(folder):
-    wanted = wishes("newField", "REMIT.outageProfile.note", "FREQ.shared", "NEW")
+    wanted = selected("newField", "REMIT.outageProfile.note", "FREQ.shared", "NEW")
     assert sorted(write_registry(wanted, folder)) == [
         "FREQ.yaml",
         "NEW.yaml",
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_extended_leaves_all_files_alone(folder):
     remit.write_text(text + "]\n")
     before = {path: path.read_text() for path in folder.iterdir()}
     with pytest.raises(ValueError, match="by hand"):
-        write_registry(wishes("FREQ.shared", "NEW", "newField"), folder)
+        write_registry(selected("FREQ.shared", "NEW", "newField"), folder)
     assert {path: path.read_text() for path in folder.iterdir()} == before
 
 
@@ -127,8 +127,8 @@ def test_a_file_that_cannot_be_extended_leaves_all_files_alone(folder):
     "folder",
     [Path("/usr/lib/python3/site-packages/pipeline/datasets"), Path("/nowhere")],
 )
-def test_a_registry_that_is_no_checkout_is_refused(folder):
-    with pytest.raises(UsageError, match="no writable checkout"):
+def test_a_registry_that_is_not_a_checkout_is_refused(folder):
+    with pytest.raises(UsageError, match="not a writable checkout"):
         check_folder(folder)
 
 

@@ -44,15 +44,15 @@ def test_too_few_too_many_and_other_columns_are_told():
     assert told.notes == (
         "bmrs_freq.frequency is BOOL NULLABLE, which cannot be read as FLOAT64 "
         "NULLABLE: see extra",
-        "bmrs_freq.station is unknown to FREQ: see extra",
+        "bmrs_freq.station is not a column of FREQ: see extra",
     )
     assert told.expressions["measurementTime"] == "TIMESTAMP(`MEASUREMENTTIME`)"
     assert told.expressions["frequency"] == "CAST(NULL AS FLOAT64)"
     assert told.compared == {"measurementTime"}
     assert mapping(FREQ, found()).notes == (
         "bmrs_freq has no measurementTime, frequency: NULL for its rows",
-        "bmrs_freq does not say the measurementTime of its rows: no query for a day "
-        "finds them, and none of them is known to be in IRIS, too",
+        "bmrs_freq has no column for measurementTime: a query for one day does not "
+        "find its rows, and rows that IRIS has, too, are shown twice",
     )
 
 
@@ -63,7 +63,7 @@ def test_a_table_that_cannot_be_pruned_is_told():
         "the whole table"
     )
     assert mapping(FREQ, found(*columns)).notes == (
-        "bmrs_freq: what cannot be read in measurementTime is NULL, and in extra",
+        "bmrs_freq: values of measurementTime that do not fit are NULL: see extra",
         note,
     )
     other = (Column("measurementTime", "DATETIME"), *columns[1:])

@@ -1,13 +1,12 @@
 """The datasets that IRIS sends and the registry does not know: `iris_unmapped`."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.core.decoding import MessageRefused, parse_exactly, unpack
 from pipeline.core.identity import canonical_json
 from pipeline.core.inference import Samples
@@ -20,13 +19,13 @@ from pipeline.registry import (
     RegistryError,
     parse_dataset,
 )
-from sql.drift.dataset_file import dataset_text
-from sql.drift.fields import shown_name
-from sql.place import existing_tables
+from sql.connection import existing_tables
+from sql.drift.registry_file import dataset_text
+from sql.drift.unknown_fields import shown_name
 from sql.tables import UNMAPPED
 from sql.templates import fill
 
-# The names under which the registry's datasets have their event time, most used first.
+# The names of event times in the registry, most used first.
 EVENT_TIMES = (
     *("publishTime", "createdDateTime", "createdTime", "measurementTime"),
     *("acceptanceTime", "time", "startTime", "timeFrom", "timeTo", "settlementDate"),
@@ -34,25 +33,25 @@ EVENT_TIMES = (
 NO_SUBJECT = "unknown"
 # IRIS has 89 datasets; the bound is for junk in the attribute.
 MAX_DATASETS = 1_000
-# A message may have megabytes, and a page of them is held in memory.
+# A message may have megabytes, and a page of messages is in memory.
 PAGE_MESSAGES = 50
 MAX_LISTED = 20
 _KEPT_NAMES = frozenset(column.name.lower() for column in METADATA_COLUMNS)
 
 
 @dataclass(slots=True)
-class NewDataset:
-    """A dataset that the registry does not know, and what a file of it would say.
+class UnknownDataset:
+    """A dataset that the registry does not know, and the file that would add it.
 
     Attributes:
         name: The IRIS subject.
         messages: How many messages of it are in `iris_unmapped`.
         unopened: How many of them cannot be opened.
         records: The records in the others.
-        refused: Records that no table could hold (NaN, no object).
-        text: The proposed file of the registry; empty where there is a problem.
-        dataset: What it says; None where there is a problem.
-        problem: Why it cannot be added as it is; empty where it can.
+        refused: Records that no table could hold (NaN, not an object).
+        text: The proposed file of the registry; empty if there is a problem.
+        dataset: Its contents; None if there is a problem.
+        problem: Why it cannot be added as it is; empty if it can.
     """
 
     name: str
@@ -83,17 +82,20 @@ class NewDataset:
                 self.refused += 1
 
     def propose(self, registry: Registry) -> None:
-        """Says what a file of the registry would hold, or why there is none."""
+        """Fills in the file that would add it, or the problem."""
         table = f"bmrs_{self.name.lower()}_iris"
         owner = [known.name for known in registry.values() if known.table == table]
         if self.name == NO_SUBJECT:
-            self.problem = "the messages came without a subject"
+            self.problem = "the messages came without a subject, which is their dataset"
         elif owner:
-            self.problem = f"its table is that of {owner[0]}: is it an alias of that?"
+            self.problem = (
+                f"its table is that of {owner[0]}: if it is the same dataset, add it "
+                f"to `aliases` in {owner[0]}.yaml"
+            )
         elif event_time := _event_time(self.samples):
             self._write(event_time)
         else:
-            self.problem = "no field dates its records"
+            self.problem = "no field dates its records: write its file by hand"
 
     def _write(self, event_time: str) -> None:
         text = dataset_text(self._guess(event_time))
@@ -113,8 +115,8 @@ class NewDataset:
         ]
         notes = [
             f"Columns, event time and keys were inferred from {self.records} records "
-            "and want a look. The keys are a guess that takes no two different records "
-            "for one: they name every column."
+            "and need a review. The keys are a guess that never treats two different "
+            "records as one: they name every column."
         ]
         if left_out:
             notes.append(f"Left in `extra`: {', '.join(left_out[:MAX_LISTED])}.")
@@ -147,7 +149,7 @@ def _columns(samples: Samples) -> tuple[Column, ...]:
 
 
 def _event_time(samples: Samples) -> str | None:
-    """The best guess at what dates a record: always there, and well named."""
+    """The column that most likely dates a record: always present, and well named."""
 
     def rank(column: Column) -> tuple[bool, int, bool]:
         known = column.name in EVENT_TIMES
@@ -161,42 +163,42 @@ def _event_time(samples: Samples) -> str | None:
     return min(times, key=rank).name if times else None
 
 
-def new_datasets(
-    client: bigquery.Client, place: str, registry: Registry
-) -> list[NewDataset]:
-    """The datasets in `iris_unmapped` that the registry does not know by now.
+def unknown_datasets(
+    client: bigquery.Client, path: TablesPath, registry: Registry
+) -> list[UnknownDataset]:
+    """The datasets in `iris_unmapped` that the registry does not know.
 
     Args:
         client: The client.
-        place: `project.dataset`.
-        registry: What is known by now.
+        path: Where the tables are.
+        registry: The known datasets.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    if UNMAPPED.name not in existing_tables(client, place):
+    if UNMAPPED.name not in existing_tables(client, path):
         return []
     known = [name for each in registry.values() for name in (each.name, *each.aliases)]
     parameters = [bigquery.ArrayQueryParameter("known", "STRING", known)]
     rows = client.query(
-        fill("drift/unmapped_messages.sql", place=place),
+        fill("drift/unknown_datasets.sql", path=path),
         job_config=bigquery.QueryJobConfig(query_parameters=parameters),
     ).result(page_size=PAGE_MESSAGES)
-    found: dict[str, NewDataset] = {}
+    found: dict[str, UnknownDataset] = {}
     for row in rows:
         if row.dataset in found or len(found) < MAX_DATASETS:
-            new = found.setdefault(row.dataset, NewDataset(row.dataset))
+            new = found.setdefault(row.dataset, UnknownDataset(row.dataset))
             new.add(row.payload, row.attributes)
     for new in found.values():
         new.propose(registry)
     return _distinct(sorted(found.values(), key=lambda new: new.name))
 
 
-def _distinct(found: list[NewDataset]) -> list[NewDataset]:
-    """Lets the larger of two datasets have the table that both would have."""
+def _distinct(found: list[UnknownDataset]) -> list[UnknownDataset]:
+    """If two datasets would have the same table, the larger one has it."""
     owners: dict[str, str] = {}
     for new in sorted(found, key=lambda new: -new.messages):
         if new.dataset and owners.setdefault(new.dataset.table, new.name) != new.name:
-            new.problem = f"its table would be that of {owners[new.dataset.table]}"
+            new.problem = f"its table would be that of {owners[new.dataset.table]}, too"
             new.dataset, new.text = None, ""
     return found

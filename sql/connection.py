@@ -1,4 +1,4 @@
-"""Where the tables live: a project and a BigQuery dataset, as the user names them."""
+"""The connection: which tables the user means, and the client that reads them."""
 
 import argparse
 import os
@@ -16,8 +16,11 @@ from command.tables_path import (
 from command.usage import UsageError
 from pipeline.bigquery.inserts import connect
 
+# Reading the schema of a table is one short request each.
+PARALLEL_REQUESTS = 8
 
-def add_place_options(
+
+def add_path_options(
     parser: argparse.ArgumentParser, *, project_required: bool = True
 ) -> None:
     """Adds `--project` and `--dataset`."""
@@ -32,31 +35,32 @@ def add_place_options(
     add_dataset_option(parser)
 
 
-def place_of(options: argparse.Namespace) -> str:
-    """`project.dataset`, both of them checked to be plain names."""
-    return str(TablesPath(options.project, options.dataset))
+def path_of(options: argparse.Namespace) -> TablesPath:
+    """The tables that the options name."""
+    return TablesPath(options.project, options.dataset)
 
 
 def client_of(options: argparse.Namespace) -> bigquery.Client:
     """The client of the user's project.
 
     Raises:
-        UsageError: A local server was named, and nothing answers there.
+        UsageError: `BIGQUERY_EMULATOR_HOST` names a server that does not answer.
     """
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)
     return connect(options.project)
 
 
-def existing_tables(client: bigquery.Client, place: str) -> set[str]:
+def existing_tables(client: bigquery.Client, path: TablesPath) -> set[str]:
     """The names of all tables and views.
 
     Raises:
-        UsageError: There is no such BigQuery dataset.
+        UsageError: The BigQuery dataset does not exist.
     """
     try:
-        return {item.table_id for item in client.list_tables(place)}
+        return {item.table_id for item in client.list_tables(str(path))}
     except NotFound:
         raise UsageError(
-            f"there is no BigQuery dataset {place}: `python -m sql apply` makes it"
+            f"there is no BigQuery dataset {path}: create it with `python -m sql apply "
+            f"--project {path.project} --dataset {path.dataset}`"
         ) from None

@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
+from command.tables_path import TablesPath
 from pipeline.registry import Registry, parse_dataset
-from sql.drift import fields as unknown
-from sql.drift.fields import FieldsSeen, shown_json
+from sql.drift import unknown_fields
 from sql.drift.report import as_json, as_table
+from sql.drift.unknown_fields import FieldsSeen, shown_json
 
 X = parse_dataset(
     "X.yaml",
@@ -30,6 +31,7 @@ columns:
 """,
 )
 REGISTRY = Registry([X])
+PATH = TablesPath("p", "d")
 START = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
 
 
@@ -81,11 +83,11 @@ def test_what_is_known_by_now_is_left_out():
         ("Extra", "differs only in case from extra"),
         ("source", "the pipeline's own"),
         ("profile[0].MW", "differs only in case from mw"),
-        ('["a.b"]', "does not take such a name"),
-        ("a b", "does not take such a name"),
-        ("_PARTITIONTIME", "does not take such a name"),
-        ("gone.note", "gone is no RECORD"),
-        ("publishTime.zone", "publishTime is no RECORD"),
+        ('["a.b"]', "does not allow such a name"),
+        ("a b", "does not allow such a name"),
+        ("_PARTITIONTIME", "does not allow such a name"),
+        ("gone.note", "gone is not a RECORD"),
+        ("publishTime.zone", "publishTime is not a RECORD"),
     ],
 )
 def test_a_name_that_cannot_be_a_column_is_a_problem(path, said):
@@ -111,7 +113,7 @@ def test_a_name_with_a_problem_takes_no_place_from_another():
 
 
 def test_names_beyond_the_bound_are_counted_and_not_kept(monkeypatch, caplog):
-    monkeypatch.setattr(unknown, "MAX_NAMES", 2)
+    monkeypatch.setattr(unknown_fields, "MAX_NAMES", 2)
     with caplog.at_level(logging.WARNING):
         found = fields(*({f"n{number}": 1} for number in range(10)), {"n0": 2})
     assert list(found) == ["n0", "n1"]
@@ -137,7 +139,7 @@ def test_the_report_gives_the_line_and_the_statement():
     seen = FieldsSeen(REGISTRY)
     extra = {"new": [1], "profile[0].note": "x", "a\x1bb": 1}
     seen.add("X", START, json.dumps(extra))
-    text = as_table(seen.fields(), [], "p.d")
+    text = as_table(seen.fields(), [], PATH)
     assert text.isprintable() is False  # it has lines
     assert all(line.isprintable() for line in text.splitlines())
     today = dt.datetime.now(dt.UTC).date()
@@ -151,13 +153,13 @@ def test_the_report_gives_the_line_and_the_statement():
     )
     assert "      - {name: note, type: STRING" in text
     assert "python -m sql apply" in text
-    assert 'X.["a\\u001bb"]: BigQuery does not take such a name; it stays' in text
+    assert 'X.["a\\u001bb"]: BigQuery does not allow such a name; it stays' in text
 
 
 def test_the_same_as_json():
     seen = FieldsSeen(REGISTRY)
     seen.add("X", START, '{"new": 1, "source": 2}')
-    found = json.loads(as_json(seen.fields(), [], "p.d"))
+    found = json.loads(as_json(seen.fields(), [], PATH))
     assert found["datasets"] == []
     new, source = found["fields"]
     assert (new["dataset"], new["field"], new["type"]) == ("X", "new", "INT64")
@@ -166,4 +168,4 @@ def test_the_same_as_json():
 
 
 def test_nothing_unknown_is_one_line():
-    assert as_table([], [], "p.d").count("\n") == 1
+    assert as_table([], [], PATH).count("\n") == 1

@@ -5,13 +5,15 @@ import json
 
 import pytest
 
+from command.tables_path import TablesPath
 from pipeline.core.coercion import Coercer
 from pipeline.registry import load_registry, parse_dataset
-from sql.drift.datasets import NewDataset
 from sql.drift.report import as_json, as_table
+from sql.drift.unknown_datasets import UnknownDataset
 from sql.tables import create_statement, dataset_table
 
 REGISTRY = load_registry()
+PATH = TablesPath("p", "d")
 RECORD = {
     "dataset": "NEW",
     "publishTime": "2026-05-06T02:31:00Z",
@@ -25,7 +27,7 @@ RECORD = {
 
 
 def proposed(*messages, name="NEW"):
-    new = NewDataset(name)
+    new = UnknownDataset(name)
     for message in messages:
         new.add(json.dumps(json.dumps(message)).encode(), "{}")
     new.propose(REGISTRY)
@@ -54,20 +56,20 @@ def test_the_file_has_columns_event_time_and_careful_keys():
     assert dataset.natural_key == dataset.latest_key == tuple(RECORD)[1:]
     assert (dataset.title, dataset.group) == ("NEW", "unknown")
     assert dataset.schema_confidence == "inferred"
-    assert "want a look" in dataset.notes[0]
+    assert "need a review" in dataset.notes[0]
     assert all("Inferred" in column.description for column in dataset.columns)
     assert not any(column.since for column in dataset.columns)
 
 
 def test_its_table_has_no_key_or_cluster_that_bigquery_refuses():
     new = proposed([{**RECORD, "tags": ["a"]}])
-    statement = create_statement(dataset_table(new.dataset), "p.d")
+    statement = create_statement(dataset_table(new.dataset), PATH)
     assert "PRIMARY KEY" not in statement  # a FLOAT64 and an array are in it
     assert (
         "CLUSTER BY `publishTime`, `startTime`, `settlementPeriod`, `flag`" in statement
     )
     short = proposed([{"publishTime": RECORD["publishTime"], "unit": "A"}])
-    statement = create_statement(dataset_table(short.dataset), "p.d")
+    statement = create_statement(dataset_table(short.dataset), PATH)
     assert "PRIMARY KEY (`publishTime`, `unit`) NOT ENFORCED" in statement
 
 
@@ -106,23 +108,23 @@ def test_what_cannot_be_proposed_says_why(name, message, said):
     new = proposed(message, name=name)
     assert said in new.problem
     assert (new.text, new.dataset) == ("", None)
-    assert all(map(str.isprintable, as_table([], [new], "p.d").splitlines()))
-    assert json.loads(as_json([], [new], "p.d"))["datasets"][0]["problem"]
+    assert all(map(str.isprintable, as_table([], [new], PATH).splitlines()))
+    assert json.loads(as_json([], [new], PATH))["datasets"][0]["problem"]
 
 
 def test_messages_that_cannot_be_opened_are_counted():
-    new = NewDataset("NEW")
+    new = UnknownDataset("NEW")
     new.add(b"[{", None)
     new.add(None, '{"payload_bytes": "9000000"}')
     new.add(b"\x1f\x8bnonsense", "{}")
     new.add(gzip.compress(json.dumps([RECORD]).encode()), '{"content_encoding":"gzip"}')
     new.propose(REGISTRY)
     assert (new.messages, new.unopened, new.records) == (4, 3, 1)
-    assert "messages that cannot be opened 3" in as_table([], [new], "p.d")
+    assert "messages that cannot be opened 3" in as_table([], [new], PATH)
 
 
 def test_records_that_no_table_holds_are_counted_and_do_not_spoil_the_types():
-    new = NewDataset("NEW")
+    new = UnknownDataset("NEW")
     new.add(json.dumps([RECORD, {**RECORD, "level": float("nan")}, 1]).encode(), None)
     new.propose(REGISTRY)
     assert (new.records, new.refused) == (3, 2)

@@ -14,7 +14,7 @@ from pipeline.registry import (
     load_registry,
     parse_dataset,
 )
-from sql.drift.dataset_file import (
+from sql.drift.registry_file import (
     column_text,
     dataset_text,
     replace_file,

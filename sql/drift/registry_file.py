@@ -1,6 +1,4 @@
-"""The file of a dataset in the registry, as text: made, and extended in its style."""
-
-from __future__ import annotations
+"""The file of a dataset in the registry, as text: created, or extended in its style."""
 
 import contextlib
 import dataclasses
@@ -75,7 +73,7 @@ def with_column(
         column: The column.
 
     Raises:
-        RegistryError: The text is no dataset, or cannot be extended line by line.
+        RegistryError: The text is not a dataset, or cannot be extended line by line.
     """
     before = parse_dataset(file_name, text)
     wanted = dataclasses.replace(
@@ -88,7 +86,7 @@ def with_column(
         is_as_wanted = False
     if not is_as_wanted:
         raise RegistryError(
-            f"pipeline/datasets/{file_name}: its columns are not one a line: "
+            f"pipeline/datasets/{file_name}: its columns are not one per line: "
             f"add {column.name} by hand"
         )
     return extended
@@ -107,7 +105,7 @@ def _with_lines(text: str, parents: Sequence[str], column: Column) -> str:
 
 
 def _value(mapping: Any, key: str) -> Any:
-    """The node behind a key of a mapping node."""
+    """The value of a key of a mapping node."""
     (value,) = (inner for name, inner in mapping.value if name.value == key)
     return value
 
@@ -135,12 +133,12 @@ def _extended(
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Puts a text in the place of a file: wholly, or not at all."""
+    """Replaces a file: completely, or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".new")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-        # A temporary file is its owner's alone; those of a checkout are for all.
+        # Only its owner may read a temporary file; everyone may read a checkout.
         Path(temporary).chmod(path.stat().st_mode if path.exists() else 0o644)
         Path(temporary).replace(path)
     except OSError:

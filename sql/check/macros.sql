@@ -1,7 +1,7 @@
 {# Conditions that the checks share. #}
 
 {# Whether a row is in a partition near the time of the check; the parameters are those of
-   sql.quality.freshness.near. #}
+   sql.check.freshness.near. #}
 {% macro near(dataset) -%}
 {% set column = dataset.column(dataset.partition_column) -%}
 {% set kind = "date" if column.type == "DATE" else "time" -%}

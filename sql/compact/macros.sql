@@ -1,5 +1,5 @@
 {# Expressions that the statements of this folder share. `layout` is a
-   sql.maintenance.table_layout.Layout, `days` a sql.maintenance.table_layout.Days. #}
+   sql.compact.table_layout.Layout, `days` a sql.compact.table_layout.Days. #}
 
 {# The day of a row, as text. #}
 {% macro day_of(layout) -%}
@@ -10,9 +10,9 @@ CAST(CAST({{ layout.day_column | name }} AS DATE) AS STRING)
 {%- endif %}
 {%- endmacro %}
 
-{# Text that is the same for identical rows, and for no others: JSON takes columns of
-   every type, nested ones too, and keeps NULL apart from all values. Rows of the time
-   before record_id have none; they are compared by their data, as in other tables. #}
+{# Text that is equal for identical rows only: JSON has columns of every type, nested ones
+   too, and distinguishes NULL from all values. Rows from before record_id have none; they
+   are compared by their data, as in other tables. #}
 {% macro identity(layout) -%}
 {% if layout.record_id -%}
 COALESCE({{ layout.record_id | name }}, {{ all_data(layout) }})
@@ -27,7 +27,7 @@ TO_JSON_STRING(STRUCT(
     ))
 {%- endmacro %}
 
-{# Whether a row is of these days. The bounds stand beside the bare column, so that
+{# Whether a row is of these days. The bare column is compared with the bounds, so that
    BigQuery reads no other partitions. #}
 {% macro within(layout, days, column) -%}
 {% if days.first is not none -%}

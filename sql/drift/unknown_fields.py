@@ -1,7 +1,5 @@
 """The fields that IRIS sends and the registry does not know, as `extra` holds them."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import json
@@ -12,6 +10,7 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from command.tables_path import TablesPath
 from pipeline.core.inference import MAX_NAMES, Samples
 from pipeline.core.paths import names
 from pipeline.registry import (
@@ -21,11 +20,11 @@ from pipeline.registry import (
     Registry,
     is_column_name,
 )
-from sql.place import existing_tables
+from sql.connection import existing_tables
 from sql.templates import fill
 
 MAX_SAMPLE_LENGTH = 40
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,13 @@ class UnknownField:
 
     Attributes:
         dataset: The dataset whose records carry it.
-        field: Its path, with `[]` behind an array: `outageProfile[].note`.
+        field: Its path, with `[]` after an array: `outageProfile[].note`.
         rows: How many rows carry it.
         first_seen: When the first of them was ingested.
         last_seen: When the last of them was.
-        sample: Its first value as JSON, cut short.
-        column: The column that would hold every value seen; None where none does.
-        problem: Why it cannot be added; empty where it can.
+        sample: Its first value as JSON, shortened.
+        column: The column that would hold every value seen; None if none does.
+        problem: Why it cannot be added; empty if it can.
         names: The names along its path.
     """
 
@@ -56,23 +55,23 @@ class UnknownField:
 
 
 def unknown_fields(
-    client: bigquery.Client, place: str, registry: Registry
+    client: bigquery.Client, path: TablesPath, registry: Registry
 ) -> list[UnknownField]:
     """The unknown fields of all rows in all `_iris` tables, by dataset and path.
 
     Args:
         client: The client.
-        place: `project.dataset`.
-        registry: What is known by now; a field that has become known is left out.
+        path: Where the tables are.
+        registry: The known datasets; a field that is known now is left out.
 
     Raises:
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
-    existing = existing_tables(client, place)
+    existing = existing_tables(client, path)
     datasets = [each for each in registry.values() if each.table in existing]
     seen = FieldsSeen(registry)
     if datasets:
-        query = fill("drift/unknown_fields.sql", datasets=datasets, place=place)
+        query = fill("drift/unknown_fields.sql", datasets=datasets, path=path)
         for row in client.query(query).result():
             seen.add(row.dataset, row.ingested_utc, row.extra)
     return seen.fields()
@@ -88,7 +87,7 @@ class _Seen:
 
 
 class FieldsSeen:
-    """Folds rows into fields; what it holds grows with names and not with rows."""
+    """Folds rows into fields; its memory grows with names, not with rows."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -103,7 +102,7 @@ class FieldsSeen:
         except (ValueError, RecursionError):
             values = None
         if type(values) is not dict:
-            self._unread_rows += 1  # not the pipeline's doing
+            self._unread_rows += 1  # the pipeline did not write it
             return
         columns = self._registry[dataset].columns
         carried = set()
@@ -134,11 +133,15 @@ class FieldsSeen:
         return seen
 
     def fields(self) -> list[UnknownField]:
-        """What was seen; of names that differ only in case the most frequent wins."""
+        """The fields seen; of names that differ only in case the most frequent wins."""
         if self._unread_rows:
-            _log.warning("%d rows: `extra` is no JSON object", self._unread_rows)
+            log.warning(
+                "%d rows left out: `extra` is not a JSON object", self._unread_rows
+            )
         if self._crowded_out:
-            _log.warning("%d values: too many names to look at", self._crowded_out)
+            log.warning(
+                "%d values left out: more than %d names", self._crowded_out, MAX_NAMES
+            )
         taken: dict[tuple[str, ...], str] = {}
         fields = []
         by_rows = sorted(self._seen.items(), key=lambda item: (-item[1].rows, item[0]))
@@ -172,10 +175,10 @@ def _described(dataset: Dataset, path: tuple[str, ...], seen: _Seen) -> UnknownF
 
 
 def name_problem(dataset: Dataset, path: tuple[str, ...]) -> str:
-    """Why a field's name and place keep it from being a column; empty if they do not.
+    """Why a field cannot be a column, by its name and path; empty if it can.
 
     Args:
-        dataset: The dataset that it is to be added to.
+        dataset: The dataset to which it would be added.
         path: The names along its path.
     """
     *parents, name = path
@@ -183,10 +186,10 @@ def name_problem(dataset: Dataset, path: tuple[str, ...]) -> str:
     if parents:
         record = _found(dataset.columns, tuple(parents))
         if record is None or not record.fields:
-            return f"{'.'.join(parents)} is no RECORD of the registry"
+            return f"{'.'.join(parents)} is not a RECORD of the registry"
         siblings = record.fields
     if not is_column_name(name):
-        return "BigQuery does not take such a name"
+        return "BigQuery does not allow such a name"
     for sibling in siblings:
         if sibling.name == name:
             return "the pipeline's own column has that name"
@@ -196,7 +199,7 @@ def name_problem(dataset: Dataset, path: tuple[str, ...]) -> str:
 
 
 def _found(columns: Iterable[Column], path: tuple[str, ...]) -> Column | None:
-    """The column at a path; None where the registry knows none."""
+    """The column at a path; None if the registry has none."""
     found = None
     for name in path:
         found = next((column for column in columns if column.name == name), None)
@@ -217,7 +220,7 @@ def _steps(dataset: Dataset, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def shown_name(name: str) -> str:
-    """A field's name; one of odd characters is quoted, lest it spoil a terminal."""
+    """A field's name; one with unusual characters is quoted, as a terminal needs."""
     return name if is_column_name(name) else f"[{json.dumps(name)}]"
 
 

@@ -1,0 +1,146 @@
+"""Views and table functions: made, and replaced where they are out of date."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+from google.cloud.bigquery.table import TableListItem
+
+from command.tables_path import TablesPath
+from command.text import first_line
+from pipeline.registry import Registry
+from sql.apply.outcome import Outcome
+from sql.connection import PARALLEL_REQUESTS
+from sql.views import historic
+from sql.views.all_views import all_functions, all_views
+from sql.views.held import HELD_SOURCES, held_view
+from sql.views.view import LABEL, View, create_function_statement, create_statement
+
+# Creating a view takes about a second. A script saves round trips, but a long one is
+# slow in the local BigQuery, which keeps the whole text with each statement.
+VIEWS_PER_SCRIPT = 10
+
+
+def apply_views(
+    client: bigquery.Client,
+    dataset: str,
+    registry: Registry,
+    whole: Registry | None = None,
+) -> Outcome:
+    """Creates the views and functions of a dataset; replaces those that have changed.
+
+    Args:
+        client: The client; its project holds the dataset.
+        dataset: The BigQuery dataset; it has the `_iris` tables.
+        registry: The datasets whose views are made.
+        whole: The whole registry, if `registry` is a part of it.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
+    """
+    path = TablesPath(client.project, dataset)
+    existing = {item.table_id: item for item in client.list_tables(str(path))}
+    histories = find_histories(client, path, registry, existing)
+    outcome = Outcome()
+    for mappings in histories.values():
+        for mapping in mappings:
+            outcome.histories.append(mapping.table.name)
+            outcome.notes += mapping.notes
+    waiting = []
+    views = [
+        *all_views(registry, path, histories),
+        *_held_view(whole or registry, path, existing),
+    ]
+    for view in views:
+        item = existing.get(view.name)
+        if item and item.table_type != "VIEW":
+            outcome.conflicts.append(
+                f"{view.name} is a {item.table_type}, not a view: rename or drop it"
+            )
+        elif item and item.labels.get(LABEL) == view.fingerprint:
+            outcome.unchanged.append(view.name)
+        else:
+            waiting.append(view)
+    for view, error in _create(client, path, waiting):
+        if error:
+            outcome.conflicts.append(f"{view.name}: {error}")
+        elif view.name in existing:
+            outcome.replaced.append(view.name)
+        else:
+            outcome.created.append(view.name)
+    _apply_functions(client, path, registry, outcome)
+    return outcome
+
+
+def _held_view(
+    registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
+) -> Iterator[View]:
+    """`iris_held`, over the tables that exist."""
+    if all(name in existing for name in HELD_SOURCES):
+        there = [each for each in registry.values() if each.table in existing]
+        yield held_view(Registry(there), path)
+
+
+def _apply_functions(
+    client: bigquery.Client, path: TablesPath, registry: Registry, outcome: Outcome
+) -> None:
+    existing = {
+        r.reference.routine_id: r.reference for r in client.list_routines(str(path))
+    }
+    for function in all_functions(registry, path):
+        there = existing.get(function.name)
+        if there and client.get_routine(there).description == function.documentation:
+            outcome.unchanged.append(function.name)
+            continue
+        try:
+            client.query(create_function_statement(function, path)).result()
+        except GoogleAPICallError as error:
+            outcome.conflicts.append(f"{function.name}: {first_line(error)}")
+        else:
+            (outcome.replaced if there else outcome.created).append(function.name)
+
+
+def find_histories(
+    client: bigquery.Client,
+    path: TablesPath,
+    registry: Registry,
+    existing: dict[str, TableListItem],
+) -> dict[str, list[historic.Mapping]]:
+    """Maps the historic tables that exist, by dataset."""
+    found = [
+        (dataset, name)
+        for dataset in registry.values()
+        for name in historic.names_of(dataset)
+        if name in existing
+    ]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        schemas = threads.map(lambda f: client.get_table(f"{path}.{f[1]}"), found)
+        histories: dict[str, list[historic.Mapping]] = {}
+        for (dataset, _), table in zip(found, schemas, strict=True):
+            mapping = historic.mapping(dataset, historic.found_table(table))
+            histories.setdefault(dataset.name, []).append(mapping)
+    return histories
+
+
+def _create(
+    client: bigquery.Client, path: TablesPath, wanted: Sequence[View]
+) -> Iterator[tuple[View, str]]:
+    """Creates views; yields each with BigQuery's error, or with an empty text."""
+    for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
+        part = wanted[start : start + VIEWS_PER_SCRIPT]
+        if not _refusal(client, path, part):
+            yield from ((view, "") for view in part)
+        else:
+            # One of them is wrong: each alone shows which.
+            yield from ((view, _refusal(client, path, [view])) for view in part)
+
+
+def _refusal(client: bigquery.Client, path: TablesPath, part: Sequence[View]) -> str:
+    """Creates views; returns BigQuery's error, or an empty text."""
+    script = "\n".join(create_statement(view, path) for view in part)
+    try:
+        client.query(script).result()
+    except GoogleAPICallError as error:
+        return first_line(error)
+    return ""

@@ -1,0 +1,146 @@
+"""The unified view: history and IRIS under one name, each record once, every version.
+
+Its columns are the dataset's and the metadata columns, in the order of its table,
+whatever the user's history looks like, so that a query never breaks.
+"""
+
+from collections.abc import Sequence, Set
+from itertools import count
+
+from command.tables_path import TablesPath
+from pipeline.registry import METADATA_COLUMNS, Column, Dataset
+from sql.templates import fill, quoted
+from sql.views import historic
+from sql.views.conversions import grouping, with_extra
+from sql.views.view import View
+
+
+def unified_view(
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+) -> View:
+    """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
+    sources = [dataset.table, *(history.table.name for history in histories)]
+    return View(
+        f"{dataset.stem}_unified",
+        dataset.columns + METADATA_COLUMNS,
+        _query(dataset, path, histories),
+        f"{dataset.title}: each record once, from {' and '.join(sources)}.",
+    )
+
+
+def _query(
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+) -> str:
+    columns = dataset.columns + METADATA_COLUMNS
+    compared = _compared(dataset, histories)
+    sides = _sides(dataset, histories)
+    return fill(
+        "views/unified.sql",
+        iris=f"{path}.{dataset.table}",
+        columns=[column.name for column in columns],
+        iris_columns={
+            column.name: with_extra(column) if column.since else quoted(column.name)
+            for column in columns
+        },
+        partition=dataset.partition_column,
+        clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
+        api_absent=dataset.api_absent,
+        windows=_windows(dataset, histories, sides),
+        history_side=_history_side(dataset),
+        agreed=_differing(sides),
+        histories=[
+            {
+                "table": f"{path}.{history.table.name}",
+                "side": side,
+                "expressions": history.expressions,
+                "identity": _identity(dataset, history, compared),
+            }
+            for history, side in zip(histories, sides, strict=True)
+        ],
+    )
+
+
+def _history_side(dataset: Dataset) -> int:
+    """The first side of history; IRIS is 0, the API where it lacks columns is 1."""
+    return 2 if dataset.api_absent else 1
+
+
+def _sides(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[int]:
+    """The side of each historic table: those that share the same columns are one."""
+    shared = [tuple(_agreeing(dataset, [history])) for history in histories]
+    numbers = dict(zip(dict.fromkeys(shared), count(_history_side(dataset))))
+    return [numbers[each] for each in shared]
+
+
+def _differing(sides: Sequence[int]) -> list[int]:
+    """The sides of history, if there are several."""
+    found = sorted(set(sides))
+    return found if len(found) > 1 else []
+
+
+def _windows(
+    dataset: Dataset, histories: Sequence[historic.Mapping], sides: Sequence[int]
+) -> dict[str, list[str]]:
+    """The windows of the query: what each is partitioned by, as SQL."""
+    given = [grouping(column) for column in _api_columns(dataset)]
+    windows = {"copies": _agreeing(dataset, histories) if histories else given}
+    for side in _differing(sides):
+        history = histories[sides.index(side)]
+        windows[f"agreed{side}"] = _agreeing(dataset, [history])
+    if dataset.api_absent:
+        windows["given"] = given
+    return windows
+
+
+def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[Column]:
+    """The columns that make rows copies if equal, the partition column first."""
+    shared = {
+        column.name
+        for column in dataset.columns
+        if all(column.name in history.compared for history in histories)
+    }
+    # A unit has one Elexon name, which some loads left out.
+    if "nationalGridBmUnit" in shared:
+        shared -= {"bmUnit"}
+    return _partition_first(dataset, shared)
+
+
+def _agreeing(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[str]:
+    """The compared columns, as SQL."""
+    expressions = [grouping(column) for column in _compared(dataset, histories)]
+    if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
+        # Some units have no other name.
+        expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")
+    return expressions
+
+
+def _api_columns(dataset: Dataset) -> list[Column]:
+    """The columns that the Insights API fills, the partition column first."""
+    names = {column.name for column in dataset.columns}
+    return _partition_first(dataset, names - set(dataset.api_absent))
+
+
+def _partition_first(dataset: Dataset, names: Set[str]) -> list[Column]:
+    first = dataset.partition_column
+    rest = (column for column in dataset.columns if column.name in names - {first})
+    return [dataset.column(first), *rest]
+
+
+def _identity(
+    dataset: Dataset, history: historic.Mapping, compared: Sequence[Column]
+) -> str:
+    """What distinguishes rows of a historic table whose compared columns are equal."""
+    left = [
+        column
+        for column in dataset.columns
+        if column.name in history.compared and column not in compared
+    ]
+    extra = history.expressions["extra"]
+    parts = [] if extra == historic.NO_TEXT else [extra]
+    parts += [history.expressions[column.name] for column in left]
+    if not parts:
+        return historic.NO_TEXT
+    if len(parts) == 1 and all(column.kind == "STRING" for column in left):
+        return parts[0]  # text already
+    fields = ", ".join(f"{part} AS part{n}" for n, part in enumerate(parts))
+    return f"TO_JSON_STRING(STRUCT({fields}))"

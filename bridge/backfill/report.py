@@ -1,9 +1,10 @@
-"""Tally: what became of every message of a backfill, per dataset. Pure."""
+"""Report: what became of every message of a backfill, by dataset."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from command.text import printable
+from command.text import printable, size_text, table
 
 # Columns in the order of the report, by the name of their count.
 COLUMNS = {
@@ -16,62 +17,90 @@ COLUMNS = {
     "gone": "gone",
     "failed": "failed",
 }
-MAX_COMPLAINTS = 20
+MAX_PROBLEMS = 20
 
 
-class Tally:
+class Report:
     """Counts by name and dataset.
 
     Attributes:
         bytes_published: Body bytes, as sent.
-        complaints: What went wrong, one line each, the first ones only.
+        problems: What went wrong, one line each, the first ones only.
+        more_problems: The number of those that `problems` leaves out.
     """
 
     def __init__(self, listed: str = COLUMNS["listed"]) -> None:
-        """Counts nothing yet; `listed` heads the column of what a source has."""
+        """Counts nothing yet; `listed` is the heading of what the source has."""
         self._titles = COLUMNS | {"listed": listed}
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.bytes_published = 0
-        self.complaints: list[str] = []
-        self.unsaid = 0
+        self.problems: list[str] = []
+        self.more_problems = 0
 
     def add(self, name: str, dataset: str, amount: int = 1) -> None:
-        """Raises one of `COLUMNS` for a dataset."""
+        """Increases one of `COLUMNS` for a dataset."""
         self._counts[dataset][name] += amount
 
-    def complain(self, name: str, dataset: str, text: str) -> None:
-        """Counts a message that could not be had, and keeps the reason."""
+    def add_problem(self, name: str, dataset: str, text: str) -> None:
+        """Counts a message that could not be published, and keeps the reason."""
         self.add(name, dataset)
-        if len(self.complaints) < MAX_COMPLAINTS:
-            self.complaints.append(text)
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(text)
         else:
-            self.unsaid += 1
+            self.more_problems += 1
 
     def total(self, name: str) -> int:
         """A count over all datasets."""
         return sum(counts[name] for counts in self._counts.values())
 
     def table(self, columns: Sequence[str] = ()) -> Iterator[str]:
-        """The report, line by line, with totals.
+        """The counts, line by line, with totals.
 
         Args:
-            columns: Names to show even where nothing was counted.
+            columns: Names to show even if nothing was counted.
         """
         shown = [
             name for name in COLUMNS if name in ("listed", *columns) or self.total(name)
         ]
-        rows = [
+        yield from table(
             [
-                printable(dataset),
-                *(f"{self._counts[dataset][name]:,}" for name in shown),
+                ["dataset", *(self._titles[name] for name in shown)],
+                *(
+                    [printable(dataset), *(f"{counts[name]:,}" for name in shown)]
+                    for dataset, counts in sorted(self._counts.items())
+                ),
+                ["total", *(f"{self.total(name):,}" for name in shown)],
             ]
-            for dataset in sorted(self._counts)
-        ]
-        rows.append(["total", *(f"{self.total(name):,}" for name in shown)])
-        rows.insert(0, ["dataset", *(self._titles[name] for name in shown)])
-        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        for first, *cells in rows:
-            numbers = zip(cells, widths[1:], strict=True)
-            yield "  ".join(
-                [first.ljust(widths[0]), *(c.rjust(width) for c, width in numbers)]
-            )
+        )
+
+    def progress(self, seconds: float) -> str:
+        """How far the backfill is, in one line."""
+        counts = ", ".join(
+            f"{self.total(name):,} {name}"
+            for name in ("listed", "fetched", "published")
+        )
+        return (
+            f"{seconds:.0f} s: {counts}, {size_text(self.bytes_published)}, "
+            f"{self.total('published') / seconds:.0f}/s"
+        )
+
+    def show(self, seconds: float, *, missing: bool, dry_run: bool) -> None:
+        """Prints the table on standard output, all else on standard error."""
+        columns = ["in_tables"] if missing else []
+        if not dry_run:
+            columns.append("published")
+        for line in self.table(columns):
+            print(line)
+        for problem in self.problems:
+            say(problem)
+        if self.more_problems:
+            say(f"and {self.more_problems:,} more")
+        if not dry_run:
+            size = size_text(self.bytes_published)
+            count = self.total("published")
+            say(f"published {count:,} messages, {size}, in {seconds:.0f} s")
+
+
+def say(text: str) -> None:
+    """Prints a line for the user on standard error."""
+    print(printable(text), file=sys.stderr, flush=True)

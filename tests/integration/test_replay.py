@@ -1,7 +1,5 @@
 """A registry that was wrong is put right, and what it refused becomes rows, once."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

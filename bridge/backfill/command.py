@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     for name, dest, text in (
         ("--from", "start", "2026-05-06, 2026-05-06T02:30 or 2026-05-06T02:30:00Z"),
-        ("--to", "end", "the first time that is not included"),
+        ("--to", "end", "in the same form; messages of this time are left out"),
     ):
         what.add_argument(
             name,
@@ -69,8 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--via",
         choices=("archive", "api"),
         default="archive",
-        help="Elexon's IRIS archive, or its Insights API, where a message is a day or "
-        "an hour (default: %(default)s)",
+        help="Elexon's IRIS archive, or its Insights API, with a message per day or "
+        "hour (default: %(default)s)",
     )
     what.add_argument(
         "--dry-run", action="store_true", help="list and report, publish nothing"

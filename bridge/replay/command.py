@@ -24,15 +24,19 @@ from command.tables_path import TablesPath
 from command.text import one_line
 from command.usage import FAILED, INTERRUPTED, UsageError
 
-EPILOG = (
-    "PUBSUB_TOPIC, in the environment or in .env, says where to publish; the view "
-    "iris_held shows what became of each message. BIGQUERY_EMULATOR_HOST and "
-    "PUBSUB_EMULATOR_HOST name local servers."
-)
+EPILOG = """\
+PUBSUB_TOPIC, in the environment or in .env, says where to publish; the view iris_held
+shows what became of each message. BIGQUERY_EMULATOR_HOST and PUBSUB_EMULATOR_HOST name
+local servers.
+
+exit codes: 0 all published, 1 something is left (run the same command again: it
+continues), 2 an option must be corrected, 130 stopped with Ctrl-C
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the command's options."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
         "--reason",

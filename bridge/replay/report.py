@@ -70,7 +70,7 @@ class Report:
     def show(self, *, is_dry_run: bool) -> None:
         """Prints the table, and what to do about the rest."""
         if not self.counts:
-            print("nothing is held that matches")
+            print("no dead letter or unmapped message matches")
             return
         for line in (*self._table(), *self._advice(is_dry_run=is_dry_run)):
             print(line)

@@ -38,7 +38,7 @@ def pubsub(tmp_path_factory):
 
 @pytest.fixture
 def tables(client, request):
-    """Fills the tables of a BigQuery dataset of the test's own; gives its name."""
+    """Fills the tables of a BigQuery dataset of the test's own; returns its name."""
     name = own_dataset(client, request)
     apply_tables(client, name, list(all_tables(REGISTRY)), "EU")
     assert apply_views(client, name, REGISTRY).conflicts == []
@@ -231,7 +231,7 @@ def test_a_replay_sends_each_record_once_and_says_what_it_cannot_send(
         assert main(["replay", "--dataset", name, *options]) == 0
         return capsys.readouterr().out, roots(subscriber)
 
-    nothing = ("nothing is held that matches\n", [])
+    nothing = ("no dead letter or unmapped message matches\n", [])
     assert replay("--iris-dataset", "' OR TRUE --") == nothing
     assert replay("--since", "2026-05-07")[1] == []
     assert replay("--reason", "NOT_FINITE", "--until", "2026-05-07")[1] == []

@@ -108,16 +108,16 @@ def test_a_disk_that_is_full_at_the_beginning_is_a_mistake_of_the_user(
     Journal(tmp_path, COMMAND).close()
 
 
-def test_a_disk_that_fills_up_is_told_once_and_costs_the_last_lines_only(
+def test_a_disk_that_fills_up_is_reported_once_and_costs_the_last_lines_only(
     tmp_path: Path,
 ) -> None:
     journal = Journal(tmp_path, COMMAND)
     journal.add([("FREQ", "a")])
     with full_disk(journal.path.stat().st_size + 5):
-        with pytest.raises(OSError, match=journal.path.name) as told:
+        with pytest.raises(OSError, match=journal.path.name) as caught:
             journal.add([("FREQ", "b")])
         journal.close()
-    assert told.value.errno == errno.EFBIG
+    assert caught.value.errno == errno.EFBIG
     journal = Journal(tmp_path, COMMAND)
     assert journal.keys == {"FREQ/a"}
     journal.close()

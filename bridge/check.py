@@ -1,4 +1,4 @@
-"""Check: tries credentials, queue and topic, and says of each what works."""
+"""Check: tries credentials, queue and topic, and reports what works."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ ANSWER_SECONDS = 30.0
 
 
 async def run(settings: Settings) -> int:
-    """Prints one line for each part: what works, or what to do.
+    """Prints one line for each part: that it works, or what to do.
 
     Returns:
         0 if everything works, else 1.
     """
-    logging.disable()  # each failure is told below, in one line
+    logging.disable()  # each failure is printed below, in one line
     redact = Redactor(settings.secrets)
     results = []
     for attempt in (_try_credentials, _try_queue, _try_topic):
@@ -31,7 +31,10 @@ async def run(settings: Settings) -> int:
             async with asyncio.timeout(ANSWER_SECONDS):
                 works, text = await attempt(settings)
         except TimeoutError:
-            works, text = False, f"no answer in {ANSWER_SECONDS:.0f} s"
+            works, text = (
+                False,
+                (f"no answer within {ANSWER_SECONDS:.0f} s; check the network"),
+            )
         verdict = "ok" if works else "FAILED"
         part = attempt.__name__.removeprefix("_try_")
         print(redact(f"{part}: {verdict}, {text}"))
@@ -41,20 +44,20 @@ async def run(settings: Settings) -> int:
 
 async def _try_credentials(settings: Settings) -> tuple[bool, str]:
     if settings.connection_string:
-        return True, "IRIS_CONNECTION_STRING holds them"
+        return True, "IRIS_CONNECTION_STRING has them"
     try:
         async with iris_queue.credential(settings) as identity:
             await identity.get_token(SERVICE_BUS_SCOPE)
-    except Exception as error:  # noqa: BLE001 - said in one line, whatever it is
+    except Exception as error:  # noqa: BLE001 - reported in one line
         return False, f"{one_line(error)}; {iris_queue.advice(error)}"
-    return True, f"Entra ID gave client {settings.client_id} a token"
+    return True, f"Entra ID issued a token to client {settings.client_id}"
 
 
 async def _try_queue(settings: Settings) -> tuple[bool, str]:
     try:
         async with iris_queue.session(settings):
             return True, f"can read {settings.source}"
-    except Exception as error:  # noqa: BLE001 - said in one line, whatever it is
+    except Exception as error:  # noqa: BLE001 - reported in one line
         return False, f"{one_line(error)}; {iris_queue.advice(error)}"
 
 
@@ -69,7 +72,7 @@ async def _try_topic(settings: Settings) -> tuple[bool, str]:
             await client.get_topic(topic=topic, retry=None)
     except UsageError as error:
         return False, str(error)
-    except Exception as error:  # noqa: BLE001 - said in one line, whatever it is
+    except Exception as error:  # noqa: BLE001 - reported in one line
         return False, f"{one_line(error)}; {publisher.advice(error, topic)}"
     if settings.emulator_host:
         return True, f"{topic} exists at {settings.emulator_host}"
@@ -78,7 +81,7 @@ async def _try_topic(settings: Settings) -> tuple[bool, str]:
 
 
 async def _may_publish(client: PublisherAsyncClient, topic: str) -> bool:
-    """Whether Pub/Sub says so; local ones do not know the question."""
+    """Whether Pub/Sub confirms it; local ones cannot answer."""
     try:
         answer = await client.test_iam_permissions(
             {"resource": topic, "permissions": [PUBLISH_PERMISSION]}

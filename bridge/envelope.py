@@ -1,4 +1,4 @@
-"""Envelope: what becomes of a Service Bus message on Pub/Sub. Pure functions."""
+"""Envelope: the Pub/Sub message of a Service Bus message. Pure functions."""
 
 import gzip
 import hashlib
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-# Pub/Sub takes 10,000,000 bytes a request, attributes included, and its Python client
+# Pub/Sub accepts 10,000,000 bytes a request, attributes included, and its Python client
 # refuses bodies of that size (https://cloud.google.com/pubsub/quotas#resource_limits).
 MAX_DATA_BYTES = 9_500_000
-# Attribute values of more bytes are refused by Pub/Sub, though by no emulator (same).
+# Pub/Sub refuses longer attribute values, emulators do not (same page).
 MAX_ATTRIBUTE_BYTES = 1_024
-# JSON shrinks to a tenth at any level; a higher one would hold up the loop.
+# JSON shrinks to a tenth at any level; a higher one would block the event loop.
 GZIP_LEVEL = 1
 
 UNKNOWN_DATASET = "unknown"  # as in all of Elexon's clients
@@ -23,11 +23,11 @@ BINARY = bytes | bytearray | memoryview
 
 
 class UnpublishableError(ValueError):
-    """A message that Pub/Sub can never take; the text says why."""
+    """A message that Pub/Sub can never accept; the text says why."""
 
 
 class QueueMessage(Protocol):
-    """What is read of a received Service Bus message."""
+    """The parts of a received Service Bus message that are used."""
 
     @property
     def body(self) -> object:  # any AMQP value
@@ -39,15 +39,15 @@ class QueueMessage(Protocol):
 
     @property
     def message_id(self) -> object:  # text, bytes, number or UUID
-        """The file name that Elexon gave."""
+        """The file name, as Elexon chose it."""
 
     @property
     def sequence_number(self) -> int | None:
-        """The queue's own number, never given twice."""
+        """The queue's own number, never used twice."""
 
     @property
     def enqueued_time_utc(self) -> datetime | None:
-        """When the queue took the message."""
+        """When the queue received the message."""
 
     @property
     def delivery_count(self) -> int | None:
@@ -63,17 +63,17 @@ class Envelope:
 
     @property
     def size_bytes(self) -> int:
-        """What the message weighs in a publish request, give or take framing."""
+        """About the size of the message in a publish request."""
         return len(self.data) + sum(map(len, self.attributes.values())) + 100
 
 
 def seal(message: QueueMessage, body: bytes) -> Envelope:
-    """Makes the Pub/Sub message of a Service Bus message and its `body_bytes`.
+    """The Pub/Sub message of a Service Bus message and its `body_bytes`.
 
     The data are the body, byte for byte; above `MAX_DATA_BYTES` they are gzipped and
-    `content_encoding` says so. The same message gives the same envelope at every
-    delivery, but for `delivery_count`. `enqueued_time` is left out if the queue did
-    not say.
+    `content_encoding` says so. Every delivery of a message results in the same
+    envelope, except for `delivery_count`. `enqueued_time` is left out if the queue did
+    not say it.
 
     Raises:
         UnpublishableError: The body is empty, or too large even gzipped.
@@ -93,14 +93,14 @@ def enclose(
     source: str,
     others: Mapping[str, str] | None = None,
 ) -> Envelope:
-    """Makes the Pub/Sub message of a body, wherever it comes from.
+    """The Pub/Sub message of a body from any source.
 
     Args:
         body: The data; above `MAX_DATA_BYTES` they are gzipped.
         dataset: The IRIS subject.
-        message_id: The file name that Elexon gave.
-        source: What the rows will say of their origin.
-        others: Further attributes, as they are.
+        message_id: The file name, as Elexon chose it.
+        source: The `source` of the rows.
+        others: Further attributes.
 
     Raises:
         UnpublishableError: The body is empty, or too large even gzipped.
@@ -124,8 +124,8 @@ def enclose(
 def body_bytes(body: object) -> bytes:
     """The bytes of an AMQP body: data sections, a value or sequences.
 
-    Texts are taken as UTF-8 and pieces are joined. Anything else (a number, a map, a
-    list of these) has no bytes of its own and becomes its JSON.
+    Texts are encoded as UTF-8 and pieces are joined. Anything else (a number, a map, a
+    list of these) has no bytes of its own and becomes JSON.
     """
     if body is None:
         return b""
@@ -144,7 +144,7 @@ def body_bytes(body: object) -> bytes:
 def fitting(text: str, suffix: str = "") -> str:
     """A text and its suffix within an attribute's limit.
 
-    A longer text is cut, and ends in a hash of itself.
+    A longer text is cut, and ends with its hash.
     """
     encoded = text.encode()
     if len(encoded) + len(suffix) <= MAX_ATTRIBUTE_BYTES:
@@ -155,7 +155,7 @@ def fitting(text: str, suffix: str = "") -> str:
 
 
 def rfc3339(moment: datetime) -> str:
-    """The time in UTC as `2026-05-06T02:31:00.123Z`; Service Bus counts in ms."""
+    """The time in UTC as `2026-05-06T02:31:00.123Z`; Service Bus uses ms."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
@@ -163,9 +163,9 @@ def rfc3339(moment: datetime) -> str:
 def _derived_id(message: QueueMessage, dataset: str, body: bytes) -> str:
     """An id for a message without one, the same at every delivery.
 
-    `<dataset>_<enqueued time>_<sequence number>`: the sequence number names a message
-    within its queue for ever, the time tells apart queues that were made anew. Without
-    a sequence number (no real Service Bus leaves it out) a hash of the body stands in.
+    `<dataset>_<enqueued time>_<sequence number>`: the sequence number identifies a
+    message within its queue; the time differs if the queue is created again. Without a
+    sequence number (a real Service Bus always has one) a hash of the body is used.
     """
     enqueued = message.enqueued_time_utc
     time_part = f"{enqueued.astimezone(UTC):%Y%m%d%H%M%S%f}" if enqueued else "undated"
@@ -179,7 +179,7 @@ def _compressed(body: bytes) -> bytes:
     packed = gzip.compress(body, GZIP_LEVEL, mtime=0)  # the same bytes at every try
     if len(packed) > MAX_DATA_BYTES:
         raise UnpublishableError(
-            f"{len(body)} bytes, and {len(packed)} gzipped, are more than Pub/Sub takes"
+            f"too large for Pub/Sub: {len(body)} bytes, {len(packed)} gzipped"
         )
     return packed
 
@@ -191,7 +191,7 @@ def _digest(data: bytes) -> str:
 def _text(value: object) -> str:
     if isinstance(value, BINARY):
         return bytes(value).decode(errors="replace")
-    # A lone surrogate is text to Python, not to Pub/Sub.
+    # Python allows a lone surrogate in a text, Pub/Sub does not.
     return "" if value is None else str(value).encode(errors="replace").decode()
 
 
@@ -201,7 +201,7 @@ def _items(part: object) -> list[object]:
 
 
 def _plain(value: object) -> object:
-    """The value in types that JSON knows."""
+    """The value in types that JSON has."""
     if isinstance(value, dict):
         return {_text(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Health: whether the bridge is at work, and the HTTP server that tells."""
+"""Health: whether the bridge works, and the HTTP server that reports it."""
 
 import os
 import time
@@ -17,8 +17,8 @@ from bridge.metrics import Metrics
 from command.text import one_line
 from command.usage import UsageError
 
-# The longest honest silence of the loop: opening a session is bounded by 20 s, one
-# call to the queue by 15 s.
+# A healthy loop is never still for longer: opening a session may take 20 s, one call
+# to the queue 15 s.
 MAX_TURN_SECONDS = 30.0
 
 # The probe of a container comes from outside it.
@@ -27,7 +27,7 @@ HOST = "0.0.0.0"  # noqa: S104
 
 @dataclass
 class Health:
-    """What is known of the loop.
+    """The state of the loop.
 
     Attributes:
         session_open: Whether a session with the queue is open.
@@ -47,7 +47,7 @@ class Health:
     _last_error_time: datetime | None = None
 
     def turn(self) -> None:
-        """Notes that the loop moves."""
+        """Notes that the loop is running."""
         self.last_turn = self.clock()
 
     def failed(self, error: BaseException) -> str:
@@ -85,10 +85,10 @@ def _time(moment: datetime | None) -> str | None:
 
 @asynccontextmanager
 async def serve(health: Health, metrics: Metrics, port: int) -> AsyncIterator[int]:
-    """Serves /healthz and /metrics; gives the port, which 0 leaves open.
+    """Serves /healthz and /metrics; yields the port, the one chosen if it is 0.
 
     Raises:
-        UsageError: The port cannot be had.
+        UsageError: The port is not available.
     """
 
     async def healthz(request: web.Request) -> web.Response:
@@ -117,5 +117,6 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
         await web.TCPSite(runner, HOST, port).start()
     except OSError as error:
         raise UsageError(
-            f"HEALTH_PORT: cannot listen on {port}: {os.strerror(error.errno or 0)}"
+            f"HEALTH_PORT: cannot listen on {port} ({os.strerror(error.errno or 0)}): "
+            "set another port, or 0 for any free one"
         ) from None

@@ -1,4 +1,4 @@
-"""Hand: messages received and not yet settled, and the rules for holding them. Pure."""
+"""In flight: messages received and not yet settled, and how many may be. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,46 +8,47 @@ from azure.servicebus import ServiceBusReceivedMessage
 
 from bridge.envelope import Envelope
 
-# All in hand comes again after a crash. While the queue is full, that is two batches,
-# one of them with Pub/Sub; larger ones would hardly be faster.
+# The queue delivers all of these again after a crash. While the queue is full they are
+# two batches, one of them on its way to Pub/Sub; larger ones would hardly be faster.
 MAX_MESSAGES = 500
 MAX_BATCH_MESSAGES = 250
 # Bodies are in memory about three times (AMQP frame, message, publish request), and
 # the process itself takes 90 MB.
 MAX_BATCH_BYTES = 4_500_000
-MAX_HAND_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 # Sizes are known only once received: the first may be one of 11 MB.
 FIRST_MESSAGES = 1
 GROWTH = 4
 
 # A lock is renewed once less than this share of its time is left, or earlier if
-# renewing all that is held, one after another, takes longer than half of that.
+# renewing all locks, one after another, takes longer than half of that.
 RENEW_SHARE = 0.5
 MAX_RENEW_SHARE = 0.9
 
 
 @dataclass(eq=False, slots=True)
-class Held:
-    """One received message.
+class InFlight:
+    """One message in flight.
 
     Attributes:
-        envelope: What is to be published; None once Pub/Sub has it, or for a message
-            that can never be published.
+        received: The message as the queue delivered it.
+        envelope: What to publish; None once Pub/Sub has it, or for a message that can
+            never be published.
         body_bytes: The size of its body as received.
         lock_seconds: How long the lock was for when the message came.
         refusal: Why it can never be published.
-        is_lost: Whether the lock is lost: the message comes again, nothing to settle.
-        is_tried: Whether it was tried to settle: it may be settled without our knowing.
-        is_sent: Whether it has been handed to the publisher.
-        is_refused: Whether Pub/Sub refuses it: it is held, and nobody waits for it.
+        is_lock_lost: The queue delivers the message again; there is nothing to settle.
+        is_tried: It was tried to settle it, perhaps successfully without our knowing.
+        is_sent: It has been passed to the publisher.
+        is_refused: Pub/Sub refuses it. It stays in flight, and nothing waits for it.
     """
 
-    message: ServiceBusReceivedMessage
+    received: ServiceBusReceivedMessage
     envelope: Envelope | None
     body_bytes: int
     lock_seconds: float
     refusal: str | None = None
-    is_lost: bool = False
+    is_lock_lost: bool = False
     is_tried: bool = False
     is_sent: bool = False
     is_refused: bool = False
@@ -59,46 +60,53 @@ class Held:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it is to be settled now: completed, or dead-lettered."""
-        return self.envelope is None and not self.is_lost
+        """Whether it can be settled now: completed, or dead-lettered."""
+        return self.envelope is None and not self.is_lock_lost
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Its dataset and when it was queued; empty texts if not known."""
+        attributes = self.envelope.attributes if self.envelope else {}
+        return attributes.get("dataset", ""), attributes.get("enqueued_time", "")
 
 
 def due_for_renewal(
-    hand: Iterable[Held], now: datetime, renew_seconds: float
-) -> list[Held]:
-    """What must be renewed now, the next to expire first.
+    in_flight: Iterable[InFlight], now: datetime, renew_seconds: float
+) -> list[InFlight]:
+    """The messages whose locks must be renewed now, the next to expire first.
+
+    Published messages are left out: to complete one costs the same round trip.
 
     Args:
-        hand: All that is held. What is published is completed instead: that costs the
-            same round trip.
+        in_flight: All messages in flight.
         now: The time, in UTC.
         renew_seconds: What one renewal takes.
     """
-    waiting = [held for held in hand if held.envelope and not held.is_lost]
+    waiting = [x for x in in_flight if x.envelope and not x.is_lock_lost]
     all_seconds = 2 * len(waiting) * renew_seconds
     due = []
-    for held in waiting:
+    for message in waiting:
         margin_seconds = min(
-            max(RENEW_SHARE * held.lock_seconds, all_seconds),
-            MAX_RENEW_SHARE * held.lock_seconds,
+            max(RENEW_SHARE * message.lock_seconds, all_seconds),
+            MAX_RENEW_SHARE * message.lock_seconds,
         )
-        left_seconds = lock_left_seconds(held.message, now)
+        left_seconds = lock_left_seconds(message.received, now)
         if left_seconds < margin_seconds:
-            due.append((left_seconds, held))
-    return [held for _, held in sorted(due, key=lambda pair: pair[0])]
+            due.append((left_seconds, message))
+    return [message for _, message in sorted(due, key=lambda pair: pair[0])]
 
 
-def lock_left_seconds(message: ServiceBusReceivedMessage, now: datetime) -> float:
+def lock_left_seconds(received: ServiceBusReceivedMessage, now: datetime) -> float:
     """How long the message stays locked; infinite if the queue did not say."""
-    until = message.locked_until_utc
+    until = received.locked_until_utc
     return (until - now).total_seconds() if until else float("inf")
 
 
-def has_room(hand: Sequence[Held], batch: int) -> bool:
-    """Whether so many more messages fit beside what is held."""
-    held_bytes = sum(held.body_bytes for held in hand)
-    is_light = held_bytes <= MAX_HAND_BYTES - MAX_BATCH_BYTES
-    return is_light and len(hand) + batch <= MAX_MESSAGES
+def has_room(in_flight: Sequence[InFlight], batch: int) -> bool:
+    """Whether a batch of this many messages may be received, too."""
+    used_bytes = sum(message.body_bytes for message in in_flight)
+    is_light = used_bytes <= MAX_BYTES - MAX_BATCH_BYTES
+    return is_light and len(in_flight) + batch <= MAX_MESSAGES
 
 
 def next_batch(asked: int, received: int, received_bytes: int) -> int:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 MIN_SECRET_CHARACTERS = 6
 MASK = "***"
 
-# An outage repeats one error at every try: it is told once in this time.
+# An outage repeats one error at every attempt: it is logged once in this time.
 REPEAT_SECONDS = 30.0
 
 
 class Redactor:
-    """Takes known secrets out of a text, as they are and as JSON writes them."""
+    """Removes known secrets from a text, as they are and as JSON writes them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         plain = [text for text in secrets if len(text) >= MIN_SECRET_CHARACTERS]
@@ -31,12 +31,10 @@ class Redactor:
 
 
 class JsonFormatter(logging.Formatter):
-    """Gives `{"time", "level", "logger", "message", ...}`; `extra["fields"]` join in.
+    """Formats `{"time", "level", "logger", "message", ...}` and `extra["fields"]`.
 
-    `severity` is the level under the name that Google's Cloud Logging looks for.
-
-    An exception goes into `error` as one line, for the line must stay readable; its
-    traceback follows in `traceback` where the code asked for one.
+    `severity` is the level under the name that Google's Cloud Logging looks for. The
+    traceback of an exception, if the code logs one, is in `traceback`.
     """
 
     def __init__(self, redact: Redactor) -> None:
@@ -62,10 +60,11 @@ class JsonFormatter(logging.Formatter):
 class RepeatFilter(logging.Filter):
     """Lets one of many equal warnings pass in `window_seconds`, and counts the rest.
 
-    Equal are those of one message and one `error`.
+    Warnings are equal if message and `error` are. The next one that passes has the
+    count in `suppressed`. Other levels always pass: each line is an event of its own.
 
-    The next one that passes carries their number as `suppressed`. Other levels always
-    pass: each of their lines is an event of its own.
+    Attributes:
+        seen: Time of the last line and number suppressed since, by kind of warning.
     """
 
     def __init__(
@@ -76,29 +75,29 @@ class RepeatFilter(logging.Filter):
         super().__init__()
         self._window_seconds = window_seconds
         self._clock = clock
-        self._seen: dict[tuple[str, str, str | None], tuple[float, int]] = {}
+        self.seen: dict[tuple[str, str, str | None], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this record is to be written."""
+        """Whether to write this record."""
         if record.levelno != logging.WARNING:
             return True
         now = self._clock()
         error = getattr(record, "fields", {}).get("error")
         key = (record.name, record.getMessage(), error)
-        since, suppressed = self._seen.get(key, (-self._window_seconds, 0))
+        since, suppressed = self.seen.get(key, (-self._window_seconds, 0))
         if now - since < self._window_seconds:
-            self._seen[key] = (since, suppressed + 1)
+            self.seen[key] = (since, suppressed + 1)
             return False
         self._forget(now)
-        self._seen[key] = (now, 0)
+        self.seen[key] = (now, 0)
         if suppressed:
             record.fields = getattr(record, "fields", {}) | {"suppressed": suppressed}
         return True
 
     def _forget(self, now: float) -> None:
-        """Drops what ended long ago, so that memory stays bounded."""
+        """Forgets warnings of long ago, so that memory stays bounded."""
         horizon = now - 10 * self._window_seconds
-        self._seen = {k: v for k, v in self._seen.items() if v[0] > horizon}
+        self.seen = {k: v for k, v in self.seen.items() if v[0] > horizon}
 
 
 def configure(redact: Redactor) -> None:
@@ -111,8 +110,8 @@ def configure(redact: Redactor) -> None:
     root.setLevel(logging.INFO)
     for name in ("azure", "google", "grpc", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # The AMQP client logs every lost link with a traceback; the bridge says it in one
-    # line when it opens the next session.
+    # The AMQP client logs every lost link with a traceback; the bridge reports it in
+    # one line when it opens the next session.
     logging.getLogger("azure.servicebus").setLevel(logging.CRITICAL)
-    # And asyncio each write to such a link.
+    # asyncio logs each write to such a link.
     logging.getLogger("asyncio").setLevel(logging.ERROR)

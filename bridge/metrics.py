@@ -20,7 +20,7 @@ COUNTERS = {
     "completed": "Messages completed on the queue",
     "queue_dead_lettered": "Messages dead-lettered on the queue: never publishable",
     "settled_unseen": "Messages found settled whose answer was lost with the link",
-    "lock_lost": "Locks found lost: the message comes again, as a duplicate",
+    "lock_lost": "Locks that were lost: the message comes again, as a duplicate",
     "renewed": "Locks renewed",
     "sessions": "Sessions opened with the queue",
     "session_failures": "Sessions that could not be opened, or ended with an error",
@@ -52,7 +52,8 @@ class Metrics:
             registry=self.registry,
         )
         self._datasets: set[str] = set()
-        self.in_hand = self._gauge("in_hand", "Messages received and not yet settled")
+        # Dashboards know it by this name.
+        self.in_flight = self._gauge("in_hand", "Messages received and not yet settled")
         self.last_message = self._gauge(
             "last_message_timestamp_seconds", "When a message was last received"
         )
@@ -67,17 +68,17 @@ class Metrics:
         )
 
     def add(self, name: str, amount: int = 1) -> None:
-        """Raises one of `COUNTERS`."""
+        """Increases one of `COUNTERS`."""
         self.totals[name] += amount
         self._counters[name].inc(amount)
 
     def add_received(self, dataset: str) -> None:
-        """Counts one message received."""
+        """Counts one received message of a dataset."""
         self.totals["received"] += 1
         self._received.labels(self._label(dataset)).inc()
 
     def set_secret_expiry(self, expires: date) -> None:
-        """Publishes the last day of the client secret, as its midnight in UTC."""
+        """Exposes the last day of the client secret, as its midnight in UTC."""
         gauge = self._gauge(
             "secret_expires_timestamp_seconds", "When the IRIS client secret expires"
         )

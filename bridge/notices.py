@@ -1,4 +1,4 @@
-"""Notices: what the bridge says of its own accord, once a minute and once a day."""
+"""Notices: log lines on a schedule, once a minute and once a day."""
 
 import asyncio
 import logging
@@ -7,18 +7,18 @@ from datetime import UTC, date, datetime
 
 from bridge.metrics import Metrics
 
-log = logging.getLogger("bridge")
+log = logging.getLogger(__name__)
 
 SUMMARY_SECONDS = 60.0
 EXPIRY_SECONDS = 86_400.0
-# A new secret takes a person with an Elexon account: a month spans any holiday.
+# A person with an Elexon account must create the new secret, and may be on holiday.
 EXPIRY_NOTICE_DAYS = 30
 
 
 def expiry_notice(expires: date, today: date) -> str | None:
-    """What to say about the client secret; None while there is nothing to say."""
+    """The warning about the client secret; None while none is needed."""
     days = (expires - today).days
-    remedy = "make a new one at https://bmrs.elexon.co.uk/iris"
+    remedy = "create a new one at https://bmrs.elexon.co.uk/iris"
     if days < 0:
         return f"the IRIS client secret expired on {expires}: {remedy}"
     if days <= EXPIRY_NOTICE_DAYS:

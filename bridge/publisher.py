@@ -1,4 +1,4 @@
-"""Publisher: the network shell around Pub/Sub. One request, no retries of its own."""
+"""Publisher: one publish request to Pub/Sub at a time, without retries."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +14,12 @@ from google.pubsub_v1.services.publisher.transports import (
 from bridge.envelope import Envelope
 from command.usage import UsageError
 
-# Pub/Sub takes 1,000 messages and 10 MB a request. One megabyte is enough to make the
-# round trip cheap, and few copies are in memory at once.
+# Pub/Sub accepts 1,000 messages and 10 MB a request. With one megabyte the round trip
+# is cheap already, and the copies in memory are small.
 MAX_REQUEST_MESSAGES = 1_000
 MAX_REQUEST_BYTES = 1_000_000
 
-# The client library's own default. Shorter would publish twice what is only slow.
+# The client library's default. A shorter one would publish slow requests twice.
 REQUEST_SECONDS = 60.0
 
 CHANNEL_OPTIONS = [
@@ -31,7 +31,7 @@ CHANNEL_OPTIONS = [
 
 
 class Publisher:
-    """Publishes envelopes to one topic; use it inside the loop that made it."""
+    """Publishes envelopes to one topic; use it in the event loop that created it."""
 
     def __init__(self, topic: str, emulator_host: str | None = None) -> None:
         """Opens a channel; nothing is sent yet.
@@ -43,10 +43,11 @@ class Publisher:
         self.client = connect(emulator_host)
 
     async def publish(self, envelopes: Iterable[Envelope]) -> None:
-        """Returns when Pub/Sub has every message of this one request.
+        """Publishes in one request; on return Pub/Sub has every message.
 
         Raises:
-            google.api_core.exceptions.GoogleAPICallError: It has none, or nobody knows.
+            google.api_core.exceptions.GoogleAPICallError: It has none of them, or it is
+                not known.
         """
         request = types.PublishRequest.pb()(topic=self.topic)
         for envelope in envelopes:
@@ -81,8 +82,9 @@ def _authorized_channel() -> grpc.aio.Channel:
         return PublisherGrpcAsyncIOTransport.create_channel(options=CHANNEL_OPTIONS)
     except DefaultCredentialsError:
         raise UsageError(
-            "no Google credentials: gcloud auth application-default login, or set "
-            "GOOGLE_APPLICATION_CREDENTIALS (PUBSUB_EMULATOR_HOST for a local Pub/Sub)"
+            "no Google credentials: run `gcloud auth application-default login`, or "
+            "set GOOGLE_APPLICATION_CREDENTIALS (PUBSUB_EMULATOR_HOST for a local "
+            "Pub/Sub)"
         ) from None
 
 
@@ -90,7 +92,7 @@ def requests(sizes_bytes: Sequence[int]) -> list[range]:
     """Splits messages of these sizes, in order, into requests within the limits.
 
     Returns:
-        The index range of each request; a message over the bytes stands alone.
+        The index range of each request; a message above the bytes has its own.
     """
     ranges: list[range] = []
     start = total_bytes = 0
@@ -106,11 +108,16 @@ def requests(sizes_bytes: Sequence[int]) -> list[range]:
 
 
 def advice(error: BaseException, topic: str) -> str:
-    """What the user can do about a failed publish, in one sentence."""
+    """What the user can do about a failed publish, in one line."""
     if isinstance(error, exceptions.NotFound):
-        return f"{topic} does not exist: gcloud pubsub topics create {topic}"
+        return f"{topic} does not exist: run `gcloud pubsub topics create {topic}`"
     if isinstance(error, exceptions.PermissionDenied):
         return f"grant roles/pubsub.publisher on {topic} to this account"
+    if isinstance(error, exceptions.Unauthenticated):
+        return "renew the Google credentials of this account"
     if isinstance(error, exceptions.InvalidArgument):
-        return f"{topic} refuses the message: it must have no schema"
-    return "messages are held; if it lasts, check the network and PUBSUB_EMULATOR_HOST"
+        return f"{topic} refuses the message: the topic must not have a schema"
+    return (
+        "messages are kept; if this continues, check the network and "
+        "PUBSUB_EMULATOR_HOST"
+    )

@@ -1,9 +1,8 @@
 """Settings: where the bridge reads from, where it publishes to, and what it checks.
 
 A value comes from the environment, else from `.env` in the working directory, else
-from command.usage import UsageError
 from the file named by `IRIS_SETTINGS_FILE` (the settings.json of Elexon's own client).
-An empty value counts as not set, since compose files pass unset variables on as empty.
+An empty value counts as not set: compose files pass unset variables on as empty.
 """
 
 import json
@@ -50,15 +49,15 @@ HOST_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the bridge was told to do; secrets are left out of its repr.
+    """What the user has set; its repr has no secrets.
 
     Attributes:
-        connection_string: For a simulator, in place of the four values below it.
+        connection_string: Of a simulator, instead of the four values below it.
         namespace: Full host name of the Service Bus namespace.
-        secret_expires: Last day on which the client secret works, if it was given.
+        secret_expires: Last day on which the client secret works, if known.
         topic: `projects/P/topics/T`.
         health_port: TCP port of /healthz and /metrics; 0 is any free one.
-        emulator_host: `host:port` of a local Pub/Sub, if one is to be used.
+        emulator_host: `host:port` of a local Pub/Sub; None for Google's.
         state_file: Where the bridge notes how far it has read.
     """
 
@@ -76,7 +75,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must never be seen in a log."""
+        """Every text that must never appear in a log."""
         texts = [self.client_secret, self.connection_string]
         if self.connection_string:
             parsed = parse_connection_string(self.connection_string)
@@ -107,11 +106,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where messages are published; all that a command without a queue needs.
+    """Where messages are published, for a command that reads no queue.
 
     Attributes:
         topic: `projects/P/topics/T`.
-        emulator_host: `host:port` of a local Pub/Sub, if one is to be used.
+        emulator_host: `host:port` of a local Pub/Sub; None for Google's.
     """
 
     topic: str
@@ -119,7 +118,7 @@ class Destination:
 
     @property
     def project(self) -> str:
-        """The project of the topic."""
+        """The project that has the topic."""
         return self.topic.split("/")[1]
 
 
@@ -128,10 +127,10 @@ def load(environment: Mapping[str, str], folder: Path) -> Settings:
 
     Args:
         environment: The process environment.
-        folder: Where `.env` may lie; relative paths start here too.
+        folder: Where `.env` may be; relative paths start here, too.
 
     Raises:
-        UsageError: A setting is missing, half set or not valid.
+        UsageError: A setting is missing or not valid.
     """
     values = _values(environment, folder)
     if path := values.get("IRIS_SETTINGS_FILE"):
@@ -140,7 +139,7 @@ def load(environment: Mapping[str, str], folder: Path) -> Settings:
 
 
 def load_destination(environment: Mapping[str, str], folder: Path) -> Destination:
-    """Reads and checks only where to publish; the arguments are those of `load`.
+    """Reads and checks where to publish; the arguments are those of `load`.
 
     Raises:
         UsageError: The topic is missing or not valid.
@@ -155,18 +154,18 @@ def from_process() -> Settings:
 
 
 def destination_from_process() -> Destination:
-    """Where this process is to publish, by environment and working directory."""
+    """Where this process publishes, by its environment and working directory."""
     return load_destination(os.environ, Path.cwd())
 
 
 def parse(values: Mapping[str, str]) -> Settings:
-    """Turns texts into settings.
+    """Checks texts and makes settings of them.
 
     A connection string wins over credentials, so that a simulator can be tried where
-    `.env` holds the credentials of the live feed.
+    `.env` has the credentials of the live feed.
 
     Raises:
-        UsageError: A setting is missing, half set or not valid.
+        UsageError: A setting is missing or not valid.
     """
     connection_string = values.get("IRIS_CONNECTION_STRING")
     if connection_string:
@@ -199,8 +198,10 @@ def _present(values: Mapping[str, str | None]) -> dict[str, str]:
 def _dotenv(path: Path) -> dict[str, str]:
     try:
         return _present(dotenv_values(path))
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"{path} cannot be read") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text: correct or remove it") from None
 
 
 def _settings_file(path: Path) -> dict[str, str]:
@@ -211,9 +212,15 @@ def _settings_file(path: Path) -> dict[str, str]:
             f"IRIS_SETTINGS_FILE: cannot read {path} ({error.strerror})"
         ) from None
     except ValueError:  # the text of the error could quote the secret
-        raise UsageError(f"IRIS_SETTINGS_FILE: {path} is not valid JSON") from None
+        raise UsageError(
+            f"IRIS_SETTINGS_FILE: {path} is not valid JSON: correct it, or download "
+            "it again"
+        ) from None
     if not isinstance(content, dict):
-        raise UsageError(f"IRIS_SETTINGS_FILE: {path} holds no JSON object")
+        raise UsageError(
+            f"IRIS_SETTINGS_FILE: {path} is not a JSON object: name the settings.json "
+            "of Elexon's client"
+        )
     nested = content.get("AppRegistration")
     if isinstance(nested, dict):
         content |= {f"AppRegistration.{key}": text for key, text in nested.items()}
@@ -247,14 +254,18 @@ def _check_credentials(values: Mapping[str, str]) -> None:
         )
     if missing:
         raise UsageError(
-            f"IRIS credentials are half set: {', '.join(missing)} is missing"
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: set "
+            f"all of {', '.join(names)} (from https://bmrs.elexon.co.uk/iris)"
         )
 
 
 def _topic(values: Mapping[str, str]) -> str:
     topic = values.get("PUBSUB_TOPIC")
     if not topic:
-        raise UsageError("PUBSUB_TOPIC is not set (projects/PROJECT/topics/TOPIC)")
+        raise UsageError(
+            "PUBSUB_TOPIC is not set: set it to projects/PROJECT/topics/TOPIC, in the "
+            "environment or in .env"
+        )
     if not TOPIC_PATTERN.fullmatch(topic):
         raise UsageError(
             f"PUBSUB_TOPIC: {topic!r} is not of the form projects/PROJECT/topics/TOPIC"
@@ -270,7 +281,9 @@ def _namespace(values: Mapping[str, str]) -> str:
 def _host(values: Mapping[str, str], name: str, default: str) -> str:
     text = values.get(name, default)
     if not HOST_PATTERN.fullmatch(text):
-        raise UsageError(f"{name}: {text!r} is not a name")
+        raise UsageError(
+            f"{name}: {text!r} is not a plain name (letters, digits, hyphens, dots)"
+        )
     return text
 
 
@@ -279,11 +292,13 @@ def _date(values: Mapping[str, str], name: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise UsageError(f"{name}: {text!r} is not a date (YYYY-MM-DD)") from None
+        raise UsageError(
+            f"{name}: {text!r} is not a date in the form YYYY-MM-DD"
+        ) from None
 
 
 def _port(values: Mapping[str, str], name: str, default: str) -> int:
     text = values.get(name, default)
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_PORT):
-        raise UsageError(f"{name}: {text!r} is not a port (0 to {MAX_PORT})")
+        raise UsageError(f"{name}: {text!r} is not a port number from 0 to {MAX_PORT}")
     return int(text)

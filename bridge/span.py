@@ -1,4 +1,4 @@
-"""Span: a stretch of time, [start, end) in UTC, in whole seconds. Pure functions."""
+"""Span: a period of time, [start, end) in UTC, in whole seconds. Pure functions."""
 
 import re
 from argparse import ArgumentTypeError
@@ -15,10 +15,10 @@ MOMENT_PATTERN = re.compile(
 
 
 def parse_moment(text: str) -> datetime:
-    """The time that a text names, in UTC; without a zone it is taken as UTC.
+    """The time in a text, in UTC; a time without a zone is treated as UTC.
 
     Raises:
-        ValueError: It is no time; the text of the error says what is.
+        ValueError: The text is not a time; the error shows the accepted forms.
     """
     try:
         if not MOMENT_PATTERN.fullmatch(text):
@@ -26,7 +26,7 @@ def parse_moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is not a time (2026-05-06, 2026-05-06T02:30, "
+            f"{text!r} is not a time (write 2026-05-06, 2026-05-06T02:30 or "
             "2026-05-06T02:30:00Z)"
         ) from None
     if moment.tzinfo is None:
@@ -50,7 +50,7 @@ class Span:
     end: datetime
 
     def widened(self) -> "Span":
-        """The shortest span of whole seconds that holds this one."""
+        """The shortest span of whole seconds that contains this one."""
         end = self.end.replace(microsecond=0)
         return Span(
             self.start.replace(microsecond=0), end if end == self.end else end + SECOND
@@ -79,5 +79,5 @@ def seconds_text(moment: datetime) -> str:
 
 
 def compact_text(moment: datetime) -> str:
-    """The time as `20260506T023100Z`, fit for names."""
+    """The time as `20260506T023100Z`, for names."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"

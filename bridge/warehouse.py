@@ -1,4 +1,4 @@
-"""Warehouse: the BigQuery tables, for commands that ask them."""
+"""Warehouse: the BigQuery tables, for commands that query them."""
 
 import argparse
 import os
@@ -19,17 +19,17 @@ from command.tables_path import (
 from command.usage import UsageError
 
 # Elexon writes the names of its datasets in capitals, all but one of 89.
-_IRIS_DATASET = re.compile(r"[A-Z][A-Z0-9_]*|mibm_mid", re.ASCII)
+IRIS_DATASET = re.compile(r"[A-Z][A-Z0-9_]*|mibm_mid", re.ASCII)
 
 
 def add_options(
     parser: argparse._ActionsContainer, iris: argparse._ActionsContainer
 ) -> None:
-    """Adds the options that say where the tables are, and which datasets are asked for.
+    """Adds the options for the tables and for the IRIS datasets.
 
     Args:
-        parser: Gets `--project` and `--dataset`.
-        iris: Gets `--iris-dataset`.
+        parser: Where to add `--project` and `--dataset`.
+        iris: Where to add `--iris-dataset`.
     """
     iris.add_argument(
         "--iris-dataset",
@@ -41,9 +41,9 @@ def add_options(
     parser.add_argument(
         "--project",
         type=project_id,
-        help="the project of the tables (default: the topic's)",
+        help="the Google Cloud project of the tables (default: that of PUBSUB_TOPIC)",
     )
-    # Repeatable as long as it may still be given in the old sense, see `parsed`.
+    # Repeatable because it may still have the old meaning, see `iris_datasets`.
     parser.add_argument(
         "--dataset",
         type=dataset_name,
@@ -55,10 +55,10 @@ def add_options(
 
 
 def iris_datasets(options: argparse.Namespace) -> list[str]:
-    """The IRIS datasets that were asked for, each once; empty for all.
+    """The IRIS datasets that the user has named, each once; empty for all.
 
     Until release 0.1, `--dataset` named an IRIS dataset and `--tables` the BigQuery
-    dataset: a command that has `--tables` is read that way.
+    dataset: with `--tables`, `--dataset` still has that meaning.
     """
     old = options.dataset if options.tables else []
     return list(dict.fromkeys([*options.iris_dataset, *old]))
@@ -74,13 +74,17 @@ def tables_path(options: argparse.Namespace, destination: Destination) -> Tables
     if options.tables:
         return TablesPath(project, options.tables)
     named = list(dict.fromkeys(options.dataset)) or [DATASET]
-    for name in filter(_IRIS_DATASET.fullmatch, named):
+    for name in filter(IRIS_DATASET.fullmatch, named):
         raise UsageError(
-            f"--dataset is the BigQuery dataset: for messages of {name} alone, give "
-            f"--iris-dataset {name} (and --tables {name} for a BigQuery dataset)"
+            f"--dataset is the BigQuery dataset: use --iris-dataset {name} for "
+            f"messages of {name} only (or --tables {name} if a BigQuery dataset has "
+            "this name)"
         )
     if len(named) > 1:
-        raise UsageError(f"--dataset is given twice: {', '.join(named)}")
+        raise UsageError(
+            f"--dataset names more than one BigQuery dataset ({', '.join(named)}): "
+            "name one"
+        )
     return TablesPath(project, named[0])
 
 
@@ -88,7 +92,7 @@ def connect(path: TablesPath) -> bigquery.Client:
     """A client of BigQuery, or of the local one at `BIGQUERY_EMULATOR_HOST`.
 
     Raises:
-        UsageError: There are no credentials, or nothing answers there.
+        UsageError: There are no credentials, or the local BigQuery does not answer.
     """
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)

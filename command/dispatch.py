@@ -1,4 +1,4 @@
-"""Dispatch: a command line of several commands, each loaded when it is asked for."""
+"""Dispatch: a command line of several commands, each loaded only when it is used."""
 
 import argparse
 import importlib
@@ -35,11 +35,11 @@ def run(
     commands: Mapping[str, Command],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Runs the command that the first argument names; returns its exit code.
+    """Runs the command named by the first argument; returns its exit code.
 
     A user's mistake is one line on standard error and exit code 2, Ctrl-C is 130; other
-    errors pass. A command that passes options on to another program has `rest=[]` among
-    its defaults, and finds in it what its own parser does not know.
+    errors pass through. A command that passes options on to another program sets
+    `rest=[]` as a default: its parser puts unknown options there.
 
     Args:
         prog: How the user starts the program: `python -m sql`.

@@ -1,6 +1,4 @@
-"""Output: standard output that nobody may read to its end, as with `| head`."""
-
-from __future__ import annotations
+"""Output: standard output whose reader may leave early, as `| head` does."""
 
 import io
 import sys
@@ -11,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class _Output(io.FileIO):
-    """A file that lets go of what nobody takes any more."""
+    """A file that drops what is written after its reader has left."""
 
-    def write(self, data: Buffer, /) -> int:
-        """Writes it, or counts it as written where the reader has left."""
+    def write(self, data: "Buffer", /) -> int:
+        """Writes the data, or drops them if the reader has left."""
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -22,13 +20,13 @@ class _Output(io.FileIO):
 
 
 def let_reader_leave() -> None:
-    """Has a command go on to its end, and to its exit code, when its reader leaves.
+    """Lets a command run to its end, and its exit code, after its reader has left.
 
-    It may have tables to make or rows to remove, and would stop halfway.
+    It may have tables to create or rows to remove, and would stop halfway.
     """
     standard = sys.stdout
     if not isinstance(standard, io.TextIOWrapper):
-        return  # closed, or a test's
+        return  # closed, or replaced by a test
     opened = _Output(standard.fileno(), "wb", closefd=False)
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(opened),

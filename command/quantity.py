@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def positive(text: str) -> float:
-    """The number above 0 that a text says.
+    """The number in a text, above 0.
 
     Raises:
         argparse.ArgumentTypeError: The text is not such a number.
@@ -17,7 +17,7 @@ def positive(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """The whole number above 0 that a text says.
+    """The whole number in a text, above 0.
 
     Raises:
         argparse.ArgumentTypeError: The text is not such a number.
@@ -30,7 +30,7 @@ def whole(text: str) -> int:
 def between(
     least: float, most: float, kind: Callable[[str], float] = float
 ) -> Callable[[str], float]:
-    """The type of numbers within bounds, both included."""
+    """A type of argparse options: a number within bounds, both included."""
 
     def parse(text: str) -> float:
         try:

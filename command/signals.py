@@ -1,4 +1,4 @@
-"""Signals: the first one asks for an orderly end, a second one ends at once."""
+"""Signals: the first one asks for an orderly end, the second one ends at once."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ def end_at_once(number: signal.Signals) -> None:
 
 
 def ignore(_number: signal.Signals) -> None:
-    """Does nothing: for servers that end in a moment, whatever comes again."""
+    """Does nothing: for servers that end within a moment anyway."""
 
 
 class _Stop:

@@ -17,7 +17,7 @@ ANSWER_SECONDS = 5.0
 
 
 class TablesPath(NamedTuple):
-    """Where the tables are; as a text `project.dataset`, both plain names."""
+    """Where the tables are; its text is `project.dataset`."""
 
     project: str
     dataset: str = DATASET
@@ -26,7 +26,7 @@ class TablesPath(NamedTuple):
         return f"{self.project}.{self.dataset}"
 
 
-# Those of the local BigQuery.
+# The tables of the local BigQuery.
 LOCAL_TABLES = TablesPath("gb-iris")
 
 

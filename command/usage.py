@@ -1,4 +1,4 @@
-"""Usage: what every command line shares: its exit codes, its parser, its one error."""
+"""Usage: the exit codes, parser and error that all command lines share."""
 
 import argparse
 from typing import NoReturn
@@ -9,7 +9,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class UsageError(ValueError):
-    """A mistake that the user can correct; the text is one line that says how."""
+    """A mistake that the user can correct; the text says how, in one line."""
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -1,1 +1,1 @@
-"""Backfill: messages of Elexon's archive or API, published like those of IRIS."""
+"""Backfill: publishes messages of Elexon's archive or API like those of IRIS."""

@@ -1,4 +1,4 @@
-"""Download: one HTTP GET that outlasts what networks do, at a polite rate."""
+"""Download: HTTP GET at a limited rate, repeated until it succeeds or must end."""
 
 import asyncio
 import base64
@@ -25,36 +25,36 @@ CONNECT_SECONDS = 15.0
 READ_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 30.0
-# What fails this often while other requests succeed fails by itself.
+# A request that fails this often while others succeed is given up.
 MAX_ATTEMPTS = 8
 MAX_ERROR_BYTES = 10_000
-# 11 MB have been seen; ten times that is what Pub/Sub takes gzipped.
+# 11 MB have been seen; gzipped, Pub/Sub accepts ten times that.
 MAX_BODY_BYTES = 100_000_000
 
-# The server's own words for "try again".
-PASSING = {
+# With these the server asks for another attempt.
+TRANSIENT = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
     HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,  # what was begun has changed
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,  # the body has changed meanwhile
 }
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
 class DownloadError(Exception):
-    """A request that has no good answer; the text is one line."""
+    """A request without a usable answer; the text is one line."""
 
 
 class GoneError(DownloadError):
-    """What was asked for does not exist."""
+    """The requested body does not exist."""
 
 
 class RefusedError(DownloadError):
     """The server does not answer this request, now or later.
 
     Attributes:
-        body: What it said.
+        body: The server's text.
         is_general: Whether it would refuse every other request, too.
     """
 
@@ -68,7 +68,7 @@ class TooLargeError(DownloadError):
     """The body is larger than allowed."""
 
 
-class StubbornError(DownloadError):
+class RepeatedFailureError(DownloadError):
     """This request fails again and again while others succeed."""
 
 
@@ -77,11 +77,11 @@ class GaveUpError(DownloadError):
 
 
 class StoppedError(DownloadError):
-    """The user wants to stop."""
+    """The user has asked to stop."""
 
 
-class _PassingError(Exception):
-    """Worth another try."""
+class TransientError(Exception):
+    """A failure after which another attempt may succeed."""
 
     def __init__(self, text: str, wait_seconds: float = 0.0) -> None:
         super().__init__(text)
@@ -89,13 +89,14 @@ class _PassingError(Exception):
 
 
 class Patience:
-    """How long nothing has succeeded, over all that runs at once.
+    """How long no attempt has succeeded, over all that run at once.
 
     Attributes:
-        successes: How much has succeeded.
-        failures: How much has been tried in vain.
-        last_error: What failed last; None again after a success.
-        stopping: Set when the user wants to stop.
+        seconds: After this long without a success, `failed` gives up.
+        successes: The number of successful attempts.
+        failures: The number of failed attempts.
+        last_error: The last failure; None again after a success.
+        stopping: Set when the user has asked to stop.
     """
 
     def __init__(
@@ -110,16 +111,16 @@ class Patience:
         self.stopping = asyncio.Event()
 
     def succeeded(self) -> None:
-        """Notes that something has."""
+        """Notes a successful attempt."""
         self._since = self._clock()
         self.successes += 1
         self.last_error = None
 
     def failed(self, error: str) -> None:
-        """Notes a try in vain.
+        """Notes a failed attempt.
 
         Raises:
-            GaveUpError: Nothing has succeeded for too long.
+            GaveUpError: No attempt has succeeded for too long.
         """
         self.failures += 1
         self.last_error = error
@@ -127,7 +128,7 @@ class Patience:
             raise GaveUpError(f"nothing succeeded for {self.seconds:.0f} s: {error}")
 
     async def pause(self, seconds: float) -> bool:
-        """Waits; gives False at once when the user wants to stop."""
+        """Waits; returns False at once when the user asks to stop."""
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
@@ -135,8 +136,8 @@ class Patience:
         return False
 
 
-class Pace:
-    """Gives requests their turn: so many a second, none while a server wants peace."""
+class RateLimiter:
+    """Limits the requests per second, and pauses when a server asks for it."""
 
     def __init__(
         self, per_second: float, clock: Callable[[], float] = time.monotonic
@@ -146,25 +147,26 @@ class Pace:
         self._next = clock()
 
     def wait_seconds(self) -> float:
-        """Takes the next turn; gives how long it is until then."""
+        """Reserves the next request; returns how long to wait before it."""
         now = self._clock()
-        turn = max(now, self._next)
-        self._next = turn + self._gap_seconds
-        return turn - now
+        start = max(now, self._next)
+        self._next = start + self._gap_seconds
+        return start - now
 
-    def hold(self, seconds: float) -> None:
-        """Gives nobody a turn for so long."""
+    def pause(self, seconds: float) -> None:
+        """Lets no request start for this long."""
         self._next = max(self._next, self._clock() + seconds)
 
 
 @dataclass
-class Part:
-    """What has come of a body.
+class PartialBody:
+    """The part of a body that has come so far.
 
     Attributes:
-        total_bytes: What it will have, if the server said.
+        total_bytes: The size of the whole body, if the server said it.
         tag: Its ETag: a continuation must have the same.
-        md5: Its digest as bytes, if the server said.
+        md5: Its digest as bytes, if the server said it.
+        is_gzip: Whether the server has packed it.
     """
 
     data: bytearray = field(default_factory=bytearray)
@@ -174,7 +176,7 @@ class Part:
     is_gzip: bool = False
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Takes an answer's headers; keeps what it has if the answer continues it."""
+        """Reads the headers of an answer; starts over unless it continues the body."""
         if status == HTTPStatus.PARTIAL_CONTENT and self._is_continued(headers):
             return
         self.data.clear()
@@ -186,40 +188,42 @@ class Part:
         self.is_gzip = headers.get("Content-Encoding", "").lower() == "gzip"
 
     def _is_continued(self, headers: Mapping[str, str]) -> bool:
-        """Whether the answer goes on exactly where this ends.
+        """Whether the answer continues exactly where this ends.
 
         Raises:
-            _PassingError: It is another part: this one begins anew.
+            TransientError: It is another part, so the body must start over.
         """
         match = CONTENT_RANGE_PATTERN.fullmatch(headers.get("Content-Range", ""))
         is_next = match and int(match[1]) == len(self.data)
         if not match or not is_next or headers.get("ETag") != self.tag:
             self.data.clear()
-            raise _PassingError("the server sent another part than asked for")
+            raise TransientError(
+                "the server sent a part of the body that was not requested"
+            )
         self.total_bytes = int(match[2])
         return True
 
     def finish(self, max_bytes: int) -> bytes:
-        """The whole body, checked.
+        """The whole body, checked and unpacked.
 
         Raises:
-            _PassingError: It is cut short, or not what the server meant to send.
-            TooLargeError: It is too large unpacked.
+            TransientError: It is incomplete, or does not match its digest.
+            TooLargeError: It is too large when unpacked.
         """
         got, data = len(self.data), bytes(self.data)
         if self.total_bytes is not None and got != self.total_bytes:
             if got > self.total_bytes:
                 self.data.clear()
-            raise _PassingError(f"{got} of {self.total_bytes} bytes came")
+            raise TransientError(f"only {got} of {self.total_bytes} bytes came")
         body = _unpacked(data, max_bytes) if self.is_gzip else data
         if self.md5 and self.md5 not in (_md5(data), _md5(body)):
             self.data.clear()
-            raise _PassingError("the body does not match its Content-MD5")
+            raise TransientError("the body does not match its Content-MD5")
         return body
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float:
-    """How long a server wants to be left in peace: seconds or a date (RFC 9110)."""
+    """How long a server asks to wait: seconds or a date in the header (RFC 9110)."""
     if not header:
         return 0.0
     if header.isascii() and header.isdigit():
@@ -235,25 +239,26 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
 def delay_seconds(attempt: int, fraction: float) -> float:
     """How long to wait after a failed attempt, the first being 1.
 
-    It doubles, and a random fraction of it is waited, so that requests which failed
-    together do not come back together.
+    The delay doubles. A random fraction spreads out requests that failed together.
     """
     longest_seconds = FIRST_DELAY_SECONDS * float(2 ** min(attempt, 30))
     return min(longest_seconds, MAX_DELAY_SECONDS) * (1 + fraction) / 2
 
 
 class Downloader:
-    """Gets bodies; use it inside the loop that made it."""
+    """Fetches bodies; use it in the event loop that created it."""
 
-    def __init__(self, pace: Pace, patience: Patience, concurrency: int) -> None:
-        self._pace = pace
+    def __init__(
+        self, limiter: RateLimiter, patience: Patience, concurrency: int
+    ) -> None:
+        self._limiter = limiter
         self._patience = patience
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=concurrency),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
             ),
-            # Length, range and digest then speak of the same bytes.
+            # Length, range and digest are then about the same bytes.
             headers={"Accept-Encoding": "identity", "User-Agent": "gb-iris"},
             auto_decompress=False,
             trust_env=True,  # proxies
@@ -269,34 +274,34 @@ class Downloader:
         max_bytes: int = MAX_BODY_BYTES,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """The body behind an address.
+        """The body at an address.
 
-        Passing failures are tried again, from where the body broke off if the server
+        Transient failures are tried again, from where the body broke off if the server
         can continue it.
 
         Args:
             url: The address, encoded.
-            max_bytes: The largest body to take.
-            headers: What to send besides our own headers.
+            max_bytes: The largest body to accept.
+            headers: Sent in addition to the usual ones.
 
         Raises:
             DownloadError: One of its kinds above.
         """
-        part = Part()
+        part = PartialBody()
         before = self._patience.successes
         for attempt in itertools.count(1):
             try:
-                await self._turn()
+                await self._wait_for_turn()
                 body = await self._try(url, part, max_bytes, headers or {})
-            except (_PassingError, aiohttp.ClientError, OSError) as error:
+            except (TransientError, aiohttp.ClientError, OSError) as error:
                 await self._failed(error, attempt, before)
             else:
                 self._patience.succeeded()
                 return body
         raise AssertionError  # the loop above has no end
 
-    async def _turn(self) -> None:
-        seconds = self._pace.wait_seconds()
+    async def _wait_for_turn(self) -> None:
+        seconds = self._limiter.wait_seconds()
         if self._patience.stopping.is_set() or (
             seconds > 0 and not await self._patience.pause(seconds)
         ):
@@ -306,34 +311,37 @@ class Downloader:
         """Waits before the next attempt.
 
         Raises:
-            DownloadError: There is to be none.
+            DownloadError: No further attempt is to be made.
         """
-        text = str(error) if isinstance(error, _PassingError) else one_line(error)
+        text = str(error) if isinstance(error, TransientError) else one_line(error)
         self._patience.failed(text)
         if attempt >= MAX_ATTEMPTS and self._patience.successes > before:
-            raise StubbornError(f"failed {attempt} times: {text}") from None
+            raise RepeatedFailureError(f"failed {attempt} times: {text}") from None
         # Jitter is no secret.
         seconds = delay_seconds(attempt, random.random())  # noqa: S311
-        if isinstance(error, _PassingError) and error.wait_seconds:
+        if isinstance(error, TransientError) and error.wait_seconds:
             seconds = error.wait_seconds
             if seconds > self._patience.seconds:
-                raise GaveUpError(f"{text}: the server wants {seconds:.0f} s of peace")
-            self._pace.hold(seconds)
+                raise GaveUpError(
+                    f"{text}: the server asks to wait {seconds:.0f} s, longer than "
+                    "--patience"
+                )
+            self._limiter.pause(seconds)
         if not await self._patience.pause(seconds):
             raise StoppedError("stopped")
 
     async def _try(
-        self, url: str, part: Part, max_bytes: int, headers: Mapping[str, str]
+        self, url: str, part: PartialBody, max_bytes: int, headers: Mapping[str, str]
     ) -> bytes:
-        # The CDN in front of the archive knows `Range` and not Azure's `x-ms-range`
+        # The CDN in front of the archive supports `Range`, not Azure's `x-ms-range`
         # (insights-docs, docs/iris_archive.md).
         if part.data:
             headers = {**headers, "Range": f"bytes={len(part.data)}-"}
-        # `encoded`: the names of blobs are data, no `..` of theirs is to be resolved.
+        # `encoded`: the names of blobs are data; a `..` in one must not be resolved.
         target = URL(url, encoded=True)
         async with self._session.get(target, headers=headers) as answer:
             if answer.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-                await self._complain(answer, part)
+                await self._raise_for_status(answer, part)
             part.begin(answer.status, answer.headers)
             async for chunk in answer.content.iter_any():
                 part.data += chunk
@@ -341,16 +349,18 @@ class Downloader:
                     raise TooLargeError(f"more than {max_bytes} bytes")
         return part.finish(max_bytes)
 
-    async def _complain(self, answer: aiohttp.ClientResponse, part: Part) -> None:
-        """Raises what the status means."""
+    async def _raise_for_status(
+        self, answer: aiohttp.ClientResponse, part: PartialBody
+    ) -> None:
+        """Raises the error that the status stands for."""
         status = answer.status
         body = await answer.content.read(MAX_ERROR_BYTES)
         text = f"HTTP {status} {answer.reason or ''}".rstrip()
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.data.clear()
-        if status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status in TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             header = answer.headers.get("Retry-After")
-            raise _PassingError(text, retry_after_seconds(header, datetime.now(UTC)))
+            raise TransientError(text, retry_after_seconds(header, datetime.now(UTC)))
         if status in GONE:
             raise GoneError(text)
         is_general = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -369,14 +379,14 @@ def _md5(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes, max_bytes: int) -> bytes:
-    """A gzipped body unpacked, never more than allowed."""
+    """Unpacks a gzipped body, up to the limit."""
     unpacker: Any = zlib.decompressobj(wbits=31)
     try:
         body = bytes(unpacker.decompress(data, max_bytes + 1))
     except zlib.error as error:
-        raise _PassingError(f"the body is not gzip: {error}") from None
+        raise TransientError(f"the body is not gzip: {error}") from None
     if len(body) > max_bytes:
         raise TooLargeError(f"more than {max_bytes} bytes")
     if not unpacker.eof:
-        raise _PassingError("the gzipped body is cut short")
+        raise TransientError("the gzipped body is cut short")
     return body

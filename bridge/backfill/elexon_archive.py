@@ -1,8 +1,8 @@
-"""Archive: Elexon's public copy of every IRIS message. Pure functions.
+"""Elexon's archive: a public copy of every IRIS message. Pure functions.
 
 It is an Azure Blob container with blobs `data/<DATASET>/<message_id>` and the tags
 Dataset, Timestamp and UploadTime (elexon-data/insights-docs, docs/iris_archive.md). It
-is asked by tags: "Find Blobs by Tags in Container" of Azure's REST reference.
+is listed by tags: "Find Blobs by Tags in Container" in Azure's REST reference.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ ARCHIVE_URL = "https://archive.data.elexon.co.uk/iris-archive"
 SOURCE = "IRIS_ARCHIVE"
 FOLDER = "data"
 
-# One question a day keeps each answer small for Azure's tag index, and the order of
-# publishing near the order of time.
+# One listing per day keeps each answer small for Azure's tag index, and publishes
+# almost in the order of time.
 WINDOW = timedelta(days=1)
-# Without a version Azure may answer as in 2009, when there were no tags; from this one
-# on a name that XML cannot hold comes encoded.
+# Without a version Azure may answer as in 2009, when there were no tags. From this
+# version on, names that XML cannot contain are encoded.
 LISTING_HEADERS = {"x-ms-version": "2021-12-02"}
-# Azure gives up to 5,000 blobs a page, about 400 bytes each.
+# Azure returns up to 5,000 blobs per page, about 400 bytes each.
 MAX_PAGE_BYTES = 16_000_000
 
 
 class ListingError(ValueError):
-    """A page that is not the answer to a question by tags."""
+    """An answer that is not a page of a listing by tags."""
 
 
 class Blob(NamedTuple):
@@ -44,17 +44,17 @@ class Page:
     """One page of a listing.
 
     Attributes:
-        strangers: Names that are not of the form `data/<DATASET>/<message_id>`.
-        marker: What to ask for the next page; None on the last.
+        other_names: Names that are not of the form `data/<DATASET>/<message_id>`.
+        marker: Identifies the next page; None on the last.
     """
 
     blobs: list[Blob] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    other_names: list[str] = field(default_factory=list)
     marker: str | None = None
 
 
 def where(span: Span, dataset: str | None = None) -> str:
-    """The condition for what was uploaded in a span, of one dataset or of all."""
+    """The condition for blobs uploaded in a span, of one dataset or of all."""
     conditions = [
         f"\"UploadTime\" >= '{seconds_text(span.start)}'",
         f"\"UploadTime\" < '{seconds_text(span.end)}'",
@@ -78,7 +78,7 @@ def blob_url(archive: str, blob: Blob) -> str:
 
 
 def parse_name(name: str) -> Blob | None:
-    """The blob of a name; None if it is not of the archive's form."""
+    """The blob with this name; None if the name does not have the archive's form."""
     match name.split("/"):
         case [folder, dataset, message_id] if folder == FOLDER:
             parts = (dataset, message_id)
@@ -93,7 +93,7 @@ def parse_page(body: bytes) -> Page:
     A document type is refused, so that no entity is ever expanded; Azure sends none.
 
     Raises:
-        ListingError: It is no such page.
+        ListingError: The answer is not such a page.
     """
     reader = _PageReader()
     try:
@@ -106,7 +106,7 @@ def parse_page(body: bytes) -> Page:
 
 
 def error_code(body: bytes) -> str:
-    """The code in an error of Azure's, as far as there is one: `<Code>X</Code>`."""
+    """The code in an error of Azure, `<Code>X</Code>`; empty if there is none."""
     _, found, rest = body[:10_000].partition(b"<Code>")
     code = rest.partition(b"</Code>")[0] if found else b""
     text = code.decode(errors="replace")
@@ -114,7 +114,7 @@ def error_code(body: bytes) -> str:
 
 
 class _PageReader:
-    """Fills a page from what expat finds."""
+    """Fills a page from the events of expat."""
 
     def __init__(self) -> None:
         self.page = Page()
@@ -141,7 +141,7 @@ class _PageReader:
             self.is_listing = True
         self._path.append(name)
         self._text.clear()
-        # Names that XML cannot hold come percent-encoded (since version 2021-02-12).
+        # Names that XML cannot contain are percent-encoded (since version 2021-02-12).
         self._is_encoded = attributes.get("Encoded") == "true"
 
     def _end(self, name: str) -> None:
@@ -159,4 +159,4 @@ class _PageReader:
         if blob:
             self.page.blobs.append(blob)
         else:
-            self.page.strangers.append(name)
+            self.page.other_names.append(name)

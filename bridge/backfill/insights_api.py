@@ -16,22 +16,23 @@ from bridge.span import Span, compact_text, seconds_text
 
 API_URL = "https://data.elexon.co.uk/bmrs/api/v1"
 SOURCE = "INSIGHTS_API"
-# How it refuses a range: "The date range between From and To inclusive must not exceed
-# 1 hour", with HTTP 400; the length differs from dataset to dataset.
-LENGTH_WORDS = b"must not exceed"
-# A longer answer is asked for in halves: some are in memory at once, and a message
+# The API refuses a long range with HTTP 400: "The date range between From and To
+# inclusive must not exceed 1 hour". The limit differs from dataset to dataset.
+TOO_LONG_TEXT = b"must not exceed"
+# A larger answer is requested in halves: several are in memory at once, and a message
 # should not keep one worker of the pipeline busy for long.
 MAX_ANSWER_BYTES = 25_000_000
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a dataset is to be had.
+    """Where the API has a dataset.
 
     Attributes:
         path: The dataset's name in the API.
-        start: The query parameter of the range's start, `end` that of its end.
-        slice_hours: The longest range to ask for.
+        start: The query parameter for the start of the range.
+        end: The query parameter for its end.
+        slice_hours: The longest range of one request.
     """
 
     path: str
@@ -42,25 +43,25 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Slice:
-    """One question to the API; its answer becomes one message."""
+    """A range of one dataset; the answer of the API becomes one message."""
 
     dataset: str
     span: Span
 
     @property
     def message_id(self) -> str:
-        """The same for the same question."""
+        """The same for the same slice."""
         start, end = compact_text(self.span.start), compact_text(self.span.end)
         return f"API_{self.dataset}_{start}_{end}"
 
     def halves(self) -> list["Slice"]:
-        """Two questions for this one; none if it cannot be split."""
+        """Two slices for this one; none if it cannot be split."""
         return [Slice(self.dataset, half) for half in self.span.halves() or ()]
 
 
 @cache
 def endpoints() -> dict[str, Endpoint]:
-    """Every dataset that the API gives in IRIS's form, by its IRIS name."""
+    """Every dataset that the API has in the form of IRIS, by its IRIS name."""
     content = json.loads(Path(__file__).with_suffix(".json").read_text())
     return {
         dataset: Endpoint(
@@ -71,22 +72,22 @@ def endpoints() -> dict[str, Endpoint]:
 
 
 def slices(dataset: str, span: Span) -> Iterator[Slice]:
-    """The questions that cover a span of a dataset, in the order of time."""
+    """The slices that cover a span of a dataset, in the order of time."""
     length = timedelta(hours=endpoints()[dataset].slice_hours)
     return (Slice(dataset, piece) for piece in span.pieces(length))
 
 
-def slice_url(api: str, question: Slice) -> str:
-    """The address of a question's answer."""
-    endpoint = endpoints()[question.dataset]
+def slice_url(api: str, part: Slice) -> str:
+    """The address of a slice."""
+    endpoint = endpoints()[part.dataset]
     query = {
-        endpoint.start: seconds_text(question.span.start),
-        endpoint.end: seconds_text(question.span.end),
+        endpoint.start: seconds_text(part.span.start),
+        endpoint.end: seconds_text(part.span.end),
         "format": "json",
     }
     return f"{api}/datasets/{endpoint.path}/stream?{urlencode(query)}"
 
 
 def is_empty(body: bytes) -> bool:
-    """Whether an answer holds no record."""
+    """Whether an answer has no record."""
     return b"".join(body[:100].split()) in (b"", b"[]")

@@ -1,8 +1,8 @@
-"""Journal: which messages a command has published, so that it goes on after a stop.
+"""Journal: which messages a command has published, so that it can continue later.
 
-An append-only file of JSON lines: what the command is, then one `[dataset, message_id]`
-for each message that Pub/Sub has, and `{"finished": time}` at the end. A line that a
-kill cut short is dropped; its message is published once more.
+An append-only file of JSON lines: first the command, then `[dataset, message_id]` for
+each message that Pub/Sub has, and `{"finished": time}` at the end. If a kill cuts a
+line short, the line is dropped, and its message is published once more.
 """
 
 import fcntl
@@ -22,25 +22,25 @@ DIGEST_CHARACTERS = 10
 
 
 def journal_name(command: dict[str, Any]) -> str:
-    """The file's name for a command: the same for the same command."""
+    """The name of a command's file: the same for the same command."""
     text = json.dumps(command, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]
     return f"{command['via']}-{digest}.journal"
 
 
 class Journal:
-    """The journal of one command, locked against a second run of it.
+    """The journal of one command, locked against a second run.
 
     Attributes:
-        keys: `DATASET/message_id` of what was published; about 130 bytes each.
-        finished: When the command came to its end; None if it did not yet.
+        keys: `DATASET/message_id` of published messages; about 130 bytes each.
+        finished: When the command finished; None if it did not yet.
     """
 
     def __init__(self, folder: Path, command: dict[str, Any]) -> None:
-        """Opens the journal of a command, or begins one.
+        """Opens the journal of a command, or starts one.
 
         Raises:
-            UsageError: The folder cannot be written, or a run is at work.
+            UsageError: The folder cannot be written, or the command is running.
         """
         self.path = folder / journal_name(command)
         self._header = json.dumps({"command": command}, sort_keys=True) + "\n"
@@ -53,7 +53,8 @@ class Journal:
             self._load()
         except OSError as error:
             raise UsageError(
-                f"--journal: cannot write {self.path} ({error.strerror})"
+                f"--journal: cannot write {self.path} ({error.strerror}): name another "
+                "folder"
             ) from None
 
     def _lock(self) -> None:
@@ -62,29 +63,35 @@ class Journal:
         except BlockingIOError:
             self._file.close()
             raise UsageError(
-                f"this command is already running (it holds {self.path})"
+                f"this command is already running, and has locked {self.path}: wait "
+                "until it ends"
             ) from None
 
     def _load(self) -> None:
-        """Reads what is there, and cuts off a line without an end."""
+        """Reads the file, and cuts off a line without an end."""
         self._file.seek(0)
         whole_bytes = 0
         for line in self._file:
             if not line.endswith(b"\n"):
                 break
             if whole_bytes == 0 and line != self._header.encode():
-                raise UsageError(f"{self.path} is not the journal of this command")
+                raise UsageError(
+                    f"{self.path} is not the journal of this command: remove it, or "
+                    "name another folder with --journal"
+                )
             whole_bytes += len(line)
-            self._take(line)
+            self._read(line)
         self._file.truncate(whole_bytes)
         if whole_bytes == 0:
             self._write(self._header)
 
-    def _take(self, line: bytes) -> None:
+    def _read(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
         except ValueError:
-            raise UsageError(f"{self.path} is damaged: remove it") from None
+            raise UsageError(
+                f"{self.path} is damaged: remove it, and all is published once more"
+            ) from None
         match entry:
             case [str(dataset), str(message_id)]:
                 self.keys.add(key(dataset, message_id))
@@ -95,14 +102,14 @@ class Journal:
         """Notes published messages, `(dataset, message_id)`; on disk on return.
 
         Raises:
-            OSError: They cannot be written, and no more is to be: close it.
+            OSError: They cannot be written. Close the journal, write no more.
         """
         names = list(names)
         self._write("".join(json.dumps(name) + "\n" for name in names))
         self.keys.update(key(*name) for name in names)
 
     def finish(self, moment: datetime) -> None:
-        """Notes that nothing is left to do.
+        """Notes that the command has finished.
 
         Raises:
             OSError: It cannot be written.
@@ -110,16 +117,16 @@ class Journal:
         self.finished = seconds_text(moment)
         self._write(json.dumps({"finished": self.finished}) + "\n")
 
-    def begin_anew(self) -> None:
-        """Forgets everything."""
+    def start_over(self) -> None:
+        """Forgets all messages."""
         self._file.truncate(0)
         self.keys.clear()
         self.finished = None
         self._write(self._header)
 
     def close(self) -> None:
-        """Lets another run have it."""
-        with suppress(OSError):  # it tries once more what `_write` could not
+        """Closes and unlocks the file."""
+        with suppress(OSError):  # closing repeats a failed `_write`
             self._file.close()
 
     def _write(self, text: str) -> None:
@@ -132,5 +139,5 @@ class Journal:
 
 
 def key(dataset: str, message_id: str) -> str:
-    """What names a message in the journal; a dataset has no slash."""
+    """The name of a message in the journal; a dataset has no slash."""
     return f"{dataset}/{message_id}"

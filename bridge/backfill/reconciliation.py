@@ -1,8 +1,7 @@
-"""Reconciliation: which messages of a dataset have left a trace in BigQuery."""
+"""Reconciliation: which messages are in BigQuery already."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPIError, NotFound
@@ -17,11 +16,11 @@ from command.usage import UsageError
 # A dataset name is data until it matches this; only then does it name a table.
 DATASET_PATTERN = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
 
-# Where messages go that become no row of their dataset's own table.
+# Where messages are that are not rows of their dataset's own table.
 SHARED_TABLES = ("iris_dead_letters", "iris_unmapped")
 PAGE_ROWS = 50_000
 FAILURES = (GoogleAPIError, GoogleAuthError, OSError)
-# The client's own ten minutes are long for a wrong address.
+# The client's default of ten minutes is long for a wrong address.
 RETRY = bigquery.DEFAULT_RETRY.with_timeout(60.0)
 
 
@@ -29,55 +28,47 @@ class TablesError(Exception):
     """BigQuery does not answer; the text is one line."""
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The tables that the pipeline writes to."""
+def own_query(path: TablesPath, dataset: str) -> str | None:
+    """The query for ids from @first to @last in the table of one dataset.
 
-    path: TablesPath
+    None if the dataset's name cannot be the name of a table.
+    """
+    if not DATASET_PATTERN.fullmatch(dataset):
+        return None
+    return (
+        "SELECT DISTINCT message_id "  # noqa: S608 - checked name
+        f"FROM `{path}.bmrs_{dataset.lower()}_iris` "
+        "WHERE message_id BETWEEN @first AND @last"
+    )
 
-    def own_query(self, dataset: str) -> str | None:
-        """Asks a dataset's own table for ids from @first to @last.
 
-        None for a name that can name no table.
-        """
-        if not DATASET_PATTERN.fullmatch(dataset):
-            return None
-        table = self._table(f"bmrs_{dataset.lower()}_iris")
-        return (
-            f"SELECT DISTINCT message_id FROM {table} "  # noqa: S608 - checked name
+def shared_queries(path: TablesPath) -> Iterator[str]:
+    """The queries for ids from @first to @last in the tables of all datasets."""
+    for name in SHARED_TABLES:
+        yield (
+            "SELECT DISTINCT dataset, message_id "  # noqa: S608 - our own names
+            f"FROM `{path}.{name}` "
             "WHERE message_id BETWEEN @first AND @last"
         )
 
-    def shared_queries(self) -> Iterator[str]:
-        """Asks the tables of all datasets for names from @first to @last."""
-        for name in SHARED_TABLES:
-            yield (
-                "SELECT DISTINCT dataset, message_id "  # noqa: S608 - our own names
-                f"FROM {self._table(name)} "
-                "WHERE message_id BETWEEN @first AND @last"
-            )
-
-    def _table(self, name: str) -> str:
-        return f"`{self.path}.{name}`"
-
 
 class Lookup:
-    """Asks BigQuery; a table that does not exist has no messages."""
+    """Looks for messages in BigQuery; a table that does not exist has none."""
 
-    def __init__(self, tables: Tables) -> None:
-        """Makes the client.
+    def __init__(self, path: TablesPath) -> None:
+        """Creates the client.
 
         Raises:
             UsageError: There are no Google credentials.
         """
-        self._tables = tables
-        self._client = connect(tables.path)
+        self._path = path
+        self._client = connect(path)
 
     def remove_known(self, listed: Mapping[str, set[str]]) -> None:
-        """Takes out of `listed` what the tables have: one scan for each table.
+        """Removes from `listed` what the tables have, with one scan of each table.
 
         Args:
-            listed: Ids by dataset; what is missing stays.
+            listed: Ids by dataset; missing messages stay.
 
         Raises:
             TablesError: BigQuery does not answer.
@@ -86,11 +77,11 @@ class Lookup:
         if not everything:
             return
         for dataset, ids in listed.items():
-            query = self._tables.own_query(dataset)
+            query = own_query(self._path, dataset)
             if ids and query:
                 for row in self._rows(query, *_ends(ids)):
                     ids.discard(row["message_id"])
-        for query in self._tables.shared_queries():
+        for query in shared_queries(self._path):
             for row in self._rows(query, *_ends(everything)):
                 listed.get(row["dataset"], set()).discard(row["message_id"])
 
@@ -107,27 +98,27 @@ class Lookup:
         except NotFound:
             return
         except FAILURES as error:
-            raise TablesError(_told(error)) from None
+            raise TablesError(_text(error)) from None
 
     def check(self) -> None:
-        """Makes sure that the BigQuery dataset is there.
+        """Makes sure that the BigQuery dataset exists.
 
         Raises:
-            UsageError: It is not.
+            UsageError: It does not.
             TablesError: BigQuery does not answer.
         """
-        name = self._tables.path
         try:
-            self._client.get_dataset(str(name), retry=RETRY)
+            self._client.get_dataset(str(self._path), retry=RETRY)
         except NotFound:
             raise UsageError(
-                f"{name} does not exist: --project and --dataset name the tables"
+                f"{self._path} does not exist: name the project and the BigQuery "
+                "dataset of the tables with --project and --dataset"
             ) from None
         except FAILURES as error:
-            raise TablesError(_told(error)) from None
+            raise TablesError(_text(error)) from None
 
 
-def _told(error: Exception) -> str:
+def _text(error: Exception) -> str:
     return f"BigQuery does not answer: {one_line(error)}"
 
 

@@ -1,4 +1,4 @@
-"""Sources: where a backfill has its messages from, one after another."""
+"""Sources: where a backfill fetches its messages, one after another."""
 
 import asyncio
 from collections import defaultdict
@@ -14,18 +14,18 @@ from bridge.backfill.download import (
     GoneError,
     Patience,
     RefusedError,
+    RepeatedFailureError,
     StoppedError,
-    StubbornError,
     TooLargeError,
 )
 from bridge.backfill.elexon_archive import Blob
 from bridge.backfill.insights_api import Slice
 from bridge.backfill.reconciliation import Lookup
-from bridge.backfill.tally import Tally
+from bridge.backfill.report import Report
 from bridge.envelope import Envelope, UnpublishableError, enclose
 from bridge.span import Span
 
-# What ends a backfill, whichever request it befell.
+# What ends a backfill, whichever request fails.
 FATAL_ERRORS = (GaveUpError, StoppedError)
 
 
@@ -40,8 +40,8 @@ class Job(NamedTuple):
     message_id: str
 
 
-class Parcel(NamedTuple):
-    """One message fetched; without an envelope there is nothing to publish."""
+class Fetched(NamedTuple):
+    """One fetched message; without an envelope there is nothing to publish."""
 
     job: Job
     envelope: Envelope | None
@@ -51,53 +51,47 @@ class Source(Protocol):
     """What a transfer needs of a source."""
 
     def jobs(self) -> AsyncIterator[Job]:
-        """Everything there is, listed as it is needed."""
+        """All messages to fetch, listed as they are needed."""
 
-    def parcels(self, job: Job) -> AsyncIterator[Parcel]:
+    def fetch(self, job: Job) -> AsyncIterator[Fetched]:
         """The messages of one job: one, or more if it had to be split.
 
-        What cannot be had is told to the tally, and is no parcel.
+        A message that cannot be fetched goes to the report as a problem.
         """
 
 
 @dataclass
-class _Asked:
-    """What Elexon has of a span, at an address.
+class _Query:
+    """What to fetch, from which address.
 
     Attributes:
-        url: The address.
-        span: From when to when.
-        datasets: Of which datasets.
-        downloader: What asks.
-        tally: Where it is counted.
+        datasets: IRIS datasets; for the archive, empty means all.
+        report: Where everything is counted.
     """
 
     url: str
     span: Span
     datasets: list[str]
     downloader: Downloader
-    tally: Tally
+    report: Report
 
 
-class ArchiveSource(_Asked):
-    """The IRIS archive: jobs are blobs that were uploaded in a span.
-
-    Without datasets, those of all there are.
-    """
+class ArchiveSource(_Query):
+    """The IRIS archive: a job is a blob that was uploaded in the span."""
 
     async def jobs(self) -> AsyncIterator[Job]:
         """Every blob, day by day.
 
         Raises:
-            SourceError: The archive refuses the question, or fails at it again and
-                again while messages come.
+            SourceError: The archive refuses to list, or fails again and again while
+                messages can be fetched.
             DownloadError: It does not answer, or the user stops.
         """
         datasets: list[str | None] = [*self.datasets] or [None]
         for window in self.span.pieces(elexon_archive.WINDOW):
             for dataset in datasets:
                 async for blob in self._listing(elexon_archive.where(window, dataset)):
-                    self.tally.add("listed", blob.dataset)
+                    self.report.add("listed", blob.dataset)
                     yield Job(*blob)
 
     async def _listing(self, condition: str) -> AsyncIterator[Blob]:
@@ -106,14 +100,16 @@ class ArchiveSource(_Asked):
             page = await self._page(
                 elexon_archive.listing_url(self.url, condition, marker)
             )
-            for name in page.strangers:
-                self.tally.complain("failed", "(unnamed)", f"{name!r}: not a message")
+            for name in page.other_names:
+                self.report.add_problem(
+                    "failed", "(unnamed)", f"{name!r}: not a message"
+                )
             for blob in page.blobs:
                 yield blob
             if page.marker is None:
                 return
             if page.marker == marker:
-                raise SourceError("the archive's listing does not go on")
+                raise SourceError("the archive repeats a page of its listing")
             marker = page.marker
 
     async def _page(self, url: str) -> elexon_archive.Page:
@@ -127,14 +123,14 @@ class ArchiveSource(_Asked):
             raise SourceError(
                 f"the archive refuses to list: {error} {code}".rstrip()
             ) from None
-        except StubbornError as error:
+        except RepeatedFailureError as error:
             raise SourceError(f"the archive does not list: {error}") from None
         except (GoneError, TooLargeError, elexon_archive.ListingError) as error:
             raise SourceError(
-                f"{self.url} does not list as an archive does: {error}"
+                f"{self.url} is not an archive of IRIS: {error}"
             ) from None
 
-    async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
+    async def fetch(self, job: Job) -> AsyncIterator[Fetched]:
         """The message of one blob, byte for byte."""
         try:
             body = await self.downloader.get(
@@ -144,28 +140,27 @@ class ArchiveSource(_Asked):
         except FATAL_ERRORS:
             raise
         except GoneError as error:
-            self.tally.complain("gone", job.dataset, f"{job.message_id}: {error}")
+            self.report.add_problem("gone", job.dataset, f"{job.message_id}: {error}")
         except (DownloadError, UnpublishableError) as error:
             _end_if_general(error)
-            self.tally.complain("failed", job.dataset, f"{job.message_id}: {error}")
+            self.report.add_problem("failed", job.dataset, f"{job.message_id}: {error}")
         else:
-            yield Parcel(job, sealed)
+            yield Fetched(job, sealed)
 
 
 class MissingSource:
-    """Of another source only what has left no trace in the tables."""
+    """The messages of an archive that the tables do not have."""
 
     def __init__(
-        self, whole: ArchiveSource, lookup: Lookup, tally: Tally, patience: Patience
+        self, whole: ArchiveSource, lookup: Lookup, report: Report, patience: Patience
     ) -> None:
-        """Asks nothing yet."""
         self._whole = whole
         self._lookup = lookup
-        self._tally = tally
+        self._report = report
         self._patience = patience
 
     async def jobs(self) -> AsyncIterator[Job]:
-        """Lists everything, asks each table once, and gives what is missing.
+        """Lists everything, queries each table once, and yields what is missing.
 
         Raises:
             TablesError: BigQuery does not answer.
@@ -175,21 +170,21 @@ class MissingSource:
             listed[job.dataset].add(job.message_id)
         before = {dataset: len(ids) for dataset, ids in listed.items()}
         await asyncio.to_thread(self._lookup.remove_known, listed)
-        self._patience.succeeded()  # however long it took
+        self._patience.succeeded()  # the queries may have taken long
         for dataset, ids in sorted(listed.items()):
-            self._tally.add("in_tables", dataset, before[dataset] - len(ids))
+            self._report.add("in_tables", dataset, before[dataset] - len(ids))
         for dataset, ids in sorted(listed.items()):
             for message_id in sorted(ids):
                 yield Job(dataset, message_id)
 
-    def parcels(self, job: Job) -> AsyncIterator[Parcel]:
-        """What the other source gives."""
-        return self._whole.parcels(job)
+    def fetch(self, job: Job) -> AsyncIterator[Fetched]:
+        """The message of one blob."""
+        return self._whole.fetch(job)
 
 
 @dataclass
-class ApiSource(_Asked):
-    """The Insights API: jobs are slices of time, each a message of its own.
+class ApiSource(_Query):
+    """The Insights API: a job is a slice of time, and becomes one message.
 
     Every dataset must have an endpoint.
     """
@@ -199,42 +194,42 @@ class ApiSource(_Asked):
     async def jobs(self) -> AsyncIterator[Job]:
         """Every slice, dataset by dataset."""
         for dataset in self.datasets:
-            for question in insights_api.slices(dataset, self.span):
-                job = Job(dataset, question.message_id)
-                self._slices[job] = question
-                self.tally.add("listed", dataset)
+            for part in insights_api.slices(dataset, self.span):
+                job = Job(dataset, part.message_id)
+                self._slices[job] = part
+                self.report.add("listed", dataset)
                 yield job
 
-    async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
-        """The answer of one slice, or of its halves where it is too long."""
+    async def fetch(self, job: Job) -> AsyncIterator[Fetched]:
+        """The answer of one slice, or of its halves if it is too long."""
         waiting = [self._slices.pop(job)]
         while waiting:
-            question = waiting.pop()
-            asked = Job(question.dataset, question.message_id)
+            part = waiting.pop()
+            fetched = Job(part.dataset, part.message_id)
             try:
-                sealed = await self._answer(question)
+                sealed = await self._answer(part)
             except FATAL_ERRORS:
                 raise
             except (DownloadError, UnpublishableError) as error:
                 _end_if_general(error)
-                halves = question.halves() if _is_too_long(error) else []
+                halves = part.halves() if _is_too_long(error) else []
                 if not halves:
-                    text = f"{asked.message_id}: {error}{_words(error)}"
-                    self.tally.complain("failed", asked.dataset, text)
+                    text = f"{fetched.message_id}: {error}{_server_text(error)}"
+                    self.report.add_problem("failed", fetched.dataset, text)
                 waiting += reversed(halves)
             else:
-                yield Parcel(asked, sealed)
+                yield Fetched(fetched, sealed)
 
-    async def _answer(self, question: Slice) -> Envelope | None:
-        url = insights_api.slice_url(self.url, question)
+    async def _answer(self, part: Slice) -> Envelope | None:
+        url = insights_api.slice_url(self.url, part)
         body = await self.downloader.get(url, insights_api.MAX_ANSWER_BYTES)
         if insights_api.is_empty(body):
             return None
-        return enclose(body, question.dataset, question.message_id, insights_api.SOURCE)
+        return enclose(body, part.dataset, part.message_id, insights_api.SOURCE)
 
 
 def _end_if_general(error: Exception) -> None:
-    """Ends a run that would only be refused again, thousands of times.
+    """Ends a run whose other requests would all be refused, too.
 
     Raises:
         SourceError: The server refuses everything.
@@ -246,12 +241,12 @@ def _end_if_general(error: Exception) -> None:
 def _is_too_long(error: Exception) -> bool:
     """Whether a shorter slice may succeed."""
     if isinstance(error, RefusedError):
-        return insights_api.LENGTH_WORDS in error.body
+        return insights_api.TOO_LONG_TEXT in error.body
     return isinstance(error, TooLargeError | UnpublishableError)
 
 
-def _words(error: Exception) -> str:
-    """What the server said of a refusal, on one line."""
+def _server_text(error: Exception) -> str:
+    """The server's text with a refusal, on one line."""
     if not isinstance(error, RefusedError):
         return ""
     text = " ".join(error.body.decode(errors="replace").split())

@@ -1,8 +1,8 @@
-"""Transfer: from a source to the topic, many at a time, noting what Pub/Sub has.
+"""Transfer: from a source to the topic, many at a time, and into the journal.
 
 One task lists, several fetch, one publishes and writes the journal: a message is in the
-journal only after Pub/Sub has taken it. Queues between them are short, so memory is
-bounded whatever the source holds.
+journal only after Pub/Sub has it. Queues between them are short, so memory is bounded
+for a source of any size.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from google.auth.exceptions import GoogleAuthError
 from bridge import publisher
 from bridge.backfill.download import Patience, StoppedError, delay_seconds
 from bridge.backfill.journal import Journal, key
-from bridge.backfill.sources import Job, Parcel, Source
-from bridge.backfill.tally import Tally
+from bridge.backfill.report import Report
+from bridge.backfill.sources import Fetched, Job, Source
 from bridge.publisher import Publisher
 from command.text import one_line
 
@@ -34,11 +34,11 @@ FATAL_ERRORS = (
     exceptions.PermissionDenied,
     exceptions.Unauthenticated,
 )
-PASSING_ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, grpc.RpcError, OSError)
+TRANSIENT_ERRORS = (exceptions.GoogleAPIError, GoogleAuthError, grpc.RpcError, OSError)
 
 
 class PublishError(Exception):
-    """Pub/Sub will not take messages until the user does something about it."""
+    """Pub/Sub refuses every message until the user corrects something."""
 
 
 @dataclass
@@ -52,24 +52,24 @@ class Transfer:
     source: Source
     publisher: Publisher
     journal: Journal
-    tally: Tally
+    report: Report
     patience: Patience
     concurrency: int
     _jobs: asyncio.Queue[Job | None] = field(init=False)
-    _parcels: asyncio.Queue[Parcel | None] = field(init=False)
+    _fetched: asyncio.Queue[Fetched | None] = field(init=False)
 
     def __post_init__(self) -> None:
         self._jobs = asyncio.Queue(MAX_JOBS_WAITING)
-        self._parcels = asyncio.Queue(self.concurrency)
+        self._fetched = asyncio.Queue(self.concurrency)
 
     async def run(self) -> None:
-        """Returns when all is published, or what was in hand when the user stopped.
+        """Returns when all is published; after a stop, all that was in flight.
 
         Raises:
-            GaveUpError: Nothing has succeeded for too long.
+            GaveUpError: No attempt has succeeded for too long.
             SourceError: The source cannot be used.
             TablesError: BigQuery does not answer.
-            PublishError: Pub/Sub refuses, not for what the messages are.
+            PublishError: Pub/Sub refuses all messages.
             OSError: The journal cannot be written.
         """
         try:
@@ -86,7 +86,7 @@ class Transfer:
                 if self.patience.stopping.is_set():
                     break
                 if key(*job) in self.journal.keys:
-                    self.tally.add("before", job.dataset)
+                    self.report.add("before", job.dataset)
                 else:
                     await self._jobs.put(job)
         except StoppedError:
@@ -98,16 +98,16 @@ class Transfer:
         async with asyncio.TaskGroup() as group:
             for _ in range(self.concurrency):
                 group.create_task(self._fetch())
-        await self._parcels.put(None)
+        await self._fetched.put(None)
 
     async def _fetch(self) -> None:
         while job := await self._jobs.get():
             if self.patience.stopping.is_set():
                 continue  # let the listing end
             try:
-                async for parcel in self.source.parcels(job):
-                    self.tally.add("fetched", job.dataset)
-                    await self._parcels.put(parcel)
+                async for fetched in self.source.fetch(job):
+                    self.report.add("fetched", job.dataset)
+                    await self._fetched.put(fetched)
             except StoppedError:
                 continue
 
@@ -117,69 +117,69 @@ class Transfer:
             batch, is_last = await self._next_batch()
             await self._publish_batch([x for x in batch if self._is_new(x)])
 
-    async def _next_batch(self) -> tuple[list[Parcel], bool]:
-        """What has been fetched, and whether nothing will follow."""
-        batch: list[Parcel] = []
+    async def _next_batch(self) -> tuple[list[Fetched], bool]:
+        """The next messages to publish, and whether they are the last."""
+        batch: list[Fetched] = []
         size_bytes = 0
-        parcel = await self._parcels.get()
+        fetched = await self._fetched.get()
         loop = asyncio.get_running_loop()
         end = loop.time() + BATCH_SECONDS
-        while parcel:
-            batch.append(parcel)
-            size_bytes += parcel.envelope.size_bytes if parcel.envelope else 0
+        while fetched:
+            batch.append(fetched)
+            size_bytes += fetched.envelope.size_bytes if fetched.envelope else 0
             if len(batch) == MAX_BATCH_MESSAGES or size_bytes >= MAX_BATCH_BYTES:
                 return batch, False
             try:
                 async with asyncio.timeout_at(end):
-                    parcel = await self._parcels.get()
+                    fetched = await self._fetched.get()
             except TimeoutError:
                 return batch, False
         return batch, True
 
-    def _is_new(self, parcel: Parcel) -> bool:
-        """Whether it is to be published; halves of a slice may have been before."""
-        if key(*parcel.job) in self.journal.keys:
-            self.tally.add("before", parcel.job.dataset)
+    def _is_new(self, fetched: Fetched) -> bool:
+        """Whether to publish it; halves of a slice may have been published before."""
+        if key(*fetched.job) in self.journal.keys:
+            self.report.add("before", fetched.job.dataset)
             return False
         return True
 
-    async def _publish_batch(self, batch: Sequence[Parcel]) -> None:
-        for parcel in batch:
-            if not parcel.envelope:
-                self.tally.add("empty", parcel.job.dataset)
+    async def _publish_batch(self, batch: Sequence[Fetched]) -> None:
+        for fetched in batch:
+            if not fetched.envelope:
+                self.report.add("empty", fetched.job.dataset)
         await self._note([x for x in batch if not x.envelope])
         full = [x for x in batch if x.envelope]
         sizes = [x.envelope.size_bytes for x in full if x.envelope]
         for part in publisher.requests(sizes):
             await self._deliver(full[part.start : part.stop])
 
-    async def _deliver(self, parcels: Sequence[Parcel]) -> None:
-        """Publishes until Pub/Sub has all; what it refuses is tried one by one."""
-        envelopes = [x.envelope for x in parcels if x.envelope]
+    async def _deliver(self, batch: Sequence[Fetched]) -> None:
+        """Publishes until Pub/Sub has all; if it refuses, one by one."""
+        envelopes = [x.envelope for x in batch if x.envelope]
         try:
-            await self._until_taken(lambda: self.publisher.publish(envelopes))
+            await self._until_published(lambda: self.publisher.publish(envelopes))
         except exceptions.InvalidArgument as error:
-            if len(parcels) > 1:
-                for parcel in parcels:
-                    await self._deliver([parcel])
+            if len(batch) > 1:
+                for fetched in batch:
+                    await self._deliver([fetched])
                 return
-            job = parcels[0].job
+            job = batch[0].job
             text = f"{job.message_id}: Pub/Sub refuses it: {one_line(error)}"
-            self.tally.complain("failed", job.dataset, text)
+            self.report.add_problem("failed", job.dataset, text)
             return
         self.patience.succeeded()
-        for parcel in parcels:
-            self.tally.add("published", parcel.job.dataset)
-        self.tally.bytes_published += sum(len(x.data) for x in envelopes)
-        await self._note(parcels)
+        for fetched in batch:
+            self.report.add("published", fetched.job.dataset)
+        self.report.bytes_published += sum(len(x.data) for x in envelopes)
+        await self._note(batch)
 
-    async def _until_taken(self, publish: Callable[[], Awaitable[None]]) -> None:
-        """Tries until Pub/Sub has taken the request.
+    async def _until_published(self, publish: Callable[[], Awaitable[None]]) -> None:
+        """Tries until Pub/Sub has accepted the request.
 
         Raises:
             InvalidArgument: It refuses the messages.
-            PublishError: It refuses for another reason that stays.
-            GaveUpError: Nothing has succeeded for too long.
+            PublishError: It refuses for another reason, and will again.
+            GaveUpError: No attempt has succeeded for too long.
         """
         attempt = 0
         while True:
@@ -190,17 +190,17 @@ class Transfer:
             except FATAL_ERRORS as error:
                 advice = publisher.advice(error, self.publisher.topic)
                 raise PublishError(f"{one_line(error)}; {advice}") from None
-            except PASSING_ERRORS as error:
+            except TRANSIENT_ERRORS as error:
                 attempt += 1
                 self.patience.failed(f"Pub/Sub: {one_line(error)}")
-                # Jitter is no secret. A stop does not end this: messages are in hand.
+                # Jitter is no secret. A stop does not end this: messages are in flight.
                 await asyncio.sleep(delay_seconds(attempt, random.random()))  # noqa: S311
             else:
                 return
 
-    async def _note(self, parcels: Sequence[Parcel]) -> None:
-        if parcels:
-            await asyncio.to_thread(self.journal.add, [x.job for x in parcels])
+    async def _note(self, batch: Sequence[Fetched]) -> None:
+        if batch:
+            await asyncio.to_thread(self.journal.add, [x.job for x in batch])
 
 
 def _first(failures: ExceptionGroup[Exception]) -> Exception:

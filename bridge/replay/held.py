@@ -1,11 +1,9 @@
-"""Held: what the pipeline could not make rows of, as BigQuery knows it.
+"""Held: messages in BigQuery that the pipeline could not make rows of.
 
-Read from the view `iris_held`, which says what came of each; a replay is written to
-`iris_replays`, where it counts from then on. The dead letters themselves are changed
-only where BigQuery allows it: rows that came in lately can be added to, not updated.
+The view `iris_held` shows what became of each; a replay is recorded in `iris_replays`.
+The dead letters themselves are changed only if BigQuery allows it: it cannot update
+rows that were streamed in recently.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,17 +18,17 @@ from bridge.envelope import Envelope, fitting, rfc3339
 from command.tables_path import TablesPath
 from command.usage import UsageError
 
-# What is in memory at a time: rows of a page, and the bytes of their payloads.
+# A page is in memory at a time: its rows, and the bytes of their payloads.
 PAGE_ROWS = 1_000
 PAGE_BYTES = 8_000_000
-# Rows that are streamed in cannot be changed for up to 90 minutes
+# Rows that were streamed in cannot be changed for up to 90 minutes
 # (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).
 BUFFER_MINUTES = 90
 
 FAILED = ("WAITING", "FAILED_AGAIN")
 IN_FLIGHT = "REPLAYED"
-# Of letters that hold the same record one is enough: both would become rows. So one
-# that is under way keeps the others back, also where the user asks for those alone.
+# Of letters with the same record only one is sent: both would become rows. So a letter
+# in flight keeps the others back, also if the user selects only those.
 SELECT_SQL = """
 SELECT
   held_id, root_id, dataset, reason, state, message_id, attempt, replays,
@@ -69,15 +67,15 @@ PLAN_FIELDS = ("dataset", "reason", "state", "chosen", "payload_bytes", "absent"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user wants to be replayed.
+class Selection:
+    """What the user wants to replay.
 
     Attributes:
         reasons: The reason codes; empty for all.
         datasets: The IRIS datasets; empty for all.
         since: The first failure was then or later.
         until: The first failure was before.
-        again: Take also what was replayed, and of which nothing has come yet.
+        again: Also what was replayed and has no result yet.
     """
 
     reasons: tuple[str, ...] = ()
@@ -88,7 +86,7 @@ class Wish:
 
 
 class Planned(NamedTuple):
-    """What is to become of one thing that is held."""
+    """What the replay does with one held message, without its payload."""
 
     dataset: str
     reason: str
@@ -99,7 +97,7 @@ class Planned(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """A message to publish, and the row of `iris_replays` that tells of it."""
+    """A message to publish, and the row of `iris_replays` that records it."""
 
     envelope: Envelope
     row: dict[str, Any]
@@ -113,27 +111,27 @@ class Tables:
         self._client = client
         self._path = path
 
-    def select(self, wish: Wish) -> Selection:
-        """Looks up what is held, and chooses.
+    def select(self, selection: Selection) -> "Snapshot":
+        """Queries what is held, and chooses what to replay.
 
         Raises:
-            UsageError: There is no such view.
+            UsageError: The view does not exist.
         """
-        sql, parameters = select_statement(self._path, wish)
+        sql, parameters = select_statement(self._path, selection)
         config = bigquery.QueryJobConfig(query_parameters=parameters)
         try:
             job = self._client.query(sql, job_config=config)
             job.result(page_size=1)
         except NotFound:
             raise UsageError(
-                f"{self._path}.iris_held does not exist: `python -m sql apply "
-                f"--project {self._path.project} --dataset {self._path.dataset}` "
-                "makes it"
+                f"{self._path}.iris_held does not exist: create it with `python -m sql "
+                f"apply --project {self._path.project} "
+                f"--dataset {self._path.dataset}`"
             ) from None
-        return Selection(self._client, self._client.get_table(job.destination))
+        return Snapshot(self._client, self._client.get_table(job.destination))
 
     def record(self, replays: Sequence[Replay]) -> None:
-        """Writes down what Pub/Sub has taken.
+        """Records what Pub/Sub has received.
 
         Raises:
             google.api_core.exceptions.GoogleAPICallError: BigQuery does not answer.
@@ -149,26 +147,26 @@ class Tables:
             raise RuntimeError(f"BigQuery refuses a row of iris_replays: {refused[0]}")
 
     def mark(self) -> bool:
-        """Sets `replayed_utc` of the dead letters; tells whether all could be set."""
+        """Sets `replayed_utc` of the dead letters; returns whether all could be set."""
         for bound in ("", BOUND_SQL):
             sql = MARK_SQL.format(path=self._path, bound=bound)
             try:
                 self._client.query(sql).result()
-            except BadRequest:  # some are in the streaming buffer still
+            except BadRequest:  # some are still in the streaming buffer
                 continue
             return not bound
         return False
 
 
-class Selection:
-    """What is held, as it was when it was asked for; BigQuery keeps it for a day."""
+class Snapshot:
+    """The result of the query for what is held; BigQuery keeps it for a day."""
 
     def __init__(self, client: bigquery.Client, table: bigquery.Table) -> None:
         self._client = client
         self._table = table
 
     def plan(self) -> Iterator[Planned]:
-        """What is to become of each, without the payloads."""
+        """What to do with each message, without the payloads."""
         fields = [each for each in self._table.schema if each.name in PLAN_FIELDS]
         rows = self._client.list_rows(
             self._table, selected_fields=fields, page_size=PAGE_ROWS
@@ -177,33 +175,33 @@ class Selection:
             yield Planned(*(row[name] for name in PLAN_FIELDS))
 
     def read(self, page: range) -> list[Replay]:
-        """The messages of a page."""
+        """The messages of a page that are chosen."""
         rows = self._client.list_rows(
             self._table, start_index=page.start, max_results=len(page)
         )
         return [replay_of(row) for row in rows if row["chosen"]]
 
 
-def select_statement(path: TablesPath, wish: Wish) -> tuple[str, list[Any]]:
-    """The statement that chooses, and its parameters.
+def select_statement(path: TablesPath, selection: Selection) -> tuple[str, list[Any]]:
+    """The statement that queries what is held, and its parameters.
 
     Args:
         path: Where the tables are.
-        wish: What the user wants; its texts are parameters, never SQL.
+        selection: What the user wants; its texts become parameters, never SQL.
     """
-    states = [*FAILED, *([IN_FLIGHT] if wish.again else [])]
+    states = [*FAILED, *([IN_FLIGHT] if selection.again else [])]
     parameters: list[Any] = [bigquery.ArrayQueryParameter("states", "STRING", states)]
     conditions = ["TRUE"]
     for name, column, texts in (
-        ("reasons", "reason", wish.reasons),
-        ("datasets", "dataset", wish.datasets),
+        ("reasons", "reason", selection.reasons),
+        ("datasets", "dataset", selection.datasets),
     ):
         if texts:
             conditions.append(f"{column} IN UNNEST(@{name})")
             parameters.append(bigquery.ArrayQueryParameter(name, "STRING", texts))
     for name, sign, instant in (
-        ("since", ">=", wish.since),
-        ("until", "<", wish.until),
+        ("since", ">=", selection.since),
+        ("until", "<", selection.until),
     ):
         if instant:
             conditions.append(f"held_utc {sign} @{name}")
@@ -213,9 +211,10 @@ def select_statement(path: TablesPath, wish: Wish) -> tuple[str, list[Any]]:
 
 
 def pages(plan: Iterable[Planned]) -> Iterator[range]:
-    """Cuts what is chosen into pages of rows that are in memory together.
+    """Divides the plan into pages of rows that are in memory together.
 
-    A payload above `PAGE_BYTES` stands alone; pages with nothing chosen are left out.
+    A payload above `PAGE_BYTES` has its own page; pages with nothing chosen are left
+    out.
     """
     start = end = size_bytes = 0
     is_wanted = False
@@ -234,18 +233,18 @@ def pages(plan: Iterable[Planned]) -> Iterator[range]:
 
 
 def replay_of(row: Any) -> Replay:
-    """The message that publishes one thing again, and what is to be written down.
+    """The message that publishes a held one again, and the row that records it.
 
-    Bytes and attributes are those that came; new are `publish_id`, so that no dedup
-    takes the message for the one that failed, `attempt`, and `replay_of`, by which
-    whatever comes of it is known to belong to what failed first. A second run after a
-    crash gives the same `publish_id`.
+    Bytes and attributes are the original ones. New are `publish_id`, so that no dedup
+    drops the message as the one that failed, `attempt`, and `replay_of`, which connects
+    all results with the first failure. A second run after a crash has the same
+    `publish_id`.
     """
     known = json.loads(row["attributes"] or "{}")
     attributes = {
         key: fitting(str(text))
         for key, text in known.items()
-        if not key.startswith("goog")  # Pub/Sub keeps these names to itself
+        if not key.startswith("goog")  # Pub/Sub reserves these names
     }
     attributes.setdefault("dataset", fitting(row["dataset"] or "unknown"))
     if row["message_id"] is not None:
@@ -256,7 +255,7 @@ def replay_of(row: Any) -> Replay:
     )
     attributes["attempt"] = str(row["attempt"] + 1)
     attributes["replay_of"] = row["root_id"]
-    told = {
+    row_values = {
         **{
             name: row[name]
             for name in ("held_id", "root_id", "dataset", "message_id", "reason")
@@ -264,4 +263,4 @@ def replay_of(row: Any) -> Replay:
         "publish_id": attributes["publish_id"],
         "attempt": row["attempt"] + 1,
     }
-    return Replay(Envelope(bytes(row["payload"]), attributes), told, row_id)
+    return Replay(Envelope(bytes(row["payload"]), attributes), row_values, row_id)

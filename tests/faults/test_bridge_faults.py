@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.in_flight import MAX_BATCH_BYTES, MAX_HAND_BYTES, MAX_MESSAGES
+from bridge.in_flight import MAX_BATCH_BYTES, MAX_BYTES, MAX_MESSAGES
 from tests.integration.bridge_fixture import (
     PubSub,
     Simulator,
@@ -52,7 +52,7 @@ def test_killed_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) -> Non
             messages = pubsub.pull(COUNT)
             wait_until(lambda: completed(simulator) == COUNT)
     assert ids_of(messages) == ids
-    # At most what was in hand when it was killed.
+    # At most what was in flight when it was killed.
     assert len(messages) - COUNT <= MAX_MESSAGES
 
 
@@ -92,7 +92,7 @@ def test_large_messages_are_received_while_others_wait_for_pubsub(
         # More than one batch, and no more than fits.
         wait_until(lambda: bridge.metric("in_hand") * size_bytes > MAX_BATCH_BYTES)
         wait_until(lambda: bridge.logged("publish failed; trying again"))
-        assert bridge.metric("in_hand") * size_bytes <= MAX_HAND_BYTES
+        assert bridge.metric("in_hand") * size_bytes <= MAX_BYTES
         pubsub.start()
         messages = pubsub.pull(count)
         wait_until(lambda: completed(simulator) == count)

@@ -1,4 +1,4 @@
-"""A local HTTP server that behaves like Elexon's archive and API, and as badly."""
+"""A local HTTP server that behaves like Elexon's archive and API, faults included."""
 
 import base64
 import contextlib
@@ -120,7 +120,7 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no news."""
+        """A client that was killed is not worth a line."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -148,13 +148,13 @@ class Handler(BaseHTTPRequestHandler):
         elif fault == "drop":
             self.close_connection = True
         elif path.startswith(API):
-            self.give_api(path, query)
+            self.answer_api(path, query)
         elif query.get("comp") == "blobs" and query.get("restype") == "container":
-            self.give_page(query)
+            self.answer_page(query)
         else:
-            self.give_blob(path, fault)
+            self.answer_blob(path, fault)
 
-    def give_page(self, query: dict[str, str]) -> None:
+    def answer_page(self, query: dict[str, str]) -> None:
         """Find Blobs by Tags in Container."""
         conditions = query.get("where", "").split(" AND ")
         found = [CONDITION.fullmatch(text) for text in conditions]
@@ -182,9 +182,9 @@ class Handler(BaseHTTPRequestHandler):
             f"<Where>{escape(query['where'])}</Where><Blobs>{items}</Blobs>"
             f"<NextMarker>{marker}</NextMarker></EnumerationResults>"
         )
-        self.give(200, page.encode(), {"Content-Type": "application/xml"})
+        self.answer(200, page.encode(), {"Content-Type": "application/xml"})
 
-    def give_blob(self, path: str, fault: str | None) -> None:
+    def answer_blob(self, path: str, fault: str | None) -> None:
         blob = self.archive.blobs.get(path.removeprefix(f"{CONTAINER}/"))
         if blob is None:
             self.refuse(404, "BlobNotFound")
@@ -200,9 +200,9 @@ class Handler(BaseHTTPRequestHandler):
             body = blob.body[start:]
         else:
             headers["Content-MD5"] = base64.b64encode(digest).decode()
-        self.give(status, body, headers, cut=fault == "truncate")
+        self.answer(status, body, headers, cut=fault == "truncate")
 
-    def give_api(self, path: str, query: dict[str, str]) -> None:
+    def answer_api(self, path: str, query: dict[str, str]) -> None:
         dataset = path.removeprefix(f"{API}/datasets/").removesuffix("/stream")
         times = [text for key, text in query.items() if key != "format"]
         if dataset not in self.archive.api or len(times) != 2:
@@ -214,22 +214,22 @@ class Handler(BaseHTTPRequestHandler):
             text = (
                 f"The date range between From and To inclusive must not exceed {limit}"
             )
-            self.give(400, json.dumps({"errors": {"": [text]}}).encode(), {})
+            self.answer(400, json.dumps({"errors": {"": [text]}}).encode(), {})
             return
         records = [
             record
             for moment, record in self.archive.api[dataset]
             if times[0] <= moment <= times[1]  # inclusive, as the API is
         ]
-        self.give(200, json.dumps(records).encode(), {})
+        self.answer(200, json.dumps(records).encode(), {})
 
     def refuse(
         self, status: int, code: str, headers: dict[str, str] | None = None
     ) -> None:
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>"
-        self.give(status, body.encode(), headers or {})
+        self.answer(status, body.encode(), headers or {})
 
-    def give(
+    def answer(
         self, status: int, body: bytes, headers: dict[str, str], *, cut: bool = False
     ) -> None:
         self.send_response(status)
@@ -261,7 +261,7 @@ def archive_server(**options: Any) -> Iterator[Archive]:
 
 
 def fill(archive: Archive, samples: list[Path], uploaded: str) -> dict[str, bytes]:
-    """Puts files `<DATASET>/<message_id>` into the archive; gives bodies by id."""
+    """Puts files `<DATASET>/<message_id>` into the archive; returns bodies by id."""
     bodies = {}
     for path in samples:
         body = bodies[path.name] = path.read_bytes()

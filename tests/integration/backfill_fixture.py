@@ -49,7 +49,7 @@ class Backfill:
         )
 
     def run(self, *options: str, code: int = 0) -> tuple[str, str]:
-        """Runs it to its end; gives its two outputs."""
+        """Runs it to its end; returns its two outputs."""
         process = self.start(*options)
         out, err = process.communicate(timeout=2 * DEADLINE_SECONDS)
         assert process.returncode == code, (out, err)

@@ -28,14 +28,14 @@ TOPIC = "projects/local/topics/iris-messages"
 SUBSCRIPTION = "projects/local/subscriptions/iris-messages"
 # Ends what hangs; it proves no speed, since machines stall.
 DEADLINE_SECONDS = 150.0
-# No bridge of a test may see the settings of whoever runs it. And without compiled
-# modules each process takes a second longer to start.
+# No bridge of a test may see the settings of the person who runs it. And without
+# compiled modules each process takes a second longer to start.
 HIDDEN = ("IRIS_", "PUBSUB_", "HEALTH_", "GOOGLE_", "PYTHONDONTWRITEBYTECODE")
 CLEAN = {key: text for key, text in os.environ.items() if not key.startswith(HIDDEN)}
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
-    """What the condition gives once that is true; fails after the deadline."""
+    """Returns the condition once it is true; fails after the deadline."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {seconds} s"
@@ -92,7 +92,7 @@ class Simulator(Server):
 
 
 class PubSub(Server):
-    """An embedded Pub/Sub, its topic yet to be created."""
+    """An embedded Pub/Sub, without a topic yet."""
 
     def __init__(self, folder: Path) -> None:
         # A known port, so that clients find it again after a restart.
@@ -187,7 +187,7 @@ class Bridge:
         return int(line.split()[1]) * 1024
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Sends a signal; gives the exit code."""
+        """Sends a signal; returns the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(DEADLINE_SECONDS)
         self.reader.join(DEADLINE_SECONDS)
@@ -224,7 +224,7 @@ def bridge_of(
 
 
 def write_samples(folder: Path, count: int, size_bytes: int = 300) -> set[str]:
-    """A SAMPLES folder of so many messages; gives their ids."""
+    """Fills a SAMPLES folder with this many messages; returns their ids."""
     target = folder / "FREQ"
     target.mkdir(parents=True)
     names = {f"FREQ_202605080002_{number:06d}.json" for number in range(count)}

@@ -152,7 +152,7 @@ def test_killed_and_stopped_in_the_middle_it_goes_on_where_it_was(
     assert sum(archive.fetches().values()) <= left + 1 + 2 * 8
 
 
-def test_interrupted_it_finishes_what_is_in_hand(
+def test_interrupted_it_finishes_what_is_in_flight(
     backfill: Backfill, archive: Archive, pubsub: PubSub
 ) -> None:
     ids = {f"INDO_{number}.json" for number in range(400)}
@@ -163,7 +163,7 @@ def test_interrupted_it_finishes_what_is_in_hand(
     process.terminate()
     out, err = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 130
-    assert "it goes on" in err
+    assert "to continue" in err
     first = {x.attributes["message_id"] for x in pubsub.pull(int(row(out, "INDO")[-1]))}
     backfill.run(*DAY, "--rate", "5000")
     second = {x.attributes["message_id"] for x in pubsub.pull(len(ids) - len(first))}
@@ -178,7 +178,7 @@ def test_it_gives_up_in_one_line_when_nothing_succeeds(
     _, err = backfill.run(*DAY, "--patience", "1", code=1)
     assert err.splitlines()[-1] == (
         "gave up: nothing succeeded for 1 s: HTTP 503 Service Unavailable; "
-        "run the same command again, it goes on"
+        "run the same command again to continue"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_page_of_the_listing_that_fails_while_messages_come_ends_it_in_one_lin
     assert row(out, "INDO")[0] == "10"
     assert err.splitlines()[-1] == (
         "gave up: the archive does not list: failed 8 times: "
-        "HTTP 503 Service Unavailable; run the same command again, it goes on"
+        "HTTP 503 Service Unavailable; run the same command again to continue"
     )
     backfill.run(*DAY)
     assert {x.attributes["message_id"] for x in pubsub.pull(len(ids))} == ids
@@ -221,8 +221,8 @@ def test_a_gap_from_the_api_is_one_message_a_slice(
 
     _, err = backfill.run(*options, "--iris-dataset", "ISPSTACK", code=2)
     assert err == (
-        "python -m bridge backfill: --iris-dataset: the API has no ISPSTACK in IRIS's "
-        "form; take --via archive\n"
+        "python -m bridge backfill: --iris-dataset: the API does not have ISPSTACK in "
+        "the form of IRIS: use --via archive\n"
     )
 
 

@@ -69,7 +69,7 @@ def test_every_message_arrives_as_it_was(bridge: Bridge, pubsub: PubSub) -> None
         }
 
 
-def test_it_tells_that_it_is_healthy_and_what_it_did(
+def test_it_reports_that_it_is_healthy_and_what_it_did(
     bridge: Bridge, simulator: Simulator
 ) -> None:
     count = len(list(SAMPLES.glob("*/*.json")))
@@ -168,7 +168,7 @@ def test_a_queue_that_turns_it_away_makes_it_unhealthy_until_it_opens(
         assert bridge.end() == 0
 
 
-def test_a_missing_topic_is_said_and_messages_are_held_until_it_is_there(
+def test_a_missing_topic_is_reported_and_messages_are_kept_until_it_exists(
     simulator: Simulator, tmp_path: Path
 ) -> None:
     with (
@@ -237,7 +237,7 @@ def test_check_says_what_does_not_work_and_what_to_do(
         IRIS_CLIENT_ID="client",
         IRIS_CLIENT_SECRET="a-secret-not-to-be-shown",
         IRIS_QUEUE_NAME="iris.0001",
-        # No real name: nothing is to leave this machine.
+        # Not a real name: nothing may leave this machine.
         IRIS_NAMESPACE="iris.invalid",
         HTTPS_PROXY="http://127.0.0.1:1",
         PUBSUB_TOPIC="projects/local/topics/missing",

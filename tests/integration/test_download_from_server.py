@@ -11,15 +11,15 @@ from bridge.backfill import download
 from bridge.backfill.download import (
     Downloader,
     GaveUpError,
-    Pace,
     Patience,
+    RateLimiter,
+    RepeatedFailureError,
     StoppedError,
-    StubbornError,
     TooLargeError,
 )
 from bridge.backfill.elexon_archive import Blob, blob_url
+from bridge.backfill.report import Report
 from bridge.backfill.sources import ArchiveSource, Job, SourceError
-from bridge.backfill.tally import Tally
 from bridge.span import Span, parse_moment
 from tests.integration.archive_fixture import Archive, archive_server
 
@@ -48,7 +48,7 @@ def run(scenario: Any, seconds: float = 60) -> Any:
 
     async def whole() -> Any:
         patience = Patience(seconds)
-        downloader = Downloader(Pace(1000), patience, 4)
+        downloader = Downloader(RateLimiter(1000), patience, 4)
         try:
             return await asyncio.wait_for(scenario(downloader, patience), 20)
         finally:
@@ -72,7 +72,7 @@ def test_a_name_of_any_characters_is_found_and_continued(archive: Archive) -> No
     assert ranges == [None, "bytes=5000-", "bytes=7500-", "bytes=8750-"]
 
 
-def test_where_the_server_knows_no_ranges_it_begins_anew(archive: Archive) -> None:
+def test_where_the_server_knows_no_ranges_it_starts_over(archive: Archive) -> None:
     archive.ignores_range = True
     archive.faults[f"/iris-archive/data/FREQ/{ODD}"] = ["truncate"]
     assert run(get(archive, ODD)) == BODY
@@ -93,16 +93,16 @@ def test_what_fails_while_others_succeed_fails_by_itself(archive: Archive) -> No
             await get(archive, "good")(downloader, patience)
         await bad
 
-    with pytest.raises(StubbornError, match="failed 8 times: HTTP 500"):
+    with pytest.raises(RepeatedFailureError, match="failed 8 times: HTTP 500"):
         run(scenario)
     assert archive.fetches()["/iris-archive/data/FREQ/bad"] == 8
 
 
-def test_a_server_that_wants_more_peace_than_there_is_patience_is_left_alone(
+def test_a_server_that_asks_to_wait_longer_than_the_patience_is_left_alone(
     archive: Archive,
 ) -> None:
     archive.every = (503, {"Retry-After": "3600"})
-    with pytest.raises(GaveUpError, match="wants 3600 s of peace"):
+    with pytest.raises(GaveUpError, match="asks to wait 3600 s"):
         run(get(archive, "good"))
     assert len(archive.asked) == 1
 
@@ -128,14 +128,14 @@ def test_a_server_that_refuses_everybody_ends_the_run(
     archive: Archive, status: int
 ) -> None:
     archive.every = status
-    tally = Tally()
+    report = Report()
 
     async def scenario(downloader: Downloader, _: Patience) -> None:
         span = Span(parse_moment("2026-05-06"), parse_moment("2026-05-07"))
-        source = ArchiveSource(archive.url, span, [], downloader, tally)
-        async for _parcel in source.parcels(Job("FREQ", "good")):
+        source = ArchiveSource(archive.url, span, [], downloader, report)
+        async for _fetched in source.fetch(Job("FREQ", "good")):
             raise AssertionError
 
     with pytest.raises(SourceError, match=f"refuses to answer: HTTP {status}"):
         run(scenario)
-    assert tally.total("failed") == 0
+    assert report.total("failed") == 0

@@ -38,7 +38,7 @@ def pubsub(tmp_path_factory):
 
 @pytest.fixture
 def tables(client, request):
-    """Fills the tables of a BigQuery dataset of the test's own; gives its name."""
+    """Fills the tables of a BigQuery dataset of the test's own; returns its name."""
     name = own_dataset(client, request)
     apply_tables(client, name, list(all_tables(REGISTRY)), "EU")
     assert apply_views(client, name, REGISTRY).conflicts == []
@@ -231,15 +231,15 @@ def test_a_replay_sends_each_record_once_and_says_what_it_cannot_send(
         assert main(["replay", "--dataset", name, *options]) == 0
         return capsys.readouterr().out, roots(subscriber)
 
-    nothing = ("nothing is held that fits\n", [])
+    nothing = ("no dead letter or unmapped message matches\n", [])
     assert replay("--iris-dataset", "' OR TRUE --") == nothing
     assert replay("--since", "2026-05-07")[1] == []
     assert replay("--reason", "NOT_FINITE", "--until", "2026-05-07")[1] == []
     assert replay("--iris-dataset", "it's `odd`; --")[1] == ["two"]
     said, sent = replay()
     assert sent == ["new", "one"]
-    assert "1 hold a record that another one holds" in said
-    assert "2 were replayed before and are no rows yet" in said
+    assert "1 have the same record as another one" in said
+    assert "2 were replayed before and are not rows yet" in said
     assert "1 were too large for a row" in said
     assert replay()[1] == []
     said, sent = replay("--again")
@@ -266,10 +266,10 @@ def test_a_record_that_is_under_way_is_not_sent_for_another_letter_of_it(
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", host)
     assert main(["replay", "--dataset", name, "--reason", "INSERT_REJECTED"]) == 0
     assert roots(subscriber) == ["three"]
-    assert "1 hold a record that another one holds" in capsys.readouterr().out
+    assert "1 have the same record as another one" in capsys.readouterr().out
 
 
-def test_what_pubsub_does_not_take_is_not_written_down(
+def test_what_pubsub_does_not_accept_is_not_recorded(
     client, tables, pubsub, monkeypatch, capsys
 ):
     name = tables(iris_dead_letters=[letter("one", "r1")])

@@ -1,6 +1,4 @@
-"""A registry that was wrong is put right, and what it refused becomes rows, once."""
-
-from __future__ import annotations
+"""A wrong registry is corrected, and what it refused becomes rows, once."""
 
 import copy
 import json
@@ -26,7 +24,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
 PROJECT, TABLES = "gb-iris", "story"
-PACKAGES = ("bridge", "local", "pipeline", "sql")
+PACKAGES = ("bridge", "command", "local", "pipeline", "sql")
 GOOD, REMITS, UNMAPPED = 200, 12, 3
 CAPACITIES = ("normalCapacity", "availableCapacity", "unavailableCapacity")
 DEADLINE_SECONDS = 150
@@ -132,7 +130,7 @@ class Installation:
         return {name: number or 0 for name, number in row.items()}
 
     def wait_for(self, messages):
-        """Waits until so many messages, from the first on, are where they belong."""
+        """Waits until this many messages, from the first on, are where they belong."""
         end = time.monotonic() + DEADLINE_SECONDS
         while (
             (found := self.ledger())["messages"] < messages
@@ -229,10 +227,10 @@ def servers(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(servers, tmp_path_factory):
-    """The story from its beginning to its end, with what was seen on the way."""
+def story(servers, tmp_path_factory):
+    """All steps from the wrong registry to the last replay, and what each showed."""
     installation = Installation(tmp_path_factory.mktemp("copy"), *servers)
-    told = {"installation": installation}
+    story = {"installation": installation}
     remit = installation.registry / "REMIT.yaml"
     right = remit.read_text()
     wrong = right
@@ -247,34 +245,34 @@ def told(servers, tmp_path_factory):
         mixed = good[:100] + remits + good[100:] + list(unmapped_messages())
         publish(servers[1], [*mixed, ("FREQ", "broken", b"[{")])
         sent = GOOD + REMITS + UNMAPPED + 1
-        told["first ledger"] = installation.wait_for(sent)
-    told["first states"] = installation.states()
+        story["first ledger"] = installation.wait_for(sent)
+    story["first states"] = installation.states()
 
     remit.write_text(right)
     shutil.copy(ROOT / "pipeline" / "datasets" / "MID.yaml", installation.registry)
-    told["apply"] = installation.apply()
-    told["corrected states"] = installation.states()
-    told["dry run"] = installation.replay("--dry-run")
-    told["states after it"] = installation.states()
+    story["apply"] = installation.apply()
+    story["corrected states"] = installation.states()
+    story["dry run"] = installation.replay("--dry-run")
+    story["states after it"] = installation.states()
     with installation.pipeline():
-        told["replay"] = installation.replay("--reason", "wrong_type")
-        told["unmapped replay"] = installation.replay("--iris-dataset", "MID")
-        told["ledger"] = installation.wait_for(sent + REMITS + UNMAPPED)
-        told["states"] = installation.states()
-        told["second replay"] = installation.replay("--reason", "WRONG_TYPE")
-        told["broken replay"] = installation.replay()
+        story["replay"] = installation.replay("--reason", "wrong_type")
+        story["unmapped replay"] = installation.replay("--iris-dataset", "MID")
+        story["ledger"] = installation.wait_for(sent + REMITS + UNMAPPED)
+        story["states"] = installation.states()
+        story["second replay"] = installation.replay("--reason", "WRONG_TYPE")
+        story["broken replay"] = installation.replay()
         installation.wait_for(sent + REMITS + UNMAPPED + 1)
     # A letter that came in at the same moment may have kept BigQuery from marking the
     # others; the next run does it.
     installation.replay("--reason", "WRONG_TYPE")
-    told["last replay"] = installation.replay("--dry-run")
-    told["last states"] = installation.states()
-    return told
+    story["last replay"] = installation.replay("--dry-run")
+    story["last states"] = installation.states()
+    return story
 
 
 @pytest.fixture
-def installation(told):
-    return told["installation"]
+def installation(story):
+    return story["installation"]
 
 
 def published(text):
@@ -282,21 +280,21 @@ def published(text):
     return int(re.search(r"^total\s+\S+\s+(\S+)", text, re.MULTILINE)[1])
 
 
-def test_the_wrong_registry_costs_neighbours_nothing(told):
+def test_the_wrong_registry_costs_neighbours_nothing(story):
     rows = sum(len(records) for _, _, records in good_messages()) + REMITS
-    ledger = told["first ledger"]
+    ledger = story["first ledger"]
     assert (ledger["rows"], ledger["duplicates"]) == (rows, 0)
     assert (ledger["dead_letters"], ledger["unmapped"]) == (REMITS + 1, UNMAPPED)
-    assert told["first states"] == {
+    assert story["first states"] == {
         ("WRONG_TYPE", "WAITING"): REMITS,
         ("INVALID_JSON", "WAITING"): 1,
         ("UNMAPPED", "UNKNOWN_DATASET"): UNMAPPED,
     }
 
 
-def test_apply_follows_the_corrected_columns_and_keeps_their_rows(told, installation):
+def test_apply_follows_the_corrected_columns_and_keeps_their_rows(story, installation):
     widened = f"bmrs_remit_iris: {', '.join(CAPACITIES)} widened to FLOAT64"
-    assert widened in told["apply"]
+    assert widened in story["apply"]
     table = installation.client.get_table(f"{PROJECT}.{TABLES}.bmrs_remit_unified")
     kinds = {field.name: field.field_type for field in table.schema}
     assert {kinds[name] for name in CAPACITIES} == {"FLOAT"}
@@ -306,13 +304,13 @@ def test_apply_follows_the_corrected_columns_and_keeps_their_rows(told, installa
     assert whole == [{"normalCapacity": 710.0}] * REMITS
 
 
-def test_a_dry_run_publishes_nothing(told):
-    assert told["states after it"] == told["corrected states"]
-    assert published(told["dry run"]) == 0
-    assert f"{REMITS + UNMAPPED + 1} would be published" in told["dry run"]
+def test_a_dry_run_publishes_nothing(story):
+    assert story["states after it"] == story["corrected states"]
+    assert published(story["dry run"]) == 0
+    assert f"{REMITS + UNMAPPED + 1} would be published" in story["dry run"]
 
 
-def test_every_record_is_a_row_once_with_its_new_field(told, installation):
+def test_every_record_is_a_row_once_with_its_new_field(story, installation):
     rows = installation.query(
         "SELECT mrid, availableCapacity, extra, message_id, source, enqueued_utc "
         "FROM @bmrs_remit_iris WHERE mrid LIKE 'fractional-%'"
@@ -332,7 +330,7 @@ def test_every_record_is_a_row_once_with_its_new_field(told, installation):
     assert twice == []
 
 
-def test_messages_of_a_dataset_that_became_known_are_rows(told, installation):
+def test_messages_of_a_dataset_that_became_known_are_rows(story, installation):
     rows = installation.query("SELECT price FROM @bmrs_mid_iris ORDER BY price")
     each = len(sample("MID"))
     assert [row["price"] for row in rows] == [
@@ -340,22 +338,22 @@ def test_messages_of_a_dataset_that_became_known_are_rows(told, installation):
     ]
 
 
-def test_the_ledger_is_balanced_and_the_view_shows_what_came_of_each(told):
-    assert is_balanced(told["ledger"])
-    assert published(told["replay"]) == REMITS
-    assert published(told["unmapped replay"]) == UNMAPPED
+def test_the_ledger_is_balanced_and_the_view_shows_what_came_of_each(story):
+    assert is_balanced(story["ledger"])
+    assert published(story["replay"]) == REMITS
+    assert published(story["unmapped replay"]) == UNMAPPED
     rows = {("WRONG_TYPE", "ROW"): REMITS, ("UNMAPPED", "ROW"): UNMAPPED}
-    assert told["states"] == {**rows, ("INVALID_JSON", "WAITING"): 1}
-    assert told["last states"] == {**rows, ("INVALID_JSON", "FAILED_AGAIN"): 1}
+    assert story["states"] == {**rows, ("INVALID_JSON", "WAITING"): 1}
+    assert story["last states"] == {**rows, ("INVALID_JSON", "FAILED_AGAIN"): 1}
 
 
-def test_a_second_replay_publishes_nothing_that_is_a_row(told):
-    assert published(told["second replay"]) == 0
-    assert published(told["broken replay"]) == 1
-    assert "1 would be published" in told["last replay"]
+def test_a_second_replay_publishes_nothing_that_is_a_row(story):
+    assert published(story["second replay"]) == 0
+    assert published(story["broken replay"]) == 1
+    assert "1 would be published" in story["last replay"]
 
 
-def test_a_failure_again_is_one_with_what_failed_first(told, installation):
+def test_a_failure_again_is_one_with_what_failed_first(story, installation):
     (broken,) = (row for row in installation.held() if row["message_id"] == "broken")
     assert (broken["attempt"], broken["replays"]) == (2, 1)
     letters = installation.query(

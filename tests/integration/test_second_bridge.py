@@ -75,7 +75,7 @@ def test_a_second_bridge_is_noticed_and_told_and_its_end_too(
         with bridge_of(simulator, pubsub, folder(tmp_path / "second")) as second:
             notice = wait_until(lambda: noticed(first))[0]
             assert notice["level"] == "warning"
-            assert "stop the other one" in notice["message"]
+            assert "stop the other client" in notice["message"]
             assert health(first)["queue_shared"]
             assert first.get("/healthz")[0] == 200
             assert first.metric("queue_shared") == 1
@@ -133,5 +133,5 @@ def test_a_queue_that_refuses_a_second_client_is_told_in_the_same_words(
             failed = wait_until(
                 lambda: second.logged("session failed; opening a new one")
             )
-            assert "stop the other one" in failed["advice"]
+            assert "stop the other client" in failed["advice"]
             assert second.get("/healthz")[0] == 503

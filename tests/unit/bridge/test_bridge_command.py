@@ -48,8 +48,8 @@ def test_a_health_port_in_use_is_one_line_and_code_2(
         monkeypatch.setenv("HEALTH_PORT", str(port))
         assert main([]) == 2
     assert complaint(capsys) == (
-        f"python -m bridge: HEALTH_PORT: cannot listen on {port}: "
-        "Address already in use"
+        f"python -m bridge: HEALTH_PORT: cannot listen on {port} "
+        "(Address already in use): set another port, or 0 for any free one"
     )
 
 

@@ -141,7 +141,7 @@ def test_a_mistake_is_one_line_that_names_the_setting(
 
 def test_an_unreadable_dotenv_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"IRIS_CLIENT_ID=\xff\xfe")
-    with pytest.raises(UsageError, match=r"\.env cannot be read"):
+    with pytest.raises(UsageError, match=r"\.env is not UTF-8"):
         settings.load(LIVE, tmp_path)
 
 

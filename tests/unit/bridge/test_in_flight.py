@@ -1,4 +1,4 @@
-"""The rules for holding messages."""
+"""The rules for messages in flight."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,9 +11,9 @@ from bridge.in_flight import (
     FIRST_MESSAGES,
     MAX_BATCH_BYTES,
     MAX_BATCH_MESSAGES,
-    MAX_HAND_BYTES,
+    MAX_BYTES,
     MAX_MESSAGES,
-    Held,
+    InFlight,
     due_for_renewal,
     has_room,
     next_batch,
@@ -28,51 +28,53 @@ class Message:
     locked_until_utc: datetime | None
 
 
-def held(left_seconds: float | None, lock_seconds: float = 60.0, **state: Any) -> Held:
+def in_flight(
+    left_seconds: float | None, lock_seconds: float = 60.0, **state: Any
+) -> InFlight:
     until = None if left_seconds is None else NOW + timedelta(seconds=left_seconds)
     values = {"envelope": SEALED, "body_bytes": 2, "lock_seconds": lock_seconds}
-    return Held(cast(Any, Message(until)), **(values | state))
+    return InFlight(cast(Any, Message(until)), **(values | state))
 
 
 def test_a_lock_is_renewed_at_half_its_time() -> None:
-    early, due = held(31), held(29)
+    early, due = in_flight(31), in_flight(29)
     assert due_for_renewal([early, due], NOW, renew_seconds=0.02) == [due]
 
 
 def test_the_next_to_expire_comes_first() -> None:
-    late, soon, expired = held(20), held(10), held(-1)
+    late, soon, expired = in_flight(20), in_flight(10), in_flight(-1)
     assert due_for_renewal([late, soon, expired], NOW, 0.02) == [expired, soon, late]
 
 
 def test_many_messages_on_a_slow_link_are_begun_with_earlier() -> None:
-    hand = [held(50) for _ in range(500)]
-    assert due_for_renewal(hand, NOW, renew_seconds=0.02) == []
-    assert due_for_renewal(hand, NOW, renew_seconds=0.06) == hand
+    messages = [in_flight(50) for _ in range(500)]
+    assert due_for_renewal(messages, NOW, renew_seconds=0.02) == []
+    assert due_for_renewal(messages, NOW, renew_seconds=0.06) == messages
 
 
 def test_a_lock_just_taken_is_never_renewed() -> None:
-    hand = [held(60) for _ in range(500)]
-    assert due_for_renewal(hand, NOW, renew_seconds=10.0) == []
+    messages = [in_flight(60) for _ in range(500)]
+    assert due_for_renewal(messages, NOW, renew_seconds=10.0) == []
 
 
 @pytest.mark.parametrize(
     "one",
     [
-        held(1, envelope=None),
-        held(1, envelope=None, refusal="empty"),
-        held(1, is_lost=True),
-        held(None),
+        in_flight(1, envelope=None),
+        in_flight(1, envelope=None, refusal="empty"),
+        in_flight(1, is_lock_lost=True),
+        in_flight(None),
     ],
 )
-def test_what_is_settled_or_lost_or_unlimited_is_not_renewed(one: Held) -> None:
+def test_what_is_settled_or_lost_or_unlimited_is_not_renewed(one: InFlight) -> None:
     assert due_for_renewal([one], NOW, 0.02) == []
 
 
 def test_only_what_pubsub_has_or_can_never_have_is_settled() -> None:
-    assert not held(60).is_ready
-    assert held(60, envelope=None).is_ready
-    assert held(60, envelope=None, refusal="empty").is_ready
-    assert not held(60, envelope=None, is_lost=True).is_ready
+    assert not in_flight(60).is_ready
+    assert in_flight(60, envelope=None).is_ready
+    assert in_flight(60, envelope=None, refusal="empty").is_ready
+    assert not in_flight(60, envelope=None, is_lock_lost=True).is_ready
 
 
 def test_small_messages_soon_come_in_full_batches() -> None:
@@ -97,16 +99,16 @@ def test_empty_messages_bound_nothing() -> None:
 
 
 @pytest.mark.parametrize("body_bytes", [2, 1_000, 10_000, 60_000, 1_000_000])
-def test_two_batches_in_hand_are_bounded_as_one_is(body_bytes: int) -> None:
+def test_two_batches_in_flight_are_bounded_as_one_is(body_bytes: int) -> None:
     full = MAX_BATCH_MESSAGES
     batch = next_batch(full, full, full * body_bytes)
-    hand: list[Held] = []
-    while not hand or has_room(hand, batch):
-        hand += [held(60, body_bytes=body_bytes) for _ in range(batch)]
-    assert len(hand) <= MAX_MESSAGES
-    assert sum(one.body_bytes for one in hand) <= MAX_HAND_BYTES
-    assert len(hand) == 2 * batch
+    messages: list[InFlight] = []
+    while not messages or has_room(messages, batch):
+        messages += [in_flight(60, body_bytes=body_bytes) for _ in range(batch)]
+    assert len(messages) <= MAX_MESSAGES
+    assert sum(one.body_bytes for one in messages) <= MAX_BYTES
+    assert len(messages) == 2 * batch
 
 
 def test_beside_a_message_over_the_bound_is_no_room() -> None:
-    assert not has_room([held(60, body_bytes=11_000_000)], 1)
+    assert not has_room([in_flight(60, body_bytes=11_000_000)], 1)

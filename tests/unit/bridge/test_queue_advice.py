@@ -28,7 +28,7 @@ EXPIRED = ClientAuthenticationError("AADSTS7000222: the client secret is expired
             ServiceBusConnectionError(message="CERTIFICATE_VERIFY_FAILED"),
             "clock and certificates",
         ),
-        (ServiceBusQuotaExceededError(message="no"), "one client a queue"),
+        (ServiceBusQuotaExceededError(message="no"), "one client per queue"),
         (TimeoutError(), "network"),
     ],
 )

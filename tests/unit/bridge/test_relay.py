@@ -1,4 +1,4 @@
-"""Publishing: what Pub/Sub refuses is held and costs its neighbours nothing."""
+"""Relay: what Pub/Sub refuses stays in flight and costs its neighbours nothing."""
 
 import asyncio
 import logging
@@ -11,21 +11,25 @@ from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 
 from bridge import notices
-from bridge.absence import Reading, Watch
+from bridge.delivery import Delivery
 from bridge.envelope import Envelope
 from bridge.health import Health
-from bridge.in_flight import MAX_MESSAGES, Held
+from bridge.in_flight import MAX_MESSAGES, InFlight
 from bridge.logs import Redactor
 from bridge.metrics import Metrics
+from bridge.progress import Progress
 from bridge.relay import Relay
 from bridge.settings import Settings
+from bridge.settlement import Settlement
 
 SETTINGS = Settings("iris", "projects/p/topics/iris", emulator_host="localhost:1")
 WAIT_SECONDS = 10
 
 
 class Topic:
-    """A topic that fails as it is told: no emulator refuses a well-formed message."""
+    """A topic that fails on demand: no emulator refuses a well-formed message."""
+
+    topic = SETTINGS.topic
 
     def __init__(self) -> None:
         self.refused: set[bytes] = set()
@@ -41,9 +45,9 @@ class Topic:
         self.taken += bodies
 
 
-def held(body: bytes) -> Held:
-    message = cast(Any, SimpleNamespace(locked_until_utc=None))
-    return Held(message, Envelope(body, {}), len(body), 60.0)
+def in_flight(body: bytes) -> InFlight:
+    received = cast(Any, SimpleNamespace(locked_until_utc=None))
+    return InFlight(received, Envelope(body, {}), len(body), 60.0)
 
 
 async def until(condition: Any) -> None:
@@ -54,22 +58,27 @@ async def until(condition: Any) -> None:
 
 def relay_to(topic: Topic) -> tuple[Relay, Metrics]:
     metrics = Metrics()
-    relay = Relay(SETTINGS, metrics, Health(Redactor()), Watch(Reading("iris")))
-    relay._publisher = cast(Any, topic)
-    return relay, metrics
+    health, progress = Health(Redactor()), Progress("iris")
+    return Relay(SETTINGS, cast(Any, topic), metrics, health, progress), metrics
 
 
-def test_a_refused_message_is_held_while_its_neighbours_are_published() -> None:
+def delivery_to(topic: Topic, messages: list[InFlight]) -> tuple[Delivery, Metrics]:
+    metrics = Metrics()
+    health, progress = Health(Redactor()), Progress("iris")
+    return Delivery(cast(Any, topic), messages, metrics, health, progress), metrics
+
+
+def test_a_refused_message_stays_in_flight_while_its_neighbours_are_published() -> None:
     async def scenario() -> None:
         topic = Topic()
         topic.refused = {b"bad"}
-        relay, metrics = relay_to(topic)
-        first, bad, last = chunk = [held(b"first"), held(b"bad"), held(b"last")]
-        delivery = asyncio.create_task(relay._deliver(chunk))
+        first, bad, last = map(in_flight, (b"first", b"bad", b"last"))
+        delivery, metrics = delivery_to(topic, [first, bad, last])
+        delivery.begin()
         await until(lambda: first.is_published and last.is_published)
         assert not bad.is_published
         topic.refused = set()
-        await asyncio.wait_for(delivery, WAIT_SECONDS)
+        await delivery.wait(WAIT_SECONDS)
         assert bad.is_published
         assert sorted(topic.taken) == [b"bad", b"first", b"last"]
         assert metrics.totals["published"] == 3
@@ -81,13 +90,13 @@ def test_what_fails_is_published_again_until_it_is_taken() -> None:
     async def scenario() -> None:
         topic = Topic()
         topic.is_down = True
-        relay, metrics = relay_to(topic)
-        one = held(b"one")
-        delivery = asyncio.create_task(relay._deliver([one]))
+        one = in_flight(b"one")
+        delivery, metrics = delivery_to(topic, [one])
+        delivery.begin()
         await until(lambda: metrics.totals["publish_failures"] >= 2)
         assert not one.is_published
         topic.is_down = False
-        await asyncio.wait_for(delivery, WAIT_SECONDS)
+        await delivery.wait(WAIT_SECONDS)
         assert topic.taken == [b"one"]
 
     asyncio.run(scenario())
@@ -99,11 +108,9 @@ class FullQueue:
     def __init__(self, relay: Relay, batches: int) -> None:
         self.relay = relay
         self.left = batches
-        self.most_publishing = 0
 
     async def receive_messages(self, count: int, _seconds: float) -> list[Any]:
         await asyncio.sleep(0)
-        self.most_publishing = max(self.most_publishing, len(self.relay._publishing))
         self.left -= 1
         if not self.left:
             self.relay.stop()
@@ -124,15 +131,26 @@ class FullQueue:
         )
 
 
-def test_a_queue_that_stays_full_leaves_no_ended_publishing_behind() -> None:
+def test_a_queue_that_stays_full_leaves_no_ended_publishing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most_tasks = 0
+
+    class Watched(Delivery):
+        def begin(self) -> None:
+            nonlocal most_tasks
+            super().begin()
+            most_tasks = max(most_tasks, len(self.tasks))
+
+    monkeypatch.setattr("bridge.relay.Delivery", Watched)
+
     async def scenario() -> None:
         topic = Topic()
         relay, metrics = relay_to(topic)
-        queue = FullQueue(relay, batches=40)
-        await relay._turns(cast(Any, queue))
+        await relay.relay_from(cast(Any, FullQueue(relay, batches=40)))
         assert metrics.totals["completed"] == len(topic.taken) > 1_000
         # Two batches of 4.5 MB, in requests of one.
-        assert queue.most_publishing <= 10
+        assert 1 < most_tasks <= 10
 
     asyncio.run(scenario())
 
@@ -153,17 +171,17 @@ class Trickle(FullQueue):
 
 
 @pytest.mark.parametrize("is_carried", [False, True])
-def test_a_refused_message_in_hand_keeps_nobody_waiting(*, is_carried: bool) -> None:
+def test_a_refused_message_in_flight_keeps_nobody_waiting(*, is_carried: bool) -> None:
     async def scenario() -> None:
         topic = Topic()
         topic.refused = {b"bad"}
         relay, metrics = relay_to(topic)
         bodies = [b"first", b"bad", b"next"]
         if is_carried:
-            relay._hand = [held(b"bad")]
+            relay.in_flight.append(in_flight(b"bad"))
             bodies.remove(b"bad")
         queue = cast(Any, Trickle(relay, *bodies))
-        turns = asyncio.create_task(relay._turns(queue))
+        turns = asyncio.create_task(relay.relay_from(queue))
         await until(lambda: metrics.totals["completed"] == 2)
         assert topic.taken == [b"first", b"next"]
         topic.refused = set()
@@ -175,15 +193,15 @@ def test_a_refused_message_in_hand_keeps_nobody_waiting(*, is_carried: bool) -> 
     asyncio.run(scenario())
 
 
-def test_refused_messages_are_received_until_the_hand_is_full() -> None:
+def test_refused_messages_are_received_until_there_is_no_room() -> None:
     async def scenario() -> None:
         topic = Topic()
         topic.refused = {b"bad"}
         relay, metrics = relay_to(topic)
-        relay._hand = [held(b"bad") for _ in range(MAX_MESSAGES - 1)]
+        relay.in_flight += [in_flight(b"bad") for _ in range(MAX_MESSAGES - 1)]
         queue = Trickle(relay, b"bad", b"bad")
-        turns = asyncio.create_task(relay._turns(cast(Any, queue)))
-        await until(lambda: len(relay._hand) == MAX_MESSAGES)
+        turns = asyncio.create_task(relay.relay_from(cast(Any, queue)))
+        await until(lambda: len(relay.in_flight) == MAX_MESSAGES)
         failures = metrics.totals["publish_failures"]
         await until(lambda: metrics.totals["publish_failures"] > failures + 1)
         assert len(queue.bodies) == 1
@@ -193,7 +211,7 @@ def test_refused_messages_are_received_until_the_hand_is_full() -> None:
 
 
 class LockLost(FullQueue):
-    """A queue that knows the lock no more, as asked by one link or the other."""
+    """A queue that does not know the lock, as one link or the other reports it."""
 
     def __init__(self, relay: Relay, cause: Exception | None) -> None:
         super().__init__(relay, 0)
@@ -217,12 +235,13 @@ def test_a_lock_that_the_own_first_try_took_is_not_lost(
 ) -> None:
     async def scenario() -> None:
         relay, metrics = relay_to(Topic())
-        one = held(b"one")
+        one = in_flight(b"one")
         one.envelope = None
-        relay._hand = [one]
+        messages = [one]
         queue = cast(Any, LockLost(relay, cause))
-        await relay._settle(queue, {one} if is_carried else set())
-        assert not relay._hand
+        settlement = Settlement(messages, metrics, Health(Redactor()))
+        await settlement.settle(queue, {one} if is_carried else set())
+        assert not messages
         names = ("settled_unseen", "lock_lost")
         assert [name for name in names if metrics.totals[name]] == [expected]
 

@@ -40,8 +40,8 @@ def test_every_form_of_a_time_is_utc_without_a_zone(text: str, expected: str) ->
     "text",
     ["", "yesterday", "2026-13-01", "06/05/2026", "20260506", "2026-05-06T25:00"],
 )
-def test_what_is_no_time_says_what_is(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a time \(2026-05-06,"):
+def test_a_text_that_is_not_a_time_says_what_is(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a time \(write 2026-05-06,"):
         parse_moment(text)
 
 

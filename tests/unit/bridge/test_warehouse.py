@@ -46,21 +46,23 @@ def test_with_tables_dataset_has_the_meaning_that_it_had_before():
 
 @pytest.mark.parametrize("name", ["FREQ", "SYS_WARN", "UOU2T14D"])
 def test_an_iris_dataset_where_a_bigquery_dataset_is_meant_says_what_to_give(name):
-    with pytest.raises(UsageError, match=f"give --iris-dataset {name} "):
+    with pytest.raises(UsageError, match=f"use --iris-dataset {name} "):
         path("--dataset", name)
-    with pytest.raises(UsageError, match=f"give --iris-dataset {name} "):
+    with pytest.raises(UsageError, match=f"use --iris-dataset {name} "):
         path("--dataset", "mine", "--dataset", name)
 
 
 def test_two_bigquery_datasets_are_a_mistake():
-    with pytest.raises(UsageError, match="--dataset is given twice: one, two"):
+    with pytest.raises(
+        UsageError, match=r"more than one BigQuery dataset \(one, two\)"
+    ):
         path("--dataset", "one", "--dataset", "two")
 
 
 def test_every_dataset_of_the_registry_is_known_by_its_form():
     names = [file.stem for file in Path("pipeline/datasets").glob("*.yaml")]
     assert len(names) > 80
-    assert all(warehouse._IRIS_DATASET.fullmatch(name) for name in names)
+    assert all(warehouse.IRIS_DATASET.fullmatch(name) for name in names)
 
 
 def test_help_does_not_show_the_old_name():

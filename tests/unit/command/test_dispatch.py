@@ -71,11 +71,11 @@ def test_a_wrong_command_line_is_one_line_and_code_2(
 
 def test_a_users_mistake_is_one_line_and_code_2(module, capsys):
     def refuse(options):
-        raise UsageError("there is no folder x")
+        raise UsageError("folder x does not exist")
 
     module.run = refuse
     assert run("count") == 2
-    assert capsys.readouterr().err == "python -m test count: there is no folder x\n"
+    assert capsys.readouterr().err == "python -m test count: folder x does not exist\n"
 
 
 def test_ctrl_c_ends_with_130_also_while_the_command_is_loaded(module, capsys):

@@ -3,7 +3,7 @@
 import pytest
 from google.api_core.exceptions import NotFound
 
-from command.text import first_line, one_line, printable, size_text
+from command.text import first_line, one_line, printable, size_text, table
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,12 @@ def test_an_error_is_one_line_with_its_type_and_cut_to_its_length():
 )
 def test_the_first_line_of_an_error_is_what_it_says(error, text):
     assert first_line(error) == text
+
+
+def test_a_table_has_texts_on_the_left_and_numbers_on_the_right():
+    rows = [["dataset", "why", "rows"], ["FREQ", "late", "1"], ["B", "", "1,234"]]
+    assert list(table(rows, left=2)) == [
+        "dataset  why    rows",
+        "FREQ     late      1",
+        "B              1,234",
+    ]

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bridge import relay
+from bridge import settlement
 from bridge.absence import Absence
 from bridge.notices import expiry_notice
-from bridge.sharing import Sharing
+from bridge.sharing import SharingDetector
 from bridge.span import Span
 from local.pubsub import topics
 from tests.integration.dockerfile_fixture import named
@@ -262,9 +262,9 @@ def test_the_log_alerts_look_for_what_the_bridge_says() -> None:
     absence = Absence(Span(now - timedelta(days=5), now - timedelta(days=3)), {}, now)
     said = {
         "secret_expires": str(expiry_notice(date(2026, 5, 7), now.date())),
-        "second_client": Sharing().notice(),
-        "expired": absence.told(None),
-        "refused": Path(str(relay.__file__)).read_text(),
+        "second_client": SharingDetector().warning(),
+        "expired": absence.warning(None),
+        "refused": settlement.DEAD_LETTERED,
     }
     warnings = of("alerts").locals["warnings"]
     texts = {plain(k): plain(v["text"]) for k, v in warnings.items()}

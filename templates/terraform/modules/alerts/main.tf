@@ -9,7 +9,7 @@ locals {
 
   published = "${local.of_topic} AND metric.type = \"pubsub.googleapis.com/topic/send_request_count\" AND metric.labels.response_class = \"success\""
 
-  # Texts of the bridge's warnings (bridge/notices.py, sharing.py, absence.py, relay.py).
+  # Texts of the bridge's warnings (bridge/notices.py, sharing.py, absence.py, settlement.py).
   warnings = {
     secret_expires = {
       text   = "the IRIS client secret expire"
@@ -22,7 +22,7 @@ locals {
       advice = "An IRIS queue is for one client. Messages that the other client took are not in the tables. Stop the other client, then run make backfill with MISSING=1 for that time."
     }
     expired = {
-      text   = "what expired unread comes with"
+      text   = "messages expired unread"
       title  = "messages expired on the IRIS queue"
       advice = "The bridge did not read for more than three days. Its log names the backfill command that fetches the missing messages."
     }

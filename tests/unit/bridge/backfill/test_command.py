@@ -23,12 +23,15 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (("--from", "2026-05-06"), "required: --to"),
         (("--from", "soon", "--to", "2026-05-07"), "--from: 'soon' is not a time"),
         (("--from", "2026-05-07", "--to", "2026-05-07"), "later than --from"),
-        (("--from", "2026-05-07", "--to", "2999-01-01"), "lies in the future"),
+        (("--from", "2026-05-07", "--to", "2999-01-01"), "--to is in the future"),
         ((*TIMES, "--rate", "0"), "--rate: '0' is not between 0.01 and 10000"),
         ((*TIMES, "--concurrency", "many"), "'many' is not between 1 and 64"),
         ((*TIMES, "--archive", "elexon"), "'elexon' is not an address"),
         ((*TIMES, "--via", "api", "--missing"), "--missing compares with the archive"),
-        ((*TIMES, "--via", "api", "--iris-dataset", "X"), "has no X in IRIS's form"),
+        (
+            (*TIMES, "--via", "api", "--iris-dataset", "X"),
+            "does not have X in the form of IRIS",
+        ),
         (
             (*TIMES, "--missing", "--dataset", "a.b`"),
             "'a.b`' is not a BigQuery dataset",

@@ -1,4 +1,4 @@
-"""What makes a body whole, and how long to wait for the next try."""
+"""What makes a body whole, and how long to wait for the next attempt."""
 
 import base64
 import gzip
@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from bridge.backfill.download import (
     MAX_DELAY_SECONDS,
     GaveUpError,
-    Pace,
-    Part,
+    PartialBody,
     Patience,
+    RateLimiter,
     TooLargeError,
-    _PassingError,
+    TransientError,
     delay_seconds,
     retry_after_seconds,
 )
@@ -34,12 +34,12 @@ def headers(body: bytes = BODY, **others: str) -> dict[str, str]:
     return {"Content-Length": str(len(body)), "ETag": '"1"'} | others
 
 
-def broken_off(at: int) -> Part:
-    """A part whose connection broke after so many bytes."""
-    part = Part()
+def broken_off(at: int) -> PartialBody:
+    """A body whose connection broke after this many bytes."""
+    part = PartialBody()
     part.begin(200, headers(**{"Content-MD5": md5(BODY)}))
     part.data += BODY[:at]
-    with pytest.raises(_PassingError, match=f"{at} of {len(BODY)} bytes"):
+    with pytest.raises(TransientError, match=f"{at} of {len(BODY)} bytes"):
         part.finish(MAX_BYTES)
     return part
 
@@ -53,7 +53,7 @@ def test_a_body_that_broke_off_is_continued_where_the_server_can(at: int) -> Non
     assert part.finish(MAX_BYTES) == BODY
 
 
-def test_it_begins_anew_where_the_server_cannot() -> None:
+def test_it_starts_over_where_the_server_cannot() -> None:
     part = broken_off(50)
     part.begin(200, headers())
     part.data += BODY
@@ -71,16 +71,16 @@ def test_it_begins_anew_where_the_server_cannot() -> None:
 )
 def test_another_part_is_never_joined(rest: dict[str, str]) -> None:
     part = broken_off(50)
-    with pytest.raises(_PassingError, match="another part"):
+    with pytest.raises(TransientError, match="not requested"):
         part.begin(206, rest)
     assert not part.data
 
 
-def test_a_body_with_another_digest_is_fetched_anew() -> None:
-    part = Part()
+def test_a_body_with_another_digest_is_fetched_again() -> None:
+    part = PartialBody()
     part.begin(200, headers(**{"Content-MD5": md5(b"other")}))
     part.data += BODY
-    with pytest.raises(_PassingError, match="Content-MD5"):
+    with pytest.raises(TransientError, match="Content-MD5"):
         part.finish(MAX_BYTES)
     assert not part.data
 
@@ -89,7 +89,7 @@ def test_a_body_with_another_digest_is_fetched_anew() -> None:
 def test_a_body_that_comes_gzipped_all_the_same_is_unpacked(digested: str) -> None:
     packed = gzip.compress(BODY)
     digest = md5(packed if digested == "packed" else BODY)
-    part = Part()
+    part = PartialBody()
     part.begin(
         200, headers(packed, **{"Content-Encoding": "gzip", "Content-MD5": digest})
     )
@@ -99,11 +99,11 @@ def test_a_body_that_comes_gzipped_all_the_same_is_unpacked(digested: str) -> No
         part.finish(len(BODY) - 1)
 
 
-def test_a_gzipped_body_cut_short_is_fetched_anew() -> None:
-    part = Part()
+def test_a_gzipped_body_cut_short_is_fetched_again() -> None:
+    part = PartialBody()
     part.begin(200, {"Content-Encoding": "gzip"})
     part.data += gzip.compress(BODY)[:-9]
-    with pytest.raises(_PassingError, match="cut short"):
+    with pytest.raises(TransientError, match="cut short"):
         part.finish(MAX_BYTES)
 
 
@@ -144,15 +144,15 @@ class Clock:
         return self.seconds
 
 
-def test_turns_come_at_the_rate_and_not_while_the_server_wants_peace() -> None:
+def test_requests_start_at_the_rate_and_not_while_the_server_asks_to_wait() -> None:
     clock = Clock()
-    pace = Pace(10, clock)
-    assert [round(pace.wait_seconds(), 3) for _ in range(3)] == [0, 0.1, 0.2]
+    limiter = RateLimiter(10, clock)
+    assert [round(limiter.wait_seconds(), 3) for _ in range(3)] == [0, 0.1, 0.2]
     clock.seconds += 60
-    assert pace.wait_seconds() == 0  # a pause saves no turns up
-    assert round(pace.wait_seconds(), 3) == 0.1
-    pace.hold(5)
-    assert round(pace.wait_seconds(), 3) == 5
+    assert limiter.wait_seconds() == 0  # a pause saves nothing up
+    assert round(limiter.wait_seconds(), 3) == 0.1
+    limiter.pause(5)
+    assert round(limiter.wait_seconds(), 3) == 5
 
 
 def test_patience_ends_only_when_nothing_at_all_succeeds() -> None:

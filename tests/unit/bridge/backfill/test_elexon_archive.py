@@ -60,12 +60,12 @@ def test_the_name_of_a_blob_survives_page_and_address(dataset: str, name: str) -
     assert unquote(path) == f"/iris-archive/data/{dataset}/{name}"
 
 
-def test_a_page_has_blobs_strangers_and_the_marker_of_the_next() -> None:
+def test_a_page_has_blobs_other_names_and_the_marker_of_the_next() -> None:
     first = "data/FREQ/FREQ_202605060231_1.json"
     odd = ["other/FREQ/a", "data/FREQ", "data/FREQ/a/b", "data/../a", "data/FREQ/.."]
     read = elexon_archive.parse_page(page(first, *odd, marker="2!108!x"))
     assert read.blobs == [Blob("FREQ", "FREQ_202605060231_1.json")]
-    assert read.strangers == odd
+    assert read.other_names == odd
     assert read.marker == "2!108!x"
     assert elexon_archive.parse_page(page()).marker is None
 

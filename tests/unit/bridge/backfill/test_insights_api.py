@@ -11,7 +11,7 @@ from pipeline.registry import load_registry
 
 DAY = Span(datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
 # They are parts of settlement runs, summaries without a stream, a second form of MID
-# (mibm_mid), or declarations that the API gives resolved (MELS, MILS).
+# (mibm_mid), or declarations that the API returns resolved (MELS, MILS).
 WITHOUT = {
     *("MELS", "MILS"),
     *("BOAV", "DISEBSP", "DISPTAV", "EBOCF", "ISPSTACK", "SMSG", "mibm_mid"),
@@ -38,10 +38,10 @@ def test_every_dataset_has_an_endpoint_or_is_known_to_have_none() -> None:
         ("BOALF", "BOALF/stream?from={}&to={}"),
     ],
 )
-def test_each_dataset_is_asked_in_its_own_way(dataset: str, query: str) -> None:
-    [question] = insights_api.slices(dataset, DAY)
+def test_each_dataset_has_an_address_of_its_own(dataset: str, query: str) -> None:
+    [part] = insights_api.slices(dataset, DAY)
     times = ("2026-05-06T00%3A00%3A00Z", "2026-05-07T00%3A00%3A00Z")
-    assert insights_api.slice_url("https://a.example/v1", question) == (
+    assert insights_api.slice_url("https://a.example/v1", part) == (
         f"https://a.example/v1/datasets/{query.format(*times)}&format=json"
     )
 
@@ -59,7 +59,7 @@ def test_a_slice_has_the_same_id_every_time_and_its_own() -> None:
 
 
 def test_what_is_limited_to_an_hour_is_asked_by_the_hour() -> None:
-    spans = [question.span for question in insights_api.slices("BOD", DAY)]
+    spans = [part.span for part in insights_api.slices("BOD", DAY)]
     assert len(spans) == 24
     assert spans == list(DAY.pieces(timedelta(hours=1)))
 

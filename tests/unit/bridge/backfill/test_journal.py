@@ -42,14 +42,14 @@ def test_cut_at_any_byte_it_has_every_line_before(
     last.close()
 
 
-def test_a_finished_one_says_so_until_it_begins_anew(tmp_path: Path) -> None:
+def test_a_finished_one_says_so_until_it_starts_over(tmp_path: Path) -> None:
     journal = Journal(tmp_path, COMMAND)
     journal.add([("FREQ", "a")])
     journal.finish(datetime(2026, 5, 7, tzinfo=UTC))
     journal.close()
     journal = Journal(tmp_path, COMMAND)
     assert (journal.finished, journal.keys) == ("2026-05-07T00:00:00Z", {"FREQ/a"})
-    journal.begin_anew()
+    journal.start_over()
     journal.close()
     journal = Journal(tmp_path, COMMAND)
     assert (journal.finished, journal.keys) == (None, set())
@@ -91,7 +91,7 @@ def test_a_place_that_cannot_be_written_is_a_mistake_of_the_user(
 
 @contextmanager
 def full_disk(free_bytes: int) -> Iterator[None]:
-    """No file grows beyond this; to whoever writes it is as a full disk."""
+    """No file grows beyond this; to a writer this is a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, before[1]))
     try:
@@ -108,16 +108,16 @@ def test_a_disk_that_is_full_at_the_beginning_is_a_mistake_of_the_user(
     Journal(tmp_path, COMMAND).close()
 
 
-def test_a_disk_that_fills_up_is_told_once_and_costs_the_last_lines_only(
+def test_a_disk_that_fills_up_is_reported_once_and_costs_the_last_lines_only(
     tmp_path: Path,
 ) -> None:
     journal = Journal(tmp_path, COMMAND)
     journal.add([("FREQ", "a")])
     with full_disk(journal.path.stat().st_size + 5):
-        with pytest.raises(OSError, match=journal.path.name) as told:
+        with pytest.raises(OSError, match=journal.path.name) as caught:
             journal.add([("FREQ", "b")])
         journal.close()
-    assert told.value.errno == errno.EFBIG
+    assert caught.value.errno == errno.EFBIG
     journal = Journal(tmp_path, COMMAND)
     assert journal.keys == {"FREQ/a"}
     journal.close()

@@ -10,8 +10,8 @@ from google.api_core.exceptions import InvalidArgument, NotFound, ServiceUnavail
 
 from bridge.backfill.download import GaveUpError, Patience
 from bridge.backfill.journal import Journal
-from bridge.backfill.sources import Job, Parcel, SourceError
-from bridge.backfill.tally import Tally
+from bridge.backfill.report import Report
+from bridge.backfill.sources import Fetched, Job, SourceError
 from bridge.backfill.transfer import PublishError, Transfer
 from bridge.envelope import Envelope, enclose
 
@@ -19,7 +19,7 @@ WAIT_SECONDS = 10
 
 
 class Topic:
-    """A topic that fails as it is told: no emulator refuses a well-formed message."""
+    """A topic that fails on demand: no emulator refuses a well-formed message."""
 
     topic = "projects/p/topics/t"
 
@@ -38,7 +38,7 @@ class Topic:
 
 
 class Numbers:
-    """A source of so many messages, the body of each its number."""
+    """A source of this many messages, the body of each its number."""
 
     def __init__(self, count: int, failure: Exception | None = None) -> None:
         self.count = count
@@ -49,11 +49,11 @@ class Numbers:
         for number in range(self.count):
             yield Job("FREQ", str(number))
 
-    async def parcels(self, job: Job) -> AsyncIterator[Parcel]:
+    async def fetch(self, job: Job) -> AsyncIterator[Fetched]:
         self.asked.append(job.message_id)
         if self.failure:
             raise self.failure
-        yield Parcel(job, enclose(job.message_id.encode(), *job, "TEST"))
+        yield Fetched(job, enclose(job.message_id.encode(), *job, "TEST"))
 
 
 @pytest.fixture
@@ -65,25 +65,25 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def transfer(
     source: Numbers, topic: Topic, journal: Journal, seconds: float = WAIT_SECONDS
-) -> Tally:
-    tally = Tally()
+) -> Report:
+    report = Report()
 
     async def scenario() -> None:
         patience = Patience(seconds)
-        one = Transfer(source, cast(Any, topic), journal, tally, patience, 4)
+        one = Transfer(source, cast(Any, topic), journal, report, patience, 4)
         await asyncio.wait_for(one.run(), WAIT_SECONDS)
 
     asyncio.run(scenario())
-    return tally
+    return report
 
 
 def test_what_the_journal_has_is_not_fetched_again(journal: Journal) -> None:
     journal.add([("FREQ", "1"), ("FREQ", "2")])
     source, topic = Numbers(5), Topic()
-    tally = transfer(source, topic, journal)
+    report = transfer(source, topic, journal)
     assert sorted(source.asked) == ["0", "3", "4"]
     assert sorted(topic.taken) == [b"0", b"3", b"4"]
-    assert (tally.total("before"), tally.total("published")) == (2, 3)
+    assert (report.total("before"), report.total("published")) == (2, 3)
     assert journal.keys == {f"FREQ/{number}" for number in range(5)}
 
 
@@ -91,11 +91,11 @@ def test_a_refused_message_is_reported_and_not_in_the_journal(
     journal: Journal,
 ) -> None:
     topic = Topic(refused=b"2")
-    tally = transfer(Numbers(5), topic, journal)
+    report = transfer(Numbers(5), topic, journal)
     assert sorted(topic.taken) == [b"0", b"1", b"3", b"4"]
     assert journal.keys == {f"FREQ/{number}" for number in (0, 1, 3, 4)}
-    assert tally.total("failed") == 1
-    assert "Pub/Sub refuses it" in tally.complaints[0]
+    assert report.total("failed") == 1
+    assert "Pub/Sub refuses it" in report.problems[0]
 
 
 def test_an_outage_of_pubsub_is_outlasted(journal: Journal) -> None:

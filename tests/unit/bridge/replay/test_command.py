@@ -5,12 +5,14 @@ import asyncio
 import pytest
 from google.api_core.exceptions import RetryError
 
+from bridge import warehouse
 from bridge.__main__ import main
 from bridge.envelope import Envelope
-from bridge.replay.command import ReplayError, _record, warehouse
+from bridge.replay import transfer
 from bridge.replay.held import Replay
+from bridge.replay.transfer import ReplayError
 
-# What BigQuery's client raises once it has tried for ten minutes. It is no
+# What BigQuery's client raises once it has tried for ten minutes. It is not a
 # GoogleAPICallError, as the answers in between are.
 TIMEOUT = RetryError("Timeout of 600.0s exceeded", OSError("503"))
 
@@ -74,7 +76,7 @@ class Away:
     def __init__(self, *_):
         pass
 
-    def select(self, _wish):
+    def select(self, _selection):
         raise TIMEOUT
 
     def record(self, _replays):
@@ -88,7 +90,9 @@ def test_a_bigquery_that_stays_away_is_one_line_and_code_1(monkeypatch, capsys):
     assert "RetryError: Timeout of 600.0s exceeded" in complaint(capsys)
 
 
-def test_what_is_published_and_cannot_be_written_down_is_told():
+def test_what_is_published_and_cannot_be_recorded_is_reported():
     replay = Replay(Envelope(b"{}", {}), {}, "row-1")
-    with pytest.raises(ReplayError, match="1 messages are published and not in"):
-        asyncio.run(_record(Away(), [replay]))
+    with pytest.raises(
+        ReplayError, match="1 messages are published, but not recorded in"
+    ):
+        asyncio.run(transfer.record(Away(), [replay]))

@@ -10,7 +10,7 @@ from bridge.replay.held import (
     PAGE_BYTES,
     PAGE_ROWS,
     Planned,
-    Wish,
+    Selection,
     pages,
     replay_of,
     select_statement,
@@ -111,8 +111,10 @@ def test_pages_without_anything_chosen_are_not_read():
 
 
 def test_what_the_user_names_is_a_parameter_and_no_sql():
-    wish = Wish(("A' OR 1=1 --",), ("`d`",), since=datetime(2026, 5, 6, tzinfo=UTC))
-    sql, parameters = select_statement(TablesPath("p", "d"), wish)
+    selection = Selection(
+        ("A' OR 1=1 --",), ("`d`",), since=datetime(2026, 5, 6, tzinfo=UTC)
+    )
+    sql, parameters = select_statement(TablesPath("p", "d"), selection)
     assert "OR 1=1" not in sql
     assert "`d`" not in sql
     assert {parameter.name for parameter in parameters} == {
@@ -122,6 +124,6 @@ def test_what_the_user_names_is_a_parameter_and_no_sql():
 
 def test_what_is_in_flight_is_chosen_only_again():
     for again in (False, True):
-        _, (states,) = select_statement(TablesPath("p", "d"), Wish(again=again))
+        _, (states,) = select_statement(TablesPath("p", "d"), Selection(again=again))
         assert ("REPLAYED" in states.values) is again
         assert not {"ROW", "OPENED", "UNKNOWN_DATASET"} & set(states.values)

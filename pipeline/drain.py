@@ -46,7 +46,7 @@ from pipeline.graph import Plan, build
 from pipeline.options import Limits
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
-from pipeline.steps.sources import ReadHand, in_hand
+from pipeline.steps.sources import ReadRound, current_round
 from pipeline.subscription import (
     MAX_MESSAGES,
     PUBSUB_ERRORS,
@@ -276,10 +276,10 @@ def graph_runner(
     The graph is built once: to build it takes as long as to run it over few messages.
     """
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, plan._replace(source=ReadHand()))
+    build(pipeline, plan._replace(source=ReadRound()))
 
     def work(messages: list[Message]) -> dict[str, int]:
-        with in_hand(messages):
+        with current_round(messages):
             result = pipeline.run()
             result.wait_until_finish()
         return counted(result)

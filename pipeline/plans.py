@@ -17,8 +17,7 @@ from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from command.usage import UsageError
-from pipeline.bigquery.appends import local_host
-from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.client import connect, local_grpc_host
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.files.raw_archive import archive_of, is_local
 from pipeline.graph import Plan
@@ -95,7 +94,7 @@ def _write_rows(
     if method == "STREAMING_INSERTS":
         return WriteRows(warehouse.insert)
     if here:
-        local_host()  # says what is missing
+        local_grpc_host()  # says what is missing
     return WriteRows(partial(warehouse.append, exactly_once=exactly_once(ours)))
 
 

@@ -9,11 +9,9 @@ repeated request stores nothing twice
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import grpc
 from google.api_core.exceptions import (
@@ -24,10 +22,6 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
     from_grpc_status,
 )
-from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
-from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
-    BigQueryWriteGrpcTransport,
-)
 from google.cloud.bigquery_storage_v1.types import (
     AppendRowsRequest,
     AppendRowsResponse,
@@ -36,7 +30,7 @@ from google.cloud.bigquery_storage_v1.types import (
     WriteStream,
 )
 
-from command.usage import UsageError
+from pipeline.bigquery.client import connect_writer
 from pipeline.bigquery.inserts import REQUEST_TIMEOUT_SECONDS, Insert, Rejected
 from pipeline.bigquery.patience import until_answered
 from pipeline.bigquery.proto_rows import descriptor_of, serializer_of
@@ -89,7 +83,7 @@ def append(
             messages.append(_Row(position, serialize(row.values)))
         except ValueError as error:
             rejected.append(Rejected(position, f"invalid at {error}"))
-    stream = _own_stream(table) if exactly_once else _DefaultStream(table)
+    stream = own_stream(table) if exactly_once else _DefaultStream(table)
     for part in _parts(messages):
         rejected += _append_part(stream, part)
     return sorted(rejected)
@@ -153,7 +147,7 @@ class _DefaultStream:
         )
         # Each request is a call of its own: one that stays open is ended by the service
         # when it was idle for some minutes, and what was sent meanwhile is in doubt.
-        answers = connect().append_rows(
+        answers = connect_writer().append_rows(
             iter([request]),
             retry=None,
             timeout=REQUEST_TIMEOUT_SECONDS,
@@ -190,7 +184,7 @@ class _OwnStream(_DefaultStream):
     def _ask(self, messages: list[bytes]) -> AppendRowsResponse:
         if self.taken is None:
             stream = WriteStream(type_=WriteStream.Type.COMMITTED)
-            created = connect().create_write_stream(
+            created = connect_writer().create_write_stream(
                 parent=self.table.path,
                 write_stream=stream,
                 retry=None,
@@ -211,32 +205,6 @@ class _OwnStream(_DefaultStream):
 
 
 @functools.cache
-def _own_stream(table: Table) -> _OwnStream:
+def own_stream(table: Table) -> _OwnStream:
+    """The stream of this process into a table; kept until the process ends."""
     return _OwnStream(table)
-
-
-@functools.cache
-def connect() -> BigQueryWriteClient:
-    """A client of the Storage Write API, one a process."""
-    host = local_host()
-    if not host:
-        return BigQueryWriteClient()
-    channel = grpc.insecure_channel(host)
-    return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
-
-
-def local_host() -> str | None:
-    """`host:port` of the local BigQuery's gRPC; None for the service itself.
-
-    Raises:
-        UsageError: `BIGQUERY_EMULATOR_HOST` names a server without such a port.
-    """
-    server = os.environ.get("BIGQUERY_EMULATOR_HOST")
-    if not server:
-        return None
-    port = os.environ.get("BIGQUERY_GRPC_PORT")
-    if not port:
-        raise UsageError(
-            "STORAGE_WRITE_API needs BIGQUERY_GRPC_PORT beside BIGQUERY_EMULATOR_HOST"
-        )
-    return f"{urlsplit(server).hostname}:{port}"

@@ -9,7 +9,6 @@ then holds the rest in Pub/Sub, where nothing is lost.
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from pipeline.bigquery.patience import (
@@ -59,15 +57,6 @@ class Rejected(NamedTuple):
 
     position: int
     error: str
-
-
-@functools.cache
-def connect(project: str) -> bigquery.Client:
-    """A BigQuery client, one a process; without credentials on a local server."""
-    if os.environ.get("BIGQUERY_EMULATOR_HOST"):
-        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-        return bigquery.Client(project=project, credentials=anonymous)
-    return bigquery.Client(project=project)
 
 
 @functools.cache

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.bigquery.appends import Table, append
-from pipeline.bigquery.inserts import Insert, Rejected, connect, insert, table_threads
+from pipeline.bigquery.client import connect
+from pipeline.bigquery.inserts import Insert, Rejected, insert, table_threads
 from pipeline.bigquery.loads import Loaded, Spooled, load, occupied
 from pipeline.registry import Dataset, load_registry
 

@@ -9,6 +9,7 @@ from google.api_core.exceptions import NotFound, ServiceUnavailable
 from command.usage import UsageError
 from pipeline.__main__ import main
 from pipeline.bigquery import appends
+from pipeline.bigquery.client import connect_writer, local_grpc_host
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.registry import load_registry
@@ -29,11 +30,10 @@ PROJECT = "gb-iris"
 def storage(client, bigquery_server, monkeypatch):
     """The client of the Storage Write API."""
     monkeypatch.setenv("BIGQUERY_GRPC_PORT", str(bigquery_server["grpc_port"]))
-    connect = appends.connect
-    appends._own_stream.cache_clear()
-    connect.cache_clear()
-    yield connect()
-    connect.cache_clear()
+    appends.own_stream.cache_clear()
+    connect_writer.cache_clear()
+    yield connect_writer()
+    connect_writer.cache_clear()
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class LostAnswers:
 
 def lose_answer(monkeypatch, storage, error):
     client = LostAnswers(storage, error)
-    monkeypatch.setattr(appends, "connect", lambda: client)
+    monkeypatch.setattr(appends, "connect_writer", lambda: client)
 
 
 def freq_rows(client, dataset):
@@ -170,4 +170,4 @@ def test_a_local_bigquery_without_the_port_is_a_users_mistake(monkeypatch, capsy
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
     monkeypatch.delenv("BIGQUERY_GRPC_PORT", raising=False)
     with pytest.raises(UsageError, match="BIGQUERY_GRPC_PORT"):
-        appends.local_host()
+        local_grpc_host()

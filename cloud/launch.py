@@ -182,7 +182,7 @@ def _check(where: Place, parameters: dict[str, str]) -> None:
         UsageError: It does not.
     """
     # Beam takes a second to load.
-    from pipeline.__main__ import parse
+    from pipeline.options import parse
 
     known = {one["name"] for one in json.loads(METADATA.read_text())["parameters"]}
     if unknown := sorted(parameters.keys() - known):

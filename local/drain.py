@@ -10,7 +10,7 @@ from local import command_there
 from local.bigquery import emulator
 from local.data_folder import DataFolder
 from local.pubsub.topics import SUBSCRIPTION
-from pipeline.__main__ import main as pipeline
+from pipeline.command import main as pipeline
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

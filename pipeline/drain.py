@@ -52,7 +52,7 @@ from pipeline.subscription import (
     PUBSUB_ERRORS,
     Pulled,
     Subscription,
-    unreadable,
+    cannot_be_read,
 )
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
@@ -173,7 +173,7 @@ class Drain:
         try:
             pulled = self._subscription.pull(left, self._ended)
         except PUBSUB_ERRORS as error:
-            text = unreadable(self._subscription.name, error)
+            text = cannot_be_read(self._subscription.name, error)
             if isinstance(error, MISTAKES) and not self._subscription.reached:
                 raise UsageError(text) from None
             raise RoundFailedError(text) from None
@@ -234,7 +234,7 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     try:
         subscription = Subscription(name)
     except GoogleAuthError as error:
-        raise UsageError(unreadable(name, error)) from None
+        raise UsageError(cannot_be_read(name, error)) from None
     with subscription:
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)

@@ -244,7 +244,7 @@ class Subscription:
             self._held.difference_update(ack_ids)
 
 
-def unreadable(name: str, error: BaseException) -> str:
+def cannot_be_read(name: str, error: BaseException) -> str:
     """What to say of a subscription that Pub/Sub does not give."""
     return f"{name} cannot be read: {first_line(error)}"
 

@@ -7,7 +7,7 @@ would have its folder, and so modules such as `files`, before all others.
 import os
 import sys
 
-from pipeline.__main__ import main
+from pipeline.command import main
 
 # The image knows its own address, so that workers run in the image that launches them,
 # whatever the launch request says of it.

@@ -34,6 +34,17 @@ RECORDS = ".records"
 Files = dict[Dataset, list[Spooled]]
 
 
+def use_system_memory() -> None:
+    """Makes Arrow allocate the rows of this process as C does, without its own pool.
+
+    That pool keeps what it has allocated, some 20 MB of a run over files. The variable
+    ARROW_DEFAULT_MEMORY_POOL, which `python -m pipeline` sets before Arrow is imported,
+    replaces it everywhere in Arrow; a worker of Dataflow has imported Arrow before any
+    code of ours runs, so there Arrow's internal buffers stay in its own pool.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 class Spool:
     """The files that are being written.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import json
 import logging
 import zlib
@@ -131,6 +132,16 @@ def decode(message: Message, ingested_utc: str) -> Decoded:
         _log.exception("decoding failed")
         text = f"{type(error).__name__}: {error}"
         return _whole(message, Stage.DECODE, Reason.INTERNAL, text)
+
+
+def collect_rarely() -> None:
+    """Sets how often Python's garbage collector runs in this process.
+
+    The rows of a message come and go together, and no cycle is in them. By default the
+    collector would walk through them after every 700 new objects: a sixth of the time
+    that large messages take.
+    """
+    gc.set_threshold(10_000)
 
 
 def utc_now() -> str:

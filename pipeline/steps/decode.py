@@ -11,7 +11,13 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipeline.core.batches import dead_letter_row, row_batch, unmapped_row
-from pipeline.core.decoding import Decoded, Message, decode, utc_now
+from pipeline.core.decoding import (
+    Decoded,
+    Message,
+    collect_rarely,
+    decode,
+    utc_now,
+)
 from pipeline.core.inference import Samples
 from pipeline.steps.ledger import Tally
 
@@ -35,6 +41,12 @@ class DecodeMessages(beam.PTransform):
 
 class _Decode(beam.DoFn):
     """Takes `Message`; gives everything that becomes of it."""
+
+    def setup(self) -> None:
+        # Here, as every process that makes rows runs this step: `python -m pipeline`,
+        # the local pipeline, and each worker of Dataflow, which gets the graph pickled
+        # and runs neither `__main__` nor an initializer of ours.
+        collect_rarely()
 
     def start_bundle(self) -> None:
         self.tally = Tally()

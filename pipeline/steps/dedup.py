@@ -132,14 +132,14 @@ class _KeepFirst(beam.DoFn):
 
 
 @functools.cache
-def _seen_ids(horizon_seconds: float) -> SeenIds:
+def seen_ids(horizon_seconds: float) -> SeenIds:
     """The one memory of this process for a horizon."""
     return SeenIds(horizon_seconds)
 
 
 def forget() -> None:
     """Forgets everything that this process has seen."""
-    _seen_ids.cache_clear()
+    seen_ids.cache_clear()
 
 
 class _DropSeen(beam.DoFn):
@@ -159,7 +159,7 @@ class _DropSeen(beam.DoFn):
         self.batches.append(batch)
 
     def finish_bundle(self) -> Iterator[Any]:
-        tally, seen = Tally(), _seen_ids(self.horizon_seconds)
+        tally, seen = Tally(), seen_ids(self.horizon_seconds)
         together: set[str] = set()
         for batch in self.batches:
             fresh = []
@@ -170,8 +170,8 @@ class _DropSeen(beam.DoFn):
                 fresh.append(passes)
                 if passes:
                     together.add(identity)
-            if unseen := _unseen(batch, fresh, tally):
-                yield GlobalWindows.windowed_value(unseen)
+            if rest := unseen(batch, fresh, tally):
+                yield GlobalWindows.windowed_value(rest)
         yield from tally.tagged_entries()
 
 
@@ -187,14 +187,14 @@ class _DropSeenAtOnce(beam.DoFn):
 
     def process(self, batch: RowBatch) -> Iterator[RowBatch]:
         fresh = self.seen.add(_record_ids(batch))
-        if unseen := _unseen(batch, fresh, self.tally):
-            yield unseen
+        if rest := unseen(batch, fresh, self.tally):
+            yield rest
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
 
 
-def _unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
+def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
     """What of a batch is fresh, if anything is; counts the rest."""
     if all(fresh):
         return batch

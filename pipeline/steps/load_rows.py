@@ -19,7 +19,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.bigquery.loads import Loaded, Refused, Spooled
-from pipeline.bigquery.spool import Files, Spool
+from pipeline.bigquery.spool import Files, Spool, use_system_memory
 from pipeline.core.batches import RowBatch, TableRow, dead_letter_row
 from pipeline.core.decoding import DeadLetter, identity_of, record_json, utc_now
 from pipeline.core.proofs import Row
@@ -84,6 +84,7 @@ class _SpoolAndLoad(beam.DoFn):
         self.folder = folder
 
     def setup(self) -> None:
+        use_system_memory()
         self.spool = Spool(self.folder)
 
     def start_bundle(self) -> None:
@@ -123,6 +124,9 @@ class _Spool(beam.DoFn):
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+
+    def setup(self) -> None:
+        use_system_memory()
 
     def start_bundle(self) -> None:
         self.spool = Spool(self.folder)

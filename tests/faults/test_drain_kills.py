@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from pipeline.__main__ import main
+from pipeline.command import main
 from pipeline.files.avro import read_messages
 from pipeline.steps.ledger import COUNTS
 from sql.apply import apply_views

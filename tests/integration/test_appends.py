@@ -7,11 +7,11 @@ import pytest
 from google.api_core.exceptions import NotFound, ServiceUnavailable
 
 from command.usage import UsageError
-from pipeline.__main__ import main
 from pipeline.bigquery import appends
 from pipeline.bigquery.client import connect_writer, local_grpc_host
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.warehouse import Warehouse
+from pipeline.command import main
 from pipeline.registry import load_registry
 from sql.apply import apply_tables
 from sql.tables import all_tables

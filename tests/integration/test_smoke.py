@@ -46,10 +46,10 @@ def pubsub(tmp_path_factory):
 
 # A real one, but for dedup, which lets everything pass.
 FORGETFUL = """
-from pipeline import __main__
+from pipeline.command import main
 from pipeline.steps import dedup
-dedup._unseen = lambda batch, *_: batch
-__main__.main()
+dedup.unseen = lambda batch, *_: batch
+main()
 """
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
 _Types = Mapping[str, pa.DataType]

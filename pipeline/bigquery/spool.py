@@ -16,7 +16,7 @@ from pipeline.bigquery.kept_records import lines_of
 from pipeline.bigquery.loads import Spooled
 from pipeline.bigquery.parquet_rows import schema_of, table_of
 from pipeline.core.batches import RowBatch
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.registry import Dataset, load_registry
 
 # A folder of datasets is read one dataset after the other: one that has had no row for

@@ -22,7 +22,7 @@ from pipeline.bigquery.loads import Loaded, Refused, Spooled
 from pipeline.bigquery.spool import Files, Spool, use_system_memory
 from pipeline.core.batches import RowBatch, TableRow, dead_letter_row
 from pipeline.core.decoding import DeadLetter, identity_of, record_json, utc_now
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.core.reasons import Reason, Stage
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
 from pipeline.steps.ledger import METRICS, PRESENT, Tally

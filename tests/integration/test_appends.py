@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from google.api_core.exceptions import NotFound, ServiceUnavailable
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
 from pipeline.bigquery import appends
 from pipeline.bigquery.client import connect_writer, local_grpc_host
@@ -104,7 +105,7 @@ def test_a_request_whose_answer_is_lost_is_repeated(
 ):
     rows = inserts("FREQ")
     lose_answer(monkeypatch, storage, error)
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     for _ in range(2):  # what follows is stored, too
         assert appends.append(table, rows, exactly_once=exactly_once) == []
     ids = [row.insert_id for row in rows]
@@ -116,7 +117,7 @@ def test_rows_after_a_request_of_unknown_end_are_stored(
     client, dataset, storage, monkeypatch, error
 ):
     first, second = inserts("FREQ")[:5], inserts("FREQ")[5:10]
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     lose_answer(monkeypatch, storage, error)
     with suppress(RuntimeError):
         appends.append(table, first, exactly_once=True)
@@ -131,7 +132,7 @@ def test_a_row_that_bigquery_refuses_costs_its_neighbours_nothing(client, datase
     for index in (3, 7):
         rows[index] = rows[index]._replace(values={**rows[index].values, "extra": "{}"})
     rows[5] = rows[5]._replace(values={**rows[5].values, "frequency": "fifty"})
-    place = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    place = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     refused = appends.append(place, rows, exactly_once=False)
     assert [position for position, _ in refused] == [3, 5, 7]
     assert "extra" in refused[0].error
@@ -144,7 +145,7 @@ def test_a_request_may_be_as_large_as_the_pipeline_makes_them(client, dataset):
     large = row._replace(
         values={**row.values, "extra": "x" * (appends.MAX_BYTES - 1_000)}
     )
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     assert appends.append(table, [large], exactly_once=False) == []
     assert freq_rows(client, dataset) == [row.insert_id]
 

@@ -1,7 +1,5 @@
 """A drain that is killed at any moment: nothing lost, nothing counted wrong."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -124,7 +124,7 @@ def filled_datasets(
         return set()
     statement = "\nUNION ALL\n".join(
         f"SELECT '{name}' AS name, COUNT(*) AS present "  # noqa: S608
-        f"FROM `{path}.{name}` WHERE {_days(dataset, spooled[dataset])}"
+        f"FROM `{path}.{name}` WHERE {_days_condition(dataset, spooled[dataset])}"
         for name, dataset in filled.items()
     )
     one = f"{path}.{next(iter(filled))}"
@@ -166,7 +166,7 @@ def load(
     """
     target = f"{path}.{dataset.table}"
     if is_filled:
-        days = _days(dataset, files)
+        days = _days_condition(dataset, files)
         try:
             return _add_missing(client, path, dataset, files)
         except GoogleAPICallError as error:
@@ -192,7 +192,7 @@ def _jobs(files: Sequence[Spooled]) -> list[list[Spooled]]:
     return [stored, *here] if stored else here
 
 
-def _days(dataset: Dataset, files: Sequence[Spooled]) -> str:
+def _days_condition(dataset: Dataset, files: Sequence[Spooled]) -> str:
     """The condition for the partitions of the files' rows; BigQuery reads no others."""
     name = dataset.partition_column
     column = f"`{name}`"
@@ -243,7 +243,7 @@ def _add_missing(
             f"INSERT INTO `{target}` ({columns}) "  # noqa: S608 - names of tables
             f"SELECT {columns} FROM `{staging}` WHERE record_id NOT IN ("
             f"SELECT record_id FROM `{target}` "
-            f"WHERE record_id IS NOT NULL AND {_days(dataset, files)})"
+            f"WHERE record_id IS NOT NULL AND {_days_condition(dataset, files)})"
         )
         job = _query(client, target, statement, f"{target}: {rows} rows")
         added = int(job.num_dml_affected_rows or 0)

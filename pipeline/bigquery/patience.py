@@ -26,8 +26,8 @@ def until_answered(
 ) -> Answer:
     """Sends a request until the service accepts or refuses it.
 
-    No connection, a fault of the service, a quota and a missing permission are no
-    answer about the request: it is repeated as long as they last.
+    Without a connection, after a fault of the service, over a quota or without a
+    permission the request is repeated, however long that lasts.
 
     Args:
         ask: Sends the request once.

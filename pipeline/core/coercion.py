@@ -57,7 +57,7 @@ class TypedRecord(NamedTuple):
 _new_record: Callable[[type[TypedRecord], tuple[Any, ...]], TypedRecord] = tuple.__new__
 
 
-class RecordRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class RecordRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A record that cannot become a row; the message names column and value."""
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -101,7 +101,7 @@ class Decoded:
     unmapped: bool = False
 
 
-class MessageRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class MessageRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A message that cannot be opened."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -153,7 +153,7 @@ def _decode(message: Message, ingested_utc: str) -> Decoded:
     if coercer is None:
         return Decoded(message.dataset, unmapped=True)
     body = unpack(message.data, message.attributes.get("content_encoding"))
-    records, exact = parse(body)
+    records, exact = parse_quickly(body)
     try:
         typed, refused = coercer.rows(records, exact=exact)
     except InexactNumberError:
@@ -271,7 +271,7 @@ def unpacked_size(data: bytes) -> int:
     return int.from_bytes(data[-4:], "little") if packed else len(data)
 
 
-def parse(body: bytes) -> tuple[list[Any], bool]:
+def parse_quickly(body: bytes) -> tuple[list[Any], bool]:
     """Parses a body to its elements, in the fastest way.
 
     Returns:

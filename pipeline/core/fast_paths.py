@@ -26,8 +26,8 @@ has this function:
             return canonical(record)
         return without_nulls(record)
 
-Only variables that this module makes up are in its text; a name from a message is
-never part of code that is compiled.
+Its text contains only names of this module; a name from a message is never part of
+code that is compiled.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -48,7 +48,7 @@ _USUAL_TIME = re.compile(
 )
 
 
-class ValueRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class ValueRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A value that its column cannot hold; `reason` is the dead letter's code."""
 
     def __init__(

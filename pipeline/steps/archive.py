@@ -40,7 +40,7 @@ class ArchiveMessages(beam.PTransform):
                 | "Gather" >> beam.GroupIntoBatches(GATHERED_MESSAGES, GATHERED_SECONDS)
                 | "Spread" >> beam.FlatMap(_messages_of)
             )
-        write = beam.ParDo(_WriteFiles(self.prefix, merge=not self.gather))
+        write = beam.ParDo(_WriteArchive(self.prefix, merge=not self.gather))
         return messages | "Write files" >> write
 
 
@@ -54,7 +54,7 @@ def _messages_of(batch: tuple[str, Iterable[Message]]) -> Iterable[Message]:
     return batch[1]
 
 
-class _WriteFiles(beam.DoFn):
+class _WriteArchive(beam.DoFn):
     """`Message` to a file a dataset and hour, when the bundle ends or is large.
 
     It raises if a file cannot be written: the runner tries the bundle again, and

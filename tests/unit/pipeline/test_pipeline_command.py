@@ -9,10 +9,18 @@ from command.usage import UsageError
 from pipeline import registry
 from pipeline.command import main
 from pipeline.options import IrisOptions, Limits, drain_limits, parse
-from pipeline.plans import plan_of
+from pipeline.plans import (
+    DRAIN,
+    FILES_HERE,
+    FILES_ON_SERVICE,
+    STREAM_HERE,
+    STREAM_ON_SERVICE,
+    mode_of,
+    plan_of,
+)
 
 SUBSCRIPTION = "--subscription=projects/some-project/subscriptions/some"
-DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
+DRAIN_OPTIONS = (SUBSCRIPTION, "--drain", "--project=p")
 
 
 @pytest.mark.parametrize(
@@ -29,19 +37,22 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
             [SUBSCRIPTION, "--exactly_once", "--drain", "--project=p"],
             "--exactly_once needs --write_method STORAGE_WRITE_API",
         ),
-        ([*DRAIN, "--exactly_once=yes"], "--exactly_once must be true or false"),
+        (
+            [*DRAIN_OPTIONS, "--exactly_once=yes"],
+            "--exactly_once must be true or false",
+        ),
         ([SUBSCRIPTION, "--project=p"], "needs --streaming or --drain"),
-        ([*DRAIN, "--streaming"], "either --streaming or --drain"),
+        ([*DRAIN_OPTIONS, "--streaming"], "either --streaming or --drain"),
         (["--files=x", "--drain", "--project=p"], "leave out --files"),
         (["--drain", "--project=p"], "give either"),
-        ([*DRAIN, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
-        ([*DRAIN, "--direct_running_mode=multi_processing"], "in_memory"),
-        ([*DRAIN, "--archive_prefix="], "--archive_prefix is empty"),
-        ([*DRAIN, "--every=often"], "--every must be a time"),
-        ([*DRAIN, "--every=0s"], "--every must be a time"),
-        ([*DRAIN, "--max_messages=0"], "whole number above 0"),
-        ([*DRAIN, "--max_messages=1e3"], "whole number above 0"),
-        ([*DRAIN, "--max_seconds=-1"], "--max_seconds must be a time"),
+        ([*DRAIN_OPTIONS, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
+        ([*DRAIN_OPTIONS, "--direct_running_mode=multi_processing"], "in_memory"),
+        ([*DRAIN_OPTIONS, "--archive_prefix="], "--archive_prefix is empty"),
+        ([*DRAIN_OPTIONS, "--every=often"], "--every must be a time"),
+        ([*DRAIN_OPTIONS, "--every=0s"], "--every must be a time"),
+        ([*DRAIN_OPTIONS, "--max_messages=0"], "whole number above 0"),
+        ([*DRAIN_OPTIONS, "--max_messages=1e3"], "whole number above 0"),
+        ([*DRAIN_OPTIONS, "--max_seconds=-1"], "--max_seconds must be a time"),
         (["--files=x", "--project=p", "--every=60s"], "--every needs --drain"),
         (["--files=x", "--project=p", "--max_messages=1"], "needs --drain"),
         (["--files=x", "--streaming", "--project=p"], "leave out --streaming"),
@@ -52,8 +63,8 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
         (["--files=x", "--project=p", "--dedup_horizon_hours=day"], "above 0"),
         (["--files=x", "--project=p", "--frobnicate=1"], "--frobnicate"),
         (["--files=x", "--project=p", "stray"], "stray does not belong .* quotes"),
-        ([*DRAIN, "--every"], "--every: expected one argument"),
-        ([*DRAIN, "--num_workers=some"], "--num_workers: invalid int value"),
+        ([*DRAIN_OPTIONS, "--every"], "--every: expected one argument"),
+        ([*DRAIN_OPTIONS, "--num_workers=some"], "--num_workers: invalid int value"),
     ],
 )
 def test_a_mistake_is_refused(arguments, said):
@@ -65,7 +76,7 @@ def test_a_mistake_is_refused(arguments, said):
     ("text", "seconds"), [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3600)]
 )
 def test_an_interval_is_a_time(text, seconds):
-    options = parse([*DRAIN, f"--every={text}", "--max_messages=10"])
+    options = parse([*DRAIN_OPTIONS, f"--every={text}", "--max_messages=10"])
     limits = drain_limits(options.view_as(IrisOptions))
     assert limits == Limits(max_messages=10, every_seconds=seconds)
 
@@ -103,6 +114,20 @@ def test_a_run_does_not_read_what_it_archives(files, prefix):
 )
 def test_an_archive_beside_the_files_is_accepted(files, prefix):
     parse([f"--files={files}", f"--archive_prefix={prefix}", "--project=p"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        (DRAIN_OPTIONS, DRAIN),
+        ([SUBSCRIPTION, "--streaming"], STREAM_HERE),
+        (["--files=x"], FILES_HERE),
+        ([SUBSCRIPTION, "--runner=DataflowRunner"], STREAM_ON_SERVICE),
+        (["--files=x", "--runner=DataflowRunner"], FILES_ON_SERVICE),
+    ],
+)
+def test_source_and_runner_make_the_mode(arguments, mode):
+    assert mode_of(parse([*arguments, "--project=p"])) is mode
 
 
 def test_dataflow_gathers_what_it_archives_in_a_bucket():

@@ -20,7 +20,7 @@ from benchmarks.measurement import Measurement, Target
 from benchmarks.run_of_pipeline import PipelineRun, run_pipeline
 from benchmarks.warehouse import Warehouse, serving
 from pipeline.core.decoding import Message, decode, utc_now
-from pipeline.files import messages as files
+from pipeline.files.messages import message_of
 from pipeline.registry import load_registry
 from pipeline.steps.sources import find
 
@@ -149,14 +149,14 @@ def timed(messages: Callable[[Path], Iterator[Message]], source: Path) -> Timed:
 
 def in_folder(folder: Path) -> Iterator[Message]:
     for found in find(str(folder)):
-        yield files.message(found.path, Path(found.path).read_bytes())
+        yield message_of(found.path, Path(found.path).read_bytes())
 
 
 def in_archive(archive: Path) -> Iterator[Message]:
     with tarfile.open(archive) as opened:
         for member in opened:
             if content := opened.extractfile(member):
-                yield files.message(member.name, content.read())
+                yield message_of(member.name, content.read())
 
 
 def _simple_loader(warehouse: Warehouse, folder: Path, turn: int) -> Timed:

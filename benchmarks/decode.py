@@ -12,7 +12,7 @@ import orjson
 from benchmarks import corpus
 from benchmarks.measurement import Measurement, Target
 from local.simulator.generator import generate_message
-from pipeline.core.decoding import Message, decode, utc_now
+from pipeline.core.decoding import Message, collect_rarely, decode, utc_now
 from pipeline.registry import load_registry
 
 ROUNDS = 5
@@ -25,6 +25,7 @@ MEANING = "the speed with typing, identity and dead letters, relative to the par
 
 def measure(scale: float) -> Iterator[Measurement]:
     """Small messages, as most are, and large ones; 1 % of the records are bad."""
+    collect_rarely()  # as in the pipeline
     small = list(small_messages(max(1_000, int(corpus.MESSAGES * scale))))
     yield _measured("decode, small messages", small)
     del small

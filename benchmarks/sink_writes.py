@@ -17,7 +17,7 @@ from apache_beam.transforms.external import JavaJarExpansionService
 from google.cloud import bigquery
 
 from local.bigquery import emulator
-from pipeline.bigquery import appends, inserts
+from pipeline.bigquery import client
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.core.batches import RowBatch, TableRow
 from pipeline.registry import load_registry
@@ -224,8 +224,8 @@ def reached_at(host: str, grpc_port: int) -> Iterator[None]:
 
 
 def _forget_clients() -> None:
-    inserts.connect.cache_clear()
-    appends.connect.cache_clear()
+    client.connect.cache_clear()
+    client.connect_writer.cache_clear()
 
 
 @contextmanager

@@ -19,10 +19,10 @@ from benchmarks.usage import memory_mb
 from local.bigquery import emulator
 from local.pipeline import WideSubscriberClient
 from local.pubsub.topics import SUBSCRIPTION
-from pipeline import __main__ as command_line
+from pipeline import command as command_line
 from pipeline.bigquery.inserts import Insert, Rejected
 from pipeline.graph import Plan
-from pipeline.options import IrisOptions, horizon_hours
+from pipeline.options import IrisOptions, horizon_hours, parse
 from pipeline.plans import plan_of
 from pipeline.registry import load_registry
 from pipeline.steps.ledger import COUNTS, OUTCOMES
@@ -129,7 +129,7 @@ def main() -> int:
     arguments = ["--streaming", "--subscription", SUBSCRIPTION]
     arguments += ["--project", emulator.PROJECT]
     arguments += ["--dataset", options.dataset or emulator.DATASET]
-    parsed = command_line.parse(arguments)
+    parsed = parse(arguments)
     plan = plan_of(parsed, spool="") if options.dataset else discarding(parsed)
     progress = Progress(options.messages, plan.inserter)
     load_registry()  # imports and the registry are not part of the stream

@@ -209,7 +209,7 @@ def _check(deployment: Deployment, parameters: dict[str, str]) -> None:
         UsageError: The pipeline would refuse them.
     """
     # Here, since Beam takes a second to load.
-    from pipeline.__main__ import parse
+    from pipeline.options import parse
 
     known = {one["name"] for one in json.loads(METADATA.read_text())["parameters"]}
     if unknown := sorted(parameters.keys() - known):

@@ -31,9 +31,10 @@ from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 
 from command import signals
-from pipeline import __main__ as command_line
+from pipeline import command as command_line
 from pipeline.bigquery.inserts import Insert, Rejected
 from pipeline.drain import cause
+from pipeline.options import parse
 from pipeline.plans import plan_of
 from pipeline.steps.ledger import COUNTS, OUTCOMES
 from pipeline.steps.write_rows import Inserter
@@ -172,7 +173,7 @@ def run(options: argparse.Namespace) -> int:
     command_line.log_to_stderr()
     # The default runner would first try to download the Prism binary.
     arguments = [*options.rest, "--runner=BundleBasedDirectRunner"]
-    parsed = command_line.parse(arguments)
+    parsed = parse(arguments)
     plan = plan_of(parsed, spool="")
     _insert[:] = [plan.inserter]
     pubsub.SubscriberClient = WideSubscriberClient

@@ -52,7 +52,7 @@ def _check(data: DataFolder, options: list[str]) -> int:
 
 def _drain(data: DataFolder, options: list[str]) -> int:
     use_servers(data)
-    from pipeline.__main__ import main
+    from pipeline.command import main
 
     return main(["--drain", "--subscription", SUBSCRIPTION, *TABLES, *options])
 

@@ -1,26 +1,23 @@
 """Drain: read a subscription until it is empty, in rounds that are committed whole.
 
-A round takes some thousand messages, runs the graph over them as a bounded run, and
+A round pulls some thousand messages, runs the graph over them as a bounded run, and
 acknowledges them when that has ended: rows, dead letters, unmapped messages and raw
-archive are written then, and the ledger after them. Whatever moment the process is
-killed at, its messages come again within ten seconds.
+archive are written by then, and the ledger after them. If the process is killed, at
+any moment, the messages of its round come again within ten seconds.
 
-- Killed before the ledger is written: the round is not counted. It is worked again, and
+- Killed before the ledger is written: the round is not counted. It runs again, and is
   counted then. Rows that had been written are in `_iris` twice, with the same
   `record_id` (streaming inserts cannot be undone); the views show them once.
 - Killed after the ledger, before the acknowledgement: the same, and the round is
-  counted twice. The ledger is balanced in either case.
+  counted twice. The ledger is balanced in both cases.
 
-A round that fails has its messages released, and what dedup remembers is forgotten: it
-holds ids of the round whose rows may not be written.
+When a round fails, its messages are released, and dedup forgets everything that it
+remembers: some rows of the round may not be written, although their ids are known.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import logging
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -46,17 +43,17 @@ from pipeline.graph import Plan, build
 from pipeline.options import Limits
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
-from pipeline.steps.sources import ReadHand, in_hand
+from pipeline.steps.sources import ReadRound, current_round
 from pipeline.subscription import (
     MAX_MESSAGES,
     PUBSUB_ERRORS,
     Pulled,
     Subscription,
-    unreadable,
+    cannot_be_read,
 )
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
-# What no patience mends, when it is the first answer of Pub/Sub.
+# Errors that a user must fix, when one is the first answer of Pub/Sub.
 MISTAKES = (
     NotFound,
     PermissionDenied,
@@ -65,7 +62,7 @@ MISTAKES = (
     FailedPrecondition,
 )
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RoundFailedError(Exception):
@@ -76,12 +73,12 @@ class Drain:
     """One drain, until it ends.
 
     Attributes:
-        counts: What became of everything, over all rounds.
-        stopping: Set when it is to end after the round in hand.
+        counts: What became of all messages and records, over all rounds.
+        stopping: Set it to end the drain after the current round.
 
     Args:
         subscription: What to read.
-        work: Runs the graph over messages, and gives its counts.
+        work: Runs the graph over messages, and returns its counts.
         limits: When to end.
     """
 
@@ -100,7 +97,7 @@ class Drain:
         self._started = time.monotonic()
 
     def once(self) -> None:
-        """Takes everything that was published before it began.
+        """Reads everything that was published before it began.
 
         Raises:
             UsageError: The subscription cannot be read at all.
@@ -109,45 +106,45 @@ class Drain:
         self._until_caught_up(dt.datetime.now(dt.UTC))
 
     def repeat(self, every_seconds: float, idle: Callable[[], None]) -> bool:
-        """Drains at every beat, until it is stopped.
+        """Drains again at an interval, until it is stopped.
 
         Args:
-            every_seconds: The beat.
-            idle: What to do between rounds.
+            every_seconds: The interval, from start to start.
+            idle: What to do between two drains.
 
         Returns:
-            Whether the last one went well.
+            Whether the last drain succeeded.
 
         Raises:
             UsageError: The subscription cannot be read at all.
         """
-        pause, is_well = FIRST_PAUSE_SECONDS, True
+        pause, succeeded = FIRST_PAUSE_SECONDS, True
         while not self._ended():
-            beat = time.monotonic()
-            # What came since the beat before is the usual; older is a backlog.
+            began = time.monotonic()
+            # Messages since the last drain are the usual ones; older are a backlog.
             usual = dt.timedelta(seconds=2 * every_seconds)
             try:
                 self._until_caught_up(dt.datetime.now(dt.UTC) - usual)
                 idle()
-                pause, next_beat = FIRST_PAUSE_SECONDS, beat + every_seconds
-                is_well = True
+                pause, next_start = FIRST_PAUSE_SECONDS, began + every_seconds
+                succeeded = True
             except RoundFailedError as error:
-                _log.error("%s; trying again in %g s", error, pause)
-                next_beat = time.monotonic() + pause
-                pause, is_well = min(2 * pause, MAX_PAUSE_SECONDS), False
-            self._wait_until(next_beat)
-        return is_well
+                log.error("%s; trying again in %g s", error, pause)  # noqa: TRY400
+                next_start = time.monotonic() + pause
+                pause, succeeded = min(2 * pause, MAX_PAUSE_SECONDS), False
+            self._wait_until(next_start)
+        return succeeded
 
     def _until_caught_up(self, since: dt.datetime) -> None:
-        """Works rounds until nothing is left that was published before `since`.
+        """Runs rounds until nothing is left that was published before `since`.
 
-        A feed never pauses: to wait until nothing comes could last for ever.
+        A feed never pauses: a wait until nothing comes might never end.
         """
         while not self._ended():
             pulled = self._pull()
             if not pulled.messages:
                 return
-            self._work_off(pulled)
+            self._run_rounds(pulled)
             if not pulled.full and pulled.oldest and pulled.oldest >= since:
                 return
 
@@ -161,7 +158,7 @@ class Drain:
         return self._must_end() or (most is not None and self._pulled >= most)
 
     def _must_end(self) -> bool:
-        """Whether nothing more is to be worked, pulled or not."""
+        """Whether no round may begin any more, even of messages that are pulled."""
         seconds = self._limits.max_seconds
         return self.stopping.is_set() or (
             seconds is not None and time.monotonic() - self._started >= seconds
@@ -173,15 +170,15 @@ class Drain:
         try:
             pulled = self._subscription.pull(left, self._ended)
         except PUBSUB_ERRORS as error:
-            text = unreadable(self._subscription.name, error)
+            text = cannot_be_read(self._subscription.name, error)
             if isinstance(error, MISTAKES) and not self._subscription.reached:
                 raise UsageError(text) from None
             raise RoundFailedError(text) from None
         self._pulled += len(pulled.messages)
         return pulled
 
-    def _work_off(self, pulled: Pulled) -> None:
-        """Works what was pulled; releases what is left when it fails or must end."""
+    def _run_rounds(self, pulled: Pulled) -> None:
+        """Runs what was pulled; releases the rest when a round fails or it must end."""
         left = list(pulled.rounds())
         try:
             self._round(left.pop(0))
@@ -197,22 +194,22 @@ class Drain:
         count = len(pulled.messages)
         try:
             counts = self._work(pulled.messages)
-        except Exception as error:  # noqa: BLE001 - of any step, by way of Beam
+        except Exception as error:  # noqa: BLE001 - any step of Beam's run raises it
             self._pulled -= count
             why = cause(error)
             dedup.forget()
             self._subscription.release(pulled.ack_ids)
             raise RoundFailedError(
-                f"a round of {count:,} messages failed, they come again: {why}"
+                f"a round of {count:,} messages failed; the messages come again: {why}"
             ) from None
         self.counts.update(counts)
-        _log.info("%s; %.1f s", counts_line(counts), time.monotonic() - began)
+        log.info("%s; %.1f s", counts_line(counts), time.monotonic() - began)
         try:
             self._subscription.acknowledge(pulled.ack_ids)
         except PUBSUB_ERRORS as error:
             raise RoundFailedError(
-                f"{count:,} messages are written and cannot be acknowledged, they come "
-                f"again as duplicates: {first_line(error)}"
+                f"{count:,} messages are written, but cannot be acknowledged; they "
+                f"come again as duplicates: {first_line(error)}"
             ) from None
 
 
@@ -220,7 +217,7 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     """Drains a subscription.
 
     Args:
-        options: Beam's.
+        options: Those of Beam.
         plan: The graph; its source is not used.
         name: `projects/P/subscriptions/S`.
         limits: When to end.
@@ -234,26 +231,26 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     try:
         subscription = Subscription(name)
     except GoogleAuthError as error:
-        raise UsageError(unreadable(name, error)) from None
+        raise UsageError(cannot_be_read(name, error)) from None
     with subscription:
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)
         # Our one line names the error and its step; Beam would add a traceback.
         logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         code = _drained(drain, plan, limits)
-    sys.stdout.write(f"{counts_line(drain.counts)}\n")
+    print(counts_line(drain.counts))
     return code
 
 
 def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
     archive = archive_of(plan.archive_prefix) if plan.archive_prefix else None
     if limits.every_seconds is not None:
-        idle = archive.merge_now_and_then if archive else lambda: None
+        idle = archive.merge_when_due if archive else lambda: None
         return 0 if drain.repeat(limits.every_seconds, idle) else 1
     try:
         drain.once()
     except RoundFailedError as error:
-        _log.error("%s", error)
+        log.error("%s", error)  # noqa: TRY400 - one line says it
         return 1
     if archive and not drain.stopping.is_set():
         archive.merge(quiet_seconds=0)
@@ -263,7 +260,7 @@ def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
 def _stop_on_signals(stopping: threading.Event) -> None:
     def stop(_number: signal.Signals) -> None:
         stopping.set()
-        _log.info("finishing the current round; a second signal ends at once")
+        log.info("finishing the current round; a second signal ends at once")
 
     signals.on_stop(stop)
 
@@ -271,15 +268,15 @@ def _stop_on_signals(stopping: threading.Event) -> None:
 def graph_runner(
     options: PipelineOptions, plan: Plan
 ) -> Callable[[list[Message]], dict[str, int]]:
-    """What runs the graph over the messages of a round, and gives its counts.
+    """A function that runs the graph over the messages of a round.
 
-    The graph is built once: to build it takes as long as to run it over few messages.
+    The graph is built once: building it takes as long as running it over few messages.
     """
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, plan._replace(source=ReadHand()))
+    build(pipeline, plan._replace(source=ReadRound()))
 
     def work(messages: list[Message]) -> dict[str, int]:
-        with in_hand(messages):
+        with current_round(messages):
             result = pipeline.run()
             result.wait_until_finish()
         return counted(result)
@@ -288,7 +285,7 @@ def graph_runner(
 
 
 def cause(error: Exception) -> str:
-    """What a step raised, without Beam's account of how it got here."""
+    """What a step raised, without the traceback that Beam puts before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__

@@ -1,6 +1,4 @@
-"""The graph: every way in, every step, every table, on one screen."""
-
-from __future__ import annotations
+"""The graph: every source, every step, every table, on one screen."""
 
 from typing import NamedTuple
 
@@ -15,16 +13,16 @@ from pipeline.steps.write_rows import Inserter, WriteRows, WriteTable
 
 
 class Plan(NamedTuple):
-    """What a graph is made of.
+    """The parts of a graph that differ between runs.
 
     Attributes:
-        source: Gives `Message`.
+        source: Reads `Message`.
         memory: How dedup remembers what it has seen.
-        dedup_horizon_hours: For how long.
-        write_rows: How rows reach the tables of their datasets.
-        inserter: What inserts rows into the pipeline's own tables.
+        dedup_horizon_hours: How long dedup remembers it.
+        write_rows: Writes rows into the tables of their datasets.
+        inserter: Inserts rows into the pipeline's own tables.
         bounded: Whether the run ends by itself; its ledger is then written last, and
-            at once.
+            in one piece.
         archive_prefix: The folder of the raw archive; None for no archive.
         gather_archive: Whether to collect messages over bundles before archiving them.
     """
@@ -42,8 +40,8 @@ class Plan(NamedTuple):
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Adds the steps to a pipeline.
 
-    Rows stay in the global window from end to end: no step groups by time, so nothing
-    can be too late to reach its table.
+    Rows stay in the global window from end to end: no step groups by time, so no row
+    can be too late for its table.
     """
     messages = pipeline | "Read" >> plan.source
     decoded = messages | "Decode" >> DecodeMessages()

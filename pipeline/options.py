@@ -1,30 +1,36 @@
-"""The command line of the pipeline."""
-
-from __future__ import annotations
+"""The command line of the pipeline: its options, parsed and checked."""
 
 import argparse
 import os
 import re
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from apache_beam.io.gcp.pubsub import parse_subscription
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+    # Private, and the only way to know an unknown option from one of Beam's.
+    _BeamArgumentParser,
+)
 
 from command.duration import seconds_in
 from command.usage import UsageError
 from pipeline.steps.sources import GLOB_MAGIC
 
-# What ends a drain.
+# Options that only a drain has.
 _LIMITS = ("every", "max_messages", "max_seconds")
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
-
+# Beam accepts their names in any case.
+_RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
 
 _EPILOG = """\
 --subscription needs --drain or --streaming; --files takes one pattern, in quotes.
-All other options of Apache Beam and its runners are taken as well.
+All other options of Apache Beam and its runners are accepted, too.
 
 exit codes: 0 done, 1 failed, or a file could not be read to its end (its messages up to
 there are loaded), 2 an option must be corrected, 130 stopped with Ctrl-C
@@ -32,7 +38,7 @@ there are loaded), 2 an option must be corrected, 130 stopped with Ctrl-C
 
 
 class IrisOptions(PipelineOptions):
-    """The options that are ours; Beam's own stand beside them."""
+    """Our own options, beside those of Beam."""
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
@@ -44,22 +50,23 @@ class IrisOptions(PipelineOptions):
         group.add_argument(
             "--drain",
             action="store_true",
-            help="read the subscription until it is empty; acknowledge what is written",
+            help="read the subscription until it is empty; messages are acknowledged "
+            "when their rows are written",
         )
         group.add_argument(
             "--every",
             metavar="TIME",
-            help="with --drain: for ever, at this beat, such as 60s or 5m",
+            help="with --drain: repeat until stopped, every 60s or 5m",
         )
         group.add_argument(
             "--max_messages",
             metavar="N",
-            help="with --drain: end after so many messages",
+            help="with --drain: end after N messages",
         )
         group.add_argument(
             "--max_seconds",
-            metavar="S",
-            help="with --drain: end after the round during which so much time passed",
+            metavar="TIME",
+            help="with --drain: begin no round after this time, such as 90 or 5m",
         )
         group.add_argument(
             "--files",
@@ -70,7 +77,7 @@ class IrisOptions(PipelineOptions):
         group.add_argument(
             "--dataset",
             default="uk_energy_prod",
-            help="BigQuery dataset that holds the tables (default: %(default)s)",
+            help="the BigQuery dataset of the tables (default: %(default)s)",
         )
         group.add_argument(
             "--write_method",
@@ -79,23 +86,25 @@ class IrisOptions(PipelineOptions):
         )
         group.add_argument(
             "--exactly_once",
-            # A template gives every parameter a value.
+            # A template passes every parameter with a value.
             nargs="?",
             const="true",
             default="false",
             metavar="true|false",
-            help="with STORAGE_WRITE_API: store rows once where a request is repeated "
-            "(default: %(default)s)",
+            help="with STORAGE_WRITE_API: a request that is repeated stores its rows "
+            "only once (default: %(default)s)",
         )
         group.add_argument(
             "--dedup_horizon_hours",
             default="24",
-            help="an identical record passes once in this time (default: %(default)s)",
+            help="hours within which an identical record is dropped "
+            "(default: %(default)s)",
         )
         group.add_argument(
             "--archive_prefix",
             metavar="PATH",
-            help="keep every message as received in files below this folder or gs://",
+            help="also keep every message as received, in files below this folder, "
+            "here or on gs://",
         )
 
 
@@ -117,38 +126,124 @@ def help_text() -> str:
     return parser.format_help()
 
 
+def runs_here(options: PipelineOptions) -> bool:
+    """Whether the graph runs in this process, and not on a service."""
+    runner = options.view_as(StandardOptions).runner or ""
+    return runner.rpartition(".")[2].lower() in _RUNNERS_HERE
+
+
+def parse(arguments: list[str]) -> PipelineOptions:
+    """Parses and validates the command line.
+
+    Raises:
+        UsageError: It cannot be run as it is.
+    """
+    unknown = _unknown(arguments)
+    options = PipelineOptions(arguments)
+    ours = options.view_as(IrisOptions)
+    google = options.view_as(GoogleCloudOptions)
+    # The launcher of a template adds options of its own.
+    if not google.template_location and unknown:
+        raise UsageError(_unknown_text(unknown[0]))
+    standard = options.view_as(StandardOptions)
+    if ours.subscription and not ours.drain and not runs_here(options):
+        standard.streaming = True  # the only mode in which a service can read it
+    streaming = bool(standard.streaming)
+    validate(ours, google.project, streaming=streaming)
+    if ours.drain and not runs_here(options):
+        raise UsageError(
+            f"--drain runs in this process only: leave out --runner={standard.runner}"
+        )
+    if not streaming and runs_here(options):
+        _require_one_worker(options)
+    if runs_here(options):
+        # Beam's default would first try to download another runner, Prism.
+        standard.runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
+    return options
+
+
+def _require_one_worker(options: PipelineOptions) -> None:
+    """Makes sure that a bounded run is one bundle: dedup remembers in this process.
+
+    Raises:
+        UsageError: It would run in several processes.
+    """
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "in_memory":
+        raise UsageError(
+            "--drain and --files run in one process: leave out --direct_running_mode, "
+            "or set it to in_memory"
+        )
+    direct.direct_num_workers = 1
+
+
+def _unknown_text(unknown: str) -> str:
+    if unknown.startswith("-"):
+        return f"unknown option {unknown}: --help lists the options"
+    return (
+        f"{unknown} does not belong to an option: put the pattern of --files in "
+        "quotes, or the shell makes several arguments of it"
+    )
+
+
+class _Parser(_BeamArgumentParser):
+    """Beam's parser would answer a wrong value with the usage of all its options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def _unknown(arguments: list[str]) -> list[str]:
+    """The arguments that neither we nor Beam know; Beam itself only logs them.
+
+    Raises:
+        UsageError: The value of a known option is missing or wrong.
+    """
+    parser = _Parser(allow_abbrev=False)
+    for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
+        if "_add_argparse_args" in vars(options):
+            options._add_argparse_args(parser)
+    return list(parser.parse_known_args(arguments)[1])
+
+
 def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> None:
     """Checks what argparse cannot.
 
     Raises:
-        UsageError: Options are missing, contradict each other or have no form.
+        UsageError: An option is missing or wrong, or contradicts another one.
     """
     drain_limits(options)
     if bool(options.subscription) == bool(options.files):
-        raise UsageError("give one of --subscription and --files")
+        raise UsageError("give either --subscription or --files")
     if options.subscription:
         _require_subscription(options.subscription, by_beam=not options.drain)
         if streaming and options.drain:
-            raise UsageError("give one of --streaming and --drain")
+            raise UsageError("give either --streaming or --drain, not both")
         if not streaming and not options.drain:
             raise UsageError("--subscription needs --streaming or --drain")
     elif streaming:
-        raise UsageError("--files is a bounded run: leave out --streaming")
+        raise UsageError("--files ends when all files are read: leave out --streaming")
     if not project:
-        raise UsageError("--project is missing: the project of the BigQuery tables")
+        raise UsageError("--project is missing: give the project of the tables")
     if not re.fullmatch(r"\w{1,1024}", options.dataset, re.ASCII):
-        raise UsageError(f"--dataset is no BigQuery dataset name: {options.dataset!r}")
+        raise UsageError(
+            f"--dataset {options.dataset!r} is not a BigQuery dataset name: use "
+            "letters, digits and underscores"
+        )
     if options.write_method not in (None, *WRITE_METHODS):
         raise UsageError(
             f"--write_method must be one of {', '.join(WRITE_METHODS)}, "
             f"not {options.write_method!r}"
         )
     if streaming and write_method(options) == "FILE_LOADS":
-        raise UsageError("--write_method FILE_LOADS is for bounded runs")
+        raise UsageError(
+            "--write_method FILE_LOADS needs a run that ends: use --files or --drain, "
+            "or another write method"
+        )
     if exactly_once(options) and write_method(options) != "STORAGE_WRITE_API":
         raise UsageError("--exactly_once needs --write_method STORAGE_WRITE_API")
-    if options.archive_prefix == "":  # of a variable that is not set
-        raise UsageError("--archive_prefix is empty: name a folder, or leave it out")
+    if options.archive_prefix == "":  # as from a shell variable that is not set
+        raise UsageError("--archive_prefix is empty: give a folder, or leave it out")
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)
@@ -160,14 +255,14 @@ def _require_subscription(name: str, *, by_beam: bool) -> None:
             f"--subscription must be projects/PROJECT/subscriptions/NAME, not {name!r}"
         )
     try:
-        if by_beam:  # whose source is strict on what is a project
+        if by_beam:  # its source has stricter rules for the project
             parse_subscription(name)
     except ValueError as error:
         raise UsageError(f"--subscription: {error}") from None
 
 
 def _require_apart(pattern: str, prefix: str) -> None:
-    """Makes sure that a run does not read what it archives, over and over.
+    """Makes sure that a run does not read, again and again, what it archives.
 
     Raises:
         UsageError: The pattern finds files of the archive.
@@ -183,13 +278,13 @@ def _require_apart(pattern: str, prefix: str) -> None:
         found = any(path.match(pattern) for path in paths)
     if found or head.is_relative_to(prefix):
         raise UsageError(
-            "--files reads what --archive_prefix writes: leave that out, or give "
-            "another folder"
+            "--files reads what --archive_prefix writes: leave out --archive_prefix, "
+            "or give it another folder"
         )
 
 
 def _absolute(path: str) -> str:
-    # With one slash after the scheme, as the parts of a path have it.
+    # PurePosixPath leaves one slash after the scheme; both paths have it then.
     return str(PurePosixPath(path)) if "://" in path else os.path.realpath(path)
 
 
@@ -197,9 +292,10 @@ class Limits(NamedTuple):
     """When a drain ends, besides when the subscription is empty.
 
     Attributes:
-        max_messages: After so many messages.
-        max_seconds: After the round during which so much time has passed.
-        every_seconds: It does not end, and drains again so often; None for once.
+        max_messages: After this number of messages.
+        max_seconds: After the round that is running at this time.
+        every_seconds: The interval at which it repeats until it is stopped; None for
+            one drain.
     """
 
     max_messages: int | None = None
@@ -211,7 +307,7 @@ def drain_limits(options: IrisOptions) -> Limits:
     """When a drain ends.
 
     Raises:
-        UsageError: A limit has no form, or there is no drain that it could limit.
+        UsageError: A limit is wrong, or is given without --drain.
     """
     given = {name: getattr(options, name) for name in _LIMITS}
     if not options.drain:
@@ -244,16 +340,16 @@ def _seconds(name: str, text: str | None) -> float | None:
 
 
 def write_method(options: IrisOptions) -> str:
-    """The write method that was chosen, or suits the way in."""
-    usual = "FILE_LOADS" if options.files else "STREAMING_INSERTS"
-    return options.write_method or usual
+    """The write method: the option, or the default of the source."""
+    default = "FILE_LOADS" if options.files else "STREAMING_INSERTS"
+    return options.write_method or default
 
 
 def exactly_once(options: IrisOptions) -> bool:
-    """Whether a repeated request is to store its rows once.
+    """Whether a request that is repeated must store its rows only once.
 
     Raises:
-        UsageError: It is neither true nor false.
+        UsageError: The option is neither true nor false.
     """
     text = options.exactly_once.lower()
     if text not in ("true", "false"):
@@ -262,13 +358,14 @@ def exactly_once(options: IrisOptions) -> bool:
 
 
 def horizon_hours(options: IrisOptions) -> float:
-    """The dedup horizon.
+    """How long dedup remembers a record.
 
     Raises:
-        UsageError: It is no number above 0.
+        UsageError: The option is not a number above 0.
     """
-    # Beam's parser would answer a wrong number with the usage of all its options.
     text = options.dedup_horizon_hours
     if not re.fullmatch(r"\d+(\.\d+)?", text) or not float(text) > 0:
-        raise UsageError(f"--dedup_horizon_hours must be a number above 0: {text!r}")
+        raise UsageError(
+            f"--dedup_horizon_hours must be a number above 0, not {text!r}"
+        )
     return float(text)

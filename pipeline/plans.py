@@ -1,24 +1,17 @@
-"""Plans: which graph the options ask for, and whether what it needs is there."""
-
-from __future__ import annotations
+"""Plans: the graph that the options ask for; what it needs is looked for first."""
 
 import os
 from functools import partial
+from typing import NamedTuple
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    GoogleCloudOptions,
-    PipelineOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from command.usage import UsageError
-from pipeline.bigquery.appends import local_host
-from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.client import connect, local_grpc_host
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.files.raw_archive import archive_of, is_local
 from pipeline.graph import Plan
@@ -26,6 +19,7 @@ from pipeline.options import (
     IrisOptions,
     exactly_once,
     horizon_hours,
+    runs_here,
     write_method,
 )
 from pipeline.steps.dedup import Memory
@@ -33,54 +27,80 @@ from pipeline.steps.load_rows import LoadRows
 from pipeline.steps.sources import ReadFiles, ReadSubscription, find
 from pipeline.steps.write_rows import WriteRows
 
-# Beam takes their names in any case.
-_RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
 # The client's own ten minutes are long for a wrong address.
 ANSWER_SECONDS = 10.0
 _RETRY = DEFAULT_RETRY.with_timeout(ANSWER_SECONDS)
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 
-def runs_here(options: PipelineOptions) -> bool:
-    """Whether the graph runs in this process, and not on a service."""
-    runner = options.view_as(StandardOptions).runner or ""
-    return runner.rpartition(".")[2].lower() in _RUNNERS_HERE
+class Mode(NamedTuple):
+    """How a run differs from runs of another source or runner.
+
+    Attributes:
+        here: Whether it runs in this process; otherwise the workers of a service share
+            its files, and have their own rights.
+        bounded: Whether it ends by itself.
+        memory: How dedup remembers what it has seen.
+        gather_archive: Whether messages are collected over bundles before they are
+            archived; a bundle of a service's stream is a few messages.
+        id_label: The attribute by which the source itself drops a redelivery, which
+            only Dataflow's can.
+    """
+
+    here: bool
+    bounded: bool
+    memory: Memory
+    gather_archive: bool
+    id_label: str | None
+
+
+# fmt: off
+#                        here   bounded memory         gather_archive, id_label
+DRAIN =             Mode(True,  True,  "in_process",  False, None)
+STREAM_HERE =       Mode(True,  False, "in_process",  False, None)
+FILES_HERE =        Mode(True,  True,  "in_run",      False, None)
+STREAM_ON_SERVICE = Mode(False, False, "in_state",    True,  "publish_id")
+FILES_ON_SERVICE =  Mode(False, True,  "by_grouping", False, None)
+# fmt: on
+
+
+def mode_of(options: PipelineOptions) -> Mode:
+    """The mode that source and runner ask for."""
+    ours = options.view_as(IrisOptions)
+    if ours.drain:
+        return DRAIN
+    if ours.files:
+        return FILES_HERE if runs_here(options) else FILES_ON_SERVICE
+    return STREAM_HERE if runs_here(options) else STREAM_ON_SERVICE
 
 
 def plan_of(options: PipelineOptions, spool: str) -> Plan:
-    """Chooses source, memory and sink.
+    """The plan of a run.
 
     Args:
         options: The options.
-        spool: Where files of rows wait to be loaded.
+        spool: The folder for files of rows until they are loaded.
 
     Raises:
-        UsageError: Files or tables are not there.
+        UsageError: Files or tables do not exist, or cannot be reached.
     """
-    ours = options.view_as(IrisOptions)
+    ours, mode = options.view_as(IrisOptions), mode_of(options)
     warehouse = Warehouse(options.view_as(GoogleCloudOptions).project, ours.dataset)
-    here = runs_here(options)
-    memory: Memory
     if ours.files:
         _require_files(ours.files)
-        source: beam.PTransform = ReadFiles(ours.files, spread=not here)
-        memory = "in_run" if here else "by_grouping"
-    else:
-        source = ReadSubscription(
-            ours.subscription, id_label=None if here else "publish_id"
-        )
-        memory = "in_process" if here else "in_state"
-    if here:
+    if mode.here:
         _require_tables(warehouse)
     return Plan(
-        source,
-        memory,
+        ReadFiles(ours.files, spread=not mode.here)
+        if ours.files
+        else ReadSubscription(ours.subscription, mode.id_label),
+        mode.memory,
         horizon_hours(ours),
-        _write_rows(ours, warehouse, spool, here=here),
+        _write_rows(ours, warehouse, spool, here=mode.here),
         warehouse.insert,
-        bounded=bool(ours.files or ours.drain),
-        archive_prefix=_archive_prefix(ours, here=here),
-        gather_archive=not here and not ours.files,
+        bounded=mode.bounded,
+        archive_prefix=_archive_prefix(ours, here=mode.here),
+        gather_archive=mode.gather_archive,
     )
 
 
@@ -90,12 +110,15 @@ def _write_rows(
     method = write_method(ours)
     if method == "FILE_LOADS":
         if not here and is_local(spool):
-            raise UsageError("load jobs of a service need --temp_location gs://…")
+            raise UsageError(
+                "load jobs of a service need --temp_location gs://…, a folder that "
+                "its workers share"
+            )
         return LoadRows(warehouse.load, spool, spread=not here)
     if method == "STREAMING_INSERTS":
         return WriteRows(warehouse.insert)
     if here:
-        local_host()  # says what is missing
+        local_grpc_host()  # raises if a variable is missing
     return WriteRows(partial(warehouse.append, exactly_once=exactly_once(ours)))
 
 
@@ -134,9 +157,10 @@ def _require_tables(warehouse: Warehouse) -> None:
                 f"--dataset {warehouse.dataset}`"
             ) from None
         except (GoogleAPIError, GoogleAuthError, RequestException) as error:
-            text = str(error).splitlines()[0]
             host = os.environ.get("BIGQUERY_EMULATOR_HOST")
             where = (
                 f"BigQuery at {host} (BIGQUERY_EMULATOR_HOST)" if host else "BigQuery"
             )
-            raise UsageError(f"{where} cannot be reached: {text:.200}") from None
+            raise UsageError(
+                f"{where} cannot be reached: {str(error).splitlines()[0]:.200}"
+            ) from None

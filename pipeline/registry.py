@@ -1,10 +1,8 @@
 """The registry: what is known of every IRIS dataset, loaded from `pipeline/datasets/`.
 
-One YAML file holds one dataset; this module is the only one that reads them. Schemas,
-coercion, record identity, DDL, views and documentation all come from what it returns.
+One YAML file describes one dataset; only this module reads the files. It is the one
+source of truth for schemas, coercion, record identity, DDL, views and documentation.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import functools
@@ -29,7 +27,7 @@ MAX_CLUSTER_COLUMNS = 4
 FOLDER = resources.files("pipeline.datasets")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
-# Names that BigQuery keeps for itself, whatever their case (its page on schemas).
+# Names that BigQuery reserves, in any case of letters (its page on schemas).
 _RESERVED = re.compile(
     r"_table_|_file_|_partition|_row_timestamp|__root__|_colidentifier"
     r"|_change_(sequence_number|type|timestamp)",
@@ -50,7 +48,7 @@ _API_KEYS = frozenset({"absent"})
 
 
 class RegistryError(UsageError):
-    """A dataset file that does not say what a dataset file must say."""
+    """A file of the registry is wrong; the message names the file and the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +59,11 @@ class Column:
         name: The field's name in Elexon's JSON, exactly.
         type: A BigQuery type of `TYPES`.
         mode: `NULLABLE` or `REPEATED`.
-        unit: The unit of its values, or None where there is none.
+        unit: The unit of its values, or None.
         description: What it holds.
         fields: The columns inside a RECORD.
-        since: The day on which the column was added; rows from before may hold its
-            value in `extra`. None where every row has it in its place.
+        since: The day on which the column was added; older rows may have its value in
+            `extra`. None if every row has it in the column.
     """
 
     name: str
@@ -73,7 +71,7 @@ class Column:
     mode: str = "NULLABLE"
     unit: str | None = None
     description: str = ""
-    fields: tuple[Column, ...] = ()
+    fields: tuple["Column", ...] = ()
     since: dt.date | None = None
 
     @property
@@ -83,16 +81,16 @@ class Column:
 
     @property
     def documentation(self) -> str:
-        """The description with the unit, as it stands in BigQuery."""
+        """The description with the unit, as BigQuery shows it."""
         return (
             f"{self.description} Unit: {self.unit}." if self.unit else self.description
         )
 
 
-# Tables filled by pandas have their times without a zone; Elexon's are UTC.
+# Tables filled by pandas have times without a zone; Elexon's are UTC.
 USUAL_HISTORIC_TYPES = {"DATE": "DATETIME", "TIMESTAMP": "DATETIME"}
 
-# The columns that every `_iris` table has behind its own.
+# The columns that every `_iris` table has after its own.
 METADATA_COLUMNS = (
     Column("ingested_utc", "TIMESTAMP", description="When the pipeline made the row."),
     Column("source", "STRING", description="IRIS, IRIS_ARCHIVE or INSIGHTS_API."),
@@ -118,16 +116,16 @@ METADATA_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class HistoricTable:
-    """A table that holds a dataset from before IRIS, loaded by another program.
+    """A table of a dataset's rows from before IRIS, which another program loaded.
 
-    What such a table really looks like is read from BigQuery; this is what it looks
-    like as far as is known.
+    The views read from BigQuery what such a table really looks like; this is what is
+    known of it.
 
     Attributes:
         table: Its name.
         absent: The columns of the dataset that it lacks.
         types: Column types that are not the usual ones (`USUAL_HISTORIC_TYPES`).
-        formerly: Names that columns had in older tables, by today's name.
+        formerly: Former names of columns, by the current name.
     """
 
     table: str
@@ -143,12 +141,12 @@ class HistoricTable:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """When the values of a dataset come out.
+    """When the values of a dataset are published.
 
     Attributes:
         lag_seconds: How long after the end of its half-hour or day a value may come.
-        working_days_only: Nothing is due on weekends and bank holidays: the lag stops,
-            and a daily dataset has a value for each working day.
+        working_days_only: Whether nothing is due on weekends and bank holidays: the lag
+            stops, and a daily dataset has a value for each working day.
     """
 
     lag_seconds: int = 0
@@ -169,16 +167,16 @@ class Dataset:
         latest_key: The columns that name one thing.
         version_order: The columns that order its versions, first one first.
         day_of: The time in the latest key whose London day is the settlement date, so
-            that all versions of a thing are of one; None where nothing says so.
-        cadence_seconds: Seconds between values of one series; None where unknown.
-        published: When its values come out.
-        own_series: The columns of `series`, where the latest key does not give them.
-        api_absent: The columns that IRIS fills and the Insights API does not give; with
-            them one record has two identities.
+            that all versions of a thing have the same date; None if unknown.
+        cadence_seconds: Seconds between values of one series; None if unknown.
+        published: When its values are published.
+        own_series: The columns of `series`, if they do not follow from the latest key.
+        api_absent: The columns that IRIS fills and the Insights API does not return;
+            because of them one record has two identities.
         aliases: Other subjects under which it has been seen.
-        historic: Tables that hold it from before IRIS.
-        notes: What a reader should know of it.
-        schema_source: Where the columns were read.
+        historic: Tables of its rows from before IRIS.
+        notes: What a reader should know about it.
+        schema_source: The source of the columns.
         schema_confidence: `verified` (real payloads), `swagger` or `inferred`.
     """
 
@@ -203,7 +201,7 @@ class Dataset:
 
     @property
     def stem(self) -> str:
-        """What the names of its table and views begin with."""
+        """The beginning of the names of its table and views."""
         return f"bmrs_{self.name.lower()}"
 
     @property
@@ -212,7 +210,7 @@ class Dataset:
         return f"{self.stem}_iris"
 
     def column(self, name: str) -> Column:
-        """Returns the column of that name; raises KeyError without one."""
+        """Returns the column of that name; raises KeyError if there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -220,7 +218,7 @@ class Dataset:
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The columns that tell its series apart; each has a value every cadence."""
+        """The columns that identify a series; a series has a value every cadence."""
         if self.own_series is not None:
             return self.own_series
         return tuple(
@@ -232,15 +230,15 @@ class Dataset:
 
     @property
     def partition_column(self) -> str:
-        """`settlementDate` where there is one, else the event time."""
+        """`settlementDate` if there is one, otherwise the event time."""
         names = {column.name for column in self.columns}
         return "settlementDate" if "settlementDate" in names else self.event_time
 
     @property
     def latest_partition(self) -> tuple[str, ...]:
-        """The latest key, and the partition column where it follows from that.
+        """The latest key, and the partition column if it follows from that.
 
-        Versions of one thing that are of one partition are found by reading no others.
+        All versions of a thing are then in one partition; no other needs to be read.
         """
         day = (self.partition_column,) if self.day_of else ()
         return (*day, *self.latest_key)
@@ -259,7 +257,7 @@ def _twice(names: Iterable[str]) -> str | None:
 
 
 class Registry(Mapping[str, Dataset]):
-    """All datasets by name; an alias finds its dataset, too."""
+    """All datasets by name or alias."""
 
     def __init__(self, datasets: list[Dataset]) -> None:
         self._datasets = {dataset.name: dataset for dataset in datasets}
@@ -267,10 +265,16 @@ class Registry(Mapping[str, Dataset]):
             alias: dataset for dataset in datasets for alias in dataset.aliases
         }
         if twice := _twice(dataset.table for dataset in datasets):
-            raise RegistryError(f"two files describe {twice} (case does not count)")
+            raise RegistryError(
+                f"two files describe the table {twice}: remove one of them (names of "
+                "tables ignore case)"
+            )
         aliases = (alias for dataset in datasets for alias in dataset.aliases)
         if twice := _twice([*self._datasets, *aliases]):
-            raise RegistryError(f"{twice} is an alias of another dataset, too")
+            raise RegistryError(
+                f"{twice} names two datasets of pipeline/datasets/, as name or alias: "
+                "remove one of the aliases"
+            )
 
     def __getitem__(self, name: str) -> Dataset:
         return self._datasets.get(name) or self._aliases[name]
@@ -284,10 +288,10 @@ class Registry(Mapping[str, Dataset]):
 
 @functools.cache
 def load_registry() -> Registry:
-    """The registry of this installation; one load a process.
+    """The registry of this installation; it is loaded once a process.
 
     Raises:
-        RegistryError: A file is not a dataset; the message names file and fault.
+        RegistryError: A file is wrong.
     """
     return read_registry(FOLDER)
 
@@ -296,7 +300,7 @@ def read_registry(folder: Traversable) -> Registry:
     """Loads and validates every dataset file of a folder, as it is now.
 
     Raises:
-        RegistryError: A file is not a dataset; the message names file and fault.
+        RegistryError: A file is wrong.
     """
     files = sorted(
         (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")),
@@ -316,7 +320,8 @@ def parse_dataset(file_name: str, text: str) -> Dataset:
     """Makes a dataset of one file's text.
 
     Raises:
-        RegistryError: The text is no valid dataset, or not the one the file names.
+        RegistryError: The text is not a valid dataset, or not the one that the name of
+            the file says.
     """
     try:
         dataset = _dataset(_load_yaml(text))
@@ -328,7 +333,10 @@ def parse_dataset(file_name: str, text: str) -> Dataset:
         text = " ".join(str(error).split())  # those of YAML have several lines
         raise RegistryError(f"pipeline/datasets/{file_name}: {text}") from error
     if file_name != f"{dataset.name}.yaml":
-        raise RegistryError(f"pipeline/datasets/{file_name} describes {dataset.name}")
+        raise RegistryError(
+            f"pipeline/datasets/{file_name} describes {dataset.name}: rename it to "
+            f"{dataset.name}.yaml"
+        )
     return dataset
 
 
@@ -337,20 +345,20 @@ _SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SAFE_LOADER):
-    """Refuses a key that comes twice, of which YAML takes the last without a word."""
+    """Refuses a key that is given twice; YAML would silently use the last one."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: list[Any] = []
         for key, _ in node.value:
             if key.value in seen:
-                problem = f"{key.value} comes twice"
+                problem = f"{key.value} is given twice: remove one"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.append(key.value)
         return super().construct_mapping(node, deep)
 
 
 def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe one
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
 
 
 def _dataset(loaded: Any) -> Dataset:
@@ -379,7 +387,7 @@ def _dataset(loaded: Any) -> Dataset:
     )
 
 
-# For what must be there: without it, the reader is told what is missing.
+# The default of a key that must be there: without it, a KeyError names the key.
 _REQUIRED: Any = object()
 
 
@@ -388,30 +396,30 @@ def _value(loaded: Any, key: str, default: Any) -> Any:
 
 
 def _text(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
-    """The text behind a key; to YAML `no`, `12` and `2026-05-06` are none."""
+    """The text of a key; YAML does not read `no`, `12` and `2026-05-06` as text."""
     found = _value(loaded, key, default)
     if type(found) is not str and found is not default:
-        raise TypeError(f"{key} is {found!r}, no text: put it into quotes")
+        raise TypeError(f"{key} is {found!r}, which is not text: put it in quotes")
     return found
 
 
 def _list(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
     found = _value(loaded, key, default)
     if type(found) is not list and found is not default:
-        raise TypeError(f"{key} is {found!r}, no list")
+        raise TypeError(f"{key} is {found!r}, which is not a list")
     return found
 
 
 def _texts(loaded: Any, key: str, default: Any = _REQUIRED) -> Any:
     found = _list(loaded, key, default)
     if odd := [each for each in found or () if type(each) is not str]:
-        raise TypeError(f"{key} has {odd[0]!r}, no text: put it into quotes")
+        raise TypeError(f"{key} has {odd[0]!r}, which is not text: put it in quotes")
     return found if found is default else tuple(found)
 
 
 def _cadence(loaded: Any) -> int | None:
     if loaded is not None and (type(loaded) is not int or loaded <= 0):
-        raise ValueError(f"cadence_seconds is {loaded!r}, no number of seconds")
+        raise ValueError(f"cadence_seconds is {loaded!r}, not a whole number above 0")
     return loaded
 
 
@@ -419,9 +427,11 @@ def _publication(loaded: Any) -> Publication:
     _refuse_unknown(loaded, _PUBLICATION_KEYS, "published")
     lag_seconds, days = loaded.get("lag_seconds", 0), loaded.get("days", "all")
     if type(lag_seconds) is not int or lag_seconds < 0:
-        raise ValueError(f"published: lag_seconds is {lag_seconds!r}")
+        raise ValueError(
+            f"published: lag_seconds is {lag_seconds!r}, not a whole number from 0"
+        )
     if days not in ("all", "working"):
-        raise ValueError(f"published: days is {days!r}, neither all nor working")
+        raise ValueError(f"published: days is {days!r}, not all or working")
     return Publication(lag_seconds, working_days_only=days == "working")
 
 
@@ -429,7 +439,7 @@ def _api_absent(loaded: Any) -> tuple[str, ...]:
     _refuse_unknown(loaded, _API_KEYS, "insights_api")
     absent: tuple[str, ...] = _texts(loaded, "absent")
     if not absent:
-        raise ValueError("insights_api: absent names no column")
+        raise ValueError("insights_api: absent is empty: name columns, or leave it out")
     return absent
 
 
@@ -460,12 +470,12 @@ def _names(loaded: Any, key: str) -> dict[str, str]:
     """Texts by columns."""
     found = loaded.get(key, {})
     if not isinstance(found, dict):
-        raise TypeError(f"historic: {key} is {found!r}, not a mapping")
+        raise TypeError(f"historic: {key} is {found!r}, which is not a mapping")
     return {column: _text(found, column) for column in found}
 
 
 def _day(loaded: Any) -> dt.date:
-    # YAML gives a date where the text is one, and a time is a date to Python, too.
+    # YAML returns a date for the text of one, and a time is also a date to Python.
     if type(loaded) is dt.date:
         return loaded
     try:
@@ -473,33 +483,45 @@ def _day(loaded: Any) -> dt.date:
     except (TypeError, ValueError):
         day = None
     if day is None or str(day) != loaded:
-        raise ValueError(f"since: {loaded!r} is no date such as 2026-05-06")
+        raise ValueError(f"since is {loaded!r}, not a date such as 2026-05-06")
     return day
 
 
 def _refuse_unknown(loaded: Any, known: frozenset[str], what: str) -> None:
     if not isinstance(loaded, dict):
-        raise TypeError(f"{what} is {loaded!r}, not a mapping")
+        raise TypeError(f"{what} is {loaded!r}, which is not a mapping")
     if unknown := loaded.keys() - known:
-        raise ValueError(f"unknown keys {sorted(map(str, unknown))}")
+        raise ValueError(
+            f"{what} has unknown keys {sorted(map(str, unknown))}: the known ones are "
+            f"{', '.join(sorted(known))}"
+        )
 
 
 def is_column_name(name: str) -> bool:
-    """Whether BigQuery takes it as the name of a column."""
+    """Whether BigQuery accepts it as the name of a column."""
     return bool(_NAME.match(name)) and not _RESERVED.match(name)
 
 
 def _validate(dataset: Dataset) -> None:
     if not _NAME.match(dataset.name):
-        raise ValueError(f"{dataset.name!r} cannot be part of a table name")
+        raise ValueError(
+            f"dataset {dataset.name!r} cannot be part of a table name: use letters, "
+            "digits and underscores"
+        )
     _validate_columns(dataset.columns)
     names = {column.name for column in dataset.columns}
     if reserved := names & {column.name for column in METADATA_COLUMNS}:
-        raise ValueError(f"columns {sorted(reserved)} are metadata columns")
+        raise ValueError(
+            f"columns {sorted(reserved)} are also metadata columns, which every table "
+            "has already"
+        )
     keys = (*dataset.natural_key, *dataset.latest_key, *dataset.version_order)
     keys += dataset.own_series or ()
     if unknown := {dataset.event_time, *keys} - names:
-        raise ValueError(f"keys name columns that do not exist: {sorted(unknown)}")
+        raise ValueError(
+            "event_time, natural_key, latest_key, version_order or series name columns "
+            f"that do not exist: {sorted(unknown)}"
+        )
     for historic in dataset.historic:
         _validate_historic(historic, names)
     _validate_api_absent(dataset, names)
@@ -509,22 +531,28 @@ def _validate(dataset: Dataset) -> None:
         _validate_day_of(dataset, dataset.day_of)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
-        raise ValueError(f"cannot partition by a {partition_kind}")
+        raise ValueError(
+            f"cannot partition by a {partition_kind}, {dataset.partition_column}: it "
+            "must be a DATE or a TIMESTAMP"
+        )
 
 
 def _validate_day_of(dataset: Dataset, name: str) -> None:
     if name not in dataset.latest_key or dataset.column(name).kind != "TIMESTAMP":
-        raise ValueError(f"day_of: {name!r} is no time of the latest key")
+        raise ValueError(f"day_of is {name!r}, not a TIMESTAMP in latest_key")
     day = dataset.partition_column
     if dataset.column(day).kind != "DATE" or day in dataset.latest_key:
-        raise ValueError(f"day_of: {day!r} is no day besides the latest key")
+        raise ValueError(
+            "day_of needs a settlementDate of type DATE outside of latest_key, but the "
+            f"table is partitioned by {day!r}"
+        )
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:
     if not _NAME.match(historic.table):
         raise ValueError(f"historic: {historic.table!r} is not a table name")
-    told = {*historic.absent, *historic.types, *historic.formerly}
-    if unknown := told - names:
+    named = {*historic.absent, *historic.types, *historic.formerly}
+    if unknown := named - names:
         raise ValueError(f"historic names columns that do not exist: {sorted(unknown)}")
     if odd := [name for name in historic.formerly.values() if not _NAME.match(name)]:
         raise ValueError(f"historic: {odd} are not column names")
@@ -539,10 +567,15 @@ def _validate_api_absent(dataset: Dataset, names: set[str]) -> None:
     if twice := _twice(absent):
         raise ValueError(f"insights_api: absent names {twice} twice")
     if dataset.partition_column in absent:
-        raise ValueError(f"insights_api: {dataset.partition_column} dates the rows")
-    # An array is never NULL in BigQuery: an absent one looks like an empty one.
+        raise ValueError(
+            f"insights_api: absent names {dataset.partition_column}, by which the "
+            "table is partitioned"
+        )
+    # An array is never NULL in BigQuery: one that is absent looks like an empty one.
     if arrays := [n for n in absent if dataset.column(n).mode == "REPEATED"]:
-        raise ValueError(f"insights_api: {arrays} are arrays")
+        raise ValueError(
+            f"insights_api: absent names arrays, which are never null: {arrays}"
+        )
 
 
 def _validate_columns(columns: tuple[Column, ...]) -> None:
@@ -552,7 +585,12 @@ def _validate_columns(columns: tuple[Column, ...]) -> None:
         if not is_column_name(column.name):
             raise ValueError(f"{column.name!r} is not a column name")
         if column.type not in TYPES or column.mode not in MODES:
-            raise ValueError(f"{column.name}: {column.type} {column.mode} is unknown")
+            raise ValueError(
+                f"{column.name}: {column.type} {column.mode} is unknown: the types are "
+                f"{', '.join(sorted(TYPES))}, the modes {', '.join(sorted(MODES))}"
+            )
         if (column.type == "RECORD") != bool(column.fields):
-            raise ValueError(f"{column.name}: fields belong to a RECORD")
+            raise ValueError(
+                f"{column.name}: a RECORD needs fields, and only a RECORD has them"
+            )
         _validate_columns(column.fields)

@@ -1,11 +1,9 @@
-"""A Pub/Sub subscription as one reader holds it: pull, keep, acknowledge, release.
+"""A Pub/Sub subscription with one reader: pull, lease, acknowledge, release.
 
-What is pulled is held on a lease: a thread extends the ack deadline of everything in
-hand, for as long as the process lives. When it is killed, Pub/Sub gives the messages
-out again as soon as the last lease has run out.
+Messages that are pulled are leased: a thread extends their ack deadline as long as the
+process lives. If the process is killed, Pub/Sub delivers the messages again when the
+last lease ends.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import logging
@@ -13,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import grpc
 from google.api_core.exceptions import (
@@ -29,34 +27,35 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from command.text import first_line
 from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
 
-# What one pull takes: a round costs one insert a table, some 40 ms, so with 89 datasets
-# 100 messages take as long as 5,000.
+# The limits of one pull: a round costs one insert a table, some 40 ms, so with 89
+# datasets 100 messages take as long as 5,000.
 MAX_MESSAGES = 5_000
 MAX_BYTES = 32_000_000
-# Pub/Sub gives no more in one response, and takes no more in one request.
+# Pub/Sub returns no more in one response, and accepts no more in one request.
 MAX_REQUEST_MESSAGES = 1_000
-# After a kill messages come again within this time. It is renewed three times in it; to
-# lose a lease costs duplicates, no messages.
+# After a kill messages come again within this time. A lease is renewed three times
+# within it; a lease that is lost costs duplicates, but no messages.
 LEASE_SECONDS = 10
 RENEW_SECONDS = 3.0
-# Nothing for so long, and Pub/Sub answering that there is nothing: it is empty. One
-# empty answer alone says little, since the service gives some although there is
-# something; and what a killed process held has come again by then.
+# A subscription is empty when nothing came for this long and Pub/Sub then says that
+# there is nothing. One empty answer alone says little: the service sometimes returns
+# one although there are messages. And what a killed process had leased has come again
+# by then.
 EMPTY_SECONDS = LEASE_SECONDS + 2.0
 WAIT_SECONDS = 2.0
 REQUEST_SECONDS = 15.0
 RETRY_SECONDS = 60.0
 
 PUBSUB_ERRORS = (GoogleAPIError, GoogleAuthError)
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Pulled(NamedTuple):
-    """What is in hand.
+    """The messages of one pull, leased and not yet acknowledged.
 
     Attributes:
         messages: The messages.
-        ack_ids: What acknowledges them.
+        ack_ids: The ids that acknowledge them, in the same order.
         oldest: When the oldest of them was published; None for no messages.
         full: Whether there may be more: a limit ended the pull.
     """
@@ -66,8 +65,8 @@ class Pulled(NamedTuple):
     oldest: dt.datetime | None
     full: bool
 
-    def rounds(self) -> Iterator[Pulled]:
-        """Cuts it where memory would not hold more of it unpacked.
+    def rounds(self) -> Iterator[Self]:
+        """Splits it into rounds that fit into memory when they are unpacked.
 
         Twelve messages of 12 MB, which come as 0.4 MB each, took 1.3 GB in one round.
         """
@@ -81,14 +80,14 @@ class Pulled(NamedTuple):
         if self.messages:
             yield self._part(start, len(self.messages))
 
-    def _part(self, start: int, end: int) -> Pulled:
+    def _part(self, start: int, end: int) -> Self:
         return self._replace(
             messages=self.messages[start:end], ack_ids=self.ack_ids[start:end]
         )
 
 
 class Subscription:
-    """The subscription, and what is held of it; use it as a context.
+    """The subscription, and the leases on its messages; use it as a context.
 
     Args:
         name: `projects/P/subscriptions/S`.
@@ -101,12 +100,12 @@ class Subscription:
         self.name = name
         self.reached = False
         self._client = pubsub_v1.SubscriberClient(transport=emulator_transport())
-        self._held: set[str] = set()
+        self._leased: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._renewing = threading.Thread(target=self._renew, daemon=True, name="lease")
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Self:
         self._renewing.start()
         return self
 
@@ -118,15 +117,15 @@ class Subscription:
     def pull(
         self, max_messages: int = MAX_MESSAGES, stopped: Callable[[], bool] = bool
     ) -> Pulled:
-        """Takes what there is, up to the limits; waits a while for the first message.
+        """Pulls what there is, up to the limits; waits a while for the first message.
 
         Args:
             max_messages: How many at most.
-            stopped: Takes no more when it says so.
+            stopped: Says whether to pull no more.
 
         Raises:
-            GoogleAPIError, GoogleAuthError: Pub/Sub refuses, or cannot be reached. What
-                was pulled before that is released.
+            GoogleAPIError, GoogleAuthError: Pub/Sub refuses, or cannot be reached.
+                Messages that were pulled before that are released.
         """
         received: list[Any] = []
         size = 0
@@ -150,7 +149,7 @@ class Subscription:
         )
 
     def acknowledge(self, ack_ids: list[str]) -> None:
-        """Acknowledges messages, and holds them no longer.
+        """Acknowledges messages, and ends their leases.
 
         Raises:
             GoogleAPIError, GoogleAuthError: Pub/Sub cannot be reached: they come again.
@@ -168,27 +167,28 @@ class Subscription:
             self._forget(ack_ids)
 
     def release(self, ack_ids: list[str]) -> None:
-        """Gives messages back at once; where that fails, their lease runs out."""
+        """Returns messages at once; if that fails, they return when the lease ends."""
         self._forget(ack_ids)
         try:
             self._extend(ack_ids, 0)
         except PUBSUB_ERRORS as error:
-            _log.debug("messages come again when their lease ends: %s", error)
+            log.debug("messages come again when their lease ends: %s", error)
 
     def _first(self, max_messages: int, stopped: Callable[[], bool]) -> list[Any]:
         """The first response with messages; none when the subscription is empty."""
-        # Refusals come at once, and what waits need not be waited for.
+        # Without a wait: a refusal comes at once, and so do messages that are there.
         if received := self._ask(max_messages):
             return received
         deadline = time.monotonic() + EMPTY_SECONDS
         while time.monotonic() < deadline and not stopped():
             if received := self._ask(max_messages, wait=True):
                 return received
-        # No answer in time looks like no messages; this one must be answered.
+        # An answer that does not come in time looks like no messages; to this last
+        # request Pub/Sub must answer.
         return [] if stopped() else self._ask(max_messages)
 
     def _ask(self, max_messages: int, *, wait: bool = False) -> list[Any]:
-        """One response, on a lease from here."""
+        """One response; its messages are leased from here on."""
         request = {
             "subscription": self.name,
             "max_messages": max_messages,
@@ -203,12 +203,12 @@ class Subscription:
             raise
         if not self.reached:
             self.reached = True
-            _log.info("draining %s", self.name)
+            log.info("draining %s", self.name)
         # Plain protocol buffers: the client's wrappers cost more than all the rest.
         received = list(types.PullResponse.pb(response).received_messages)
         ack_ids = [each.ack_id for each in received]
         with self._lock:
-            self._held.update(ack_ids)
+            self._leased.update(ack_ids)
         # At once: the subscription's own deadline may be ten seconds, or ten minutes.
         self._extend_or_warn(ack_ids)
         return received
@@ -216,15 +216,15 @@ class Subscription:
     def _renew(self) -> None:
         while not self._closed.wait(RENEW_SECONDS):
             with self._lock:
-                held = list(self._held)
-            self._extend_or_warn(held)
+                leased = list(self._leased)
+            self._extend_or_warn(leased)
 
     def _extend_or_warn(self, ack_ids: list[str]) -> None:
         try:
             self._extend(ack_ids, LEASE_SECONDS)
         except PUBSUB_ERRORS as error:
-            _log.warning(
-                "the lease of %d messages is not renewed, they may come again: %s",
+            log.warning(
+                "the lease of %d messages is not renewed; they may come again: %s",
                 len(ack_ids),
                 first_line(error),
             )
@@ -241,16 +241,16 @@ class Subscription:
 
     def _forget(self, ack_ids: list[str]) -> None:
         with self._lock:
-            self._held.difference_update(ack_ids)
+            self._leased.difference_update(ack_ids)
 
 
-def unreadable(name: str, error: BaseException) -> str:
-    """What to say of a subscription that Pub/Sub does not give."""
+def cannot_be_read(name: str, error: BaseException) -> str:
+    """The text of an error for a subscription that cannot be read."""
     return f"{name} cannot be read: {first_line(error)}"
 
 
 def emulator_transport() -> SubscriberGrpcTransport | None:
-    """How a client reaches a local Pub/Sub; None where it knows the way by itself."""
+    """The connection to a local Pub/Sub; None for the service, which needs no help."""
     host = os.environ.get("PUBSUB_EMULATOR_HOST")
     if not host:
         return None
@@ -260,7 +260,7 @@ def emulator_transport() -> SubscriberGrpcTransport | None:
 
 
 def request_parts(ack_ids: list[str]) -> Iterator[list[str]]:
-    """Cuts ids into requests that Pub/Sub takes."""
+    """Splits ids into requests that Pub/Sub accepts."""
     for start in range(0, len(ack_ids), MAX_REQUEST_MESSAGES):
         yield ack_ids[start : start + MAX_REQUEST_MESSAGES]
 

@@ -14,7 +14,7 @@ from command.tables_path import (
     require_answer,
 )
 from command.usage import UsageError
-from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.client import connect
 
 # Reading the schema of a table is one short request each.
 PARALLEL_REQUESTS = 8

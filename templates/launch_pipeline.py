@@ -7,7 +7,7 @@ folder would come first on the import path, with modules such as `files`.
 import os
 import sys
 
-from pipeline.__main__ import main
+from pipeline.command import main
 
 # The address of this image, set in the image itself: workers run in the image that
 # launches them, even if the launch request does not name it.

@@ -1,19 +1,15 @@
 """Appends: rows to BigQuery tables through the Storage Write API.
 
-A default stream takes rows at least once: a request that is repeated because its answer
-was lost stores them again. A stream of our own counts what it has taken, so that a
-repeated request stores nothing twice
+A default stream stores rows at least once: a request that is repeated because its
+answer was lost stores them again. A stream of our own counts the rows that it has
+stored, so that a repeated request stores nothing twice
 (https://cloud.google.com/bigquery/docs/write-api#overview).
 """
 
-from __future__ import annotations
-
 import functools
-import os
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import grpc
 from google.api_core.exceptions import (
@@ -24,10 +20,6 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
     from_grpc_status,
 )
-from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
-from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
-    BigQueryWriteGrpcTransport,
-)
 from google.cloud.bigquery_storage_v1.types import (
     AppendRowsRequest,
     AppendRowsResponse,
@@ -36,15 +28,16 @@ from google.cloud.bigquery_storage_v1.types import (
     WriteStream,
 )
 
-from command.usage import UsageError
+from command.tables_path import TablesPath
+from pipeline.bigquery.client import connect_writer
 from pipeline.bigquery.inserts import REQUEST_TIMEOUT_SECONDS, Insert, Rejected
 from pipeline.bigquery.patience import until_answered
 from pipeline.bigquery.proto_rows import descriptor_of, serializer_of
 from pipeline.registry import Dataset
 
-# BigQuery takes 10 MB a request; the descriptor and the frames need some of it.
+# BigQuery accepts 10 MB a request; the descriptor and the frames need some of it.
 MAX_BYTES = 8_000_000
-# gRPC's codes by number, as an answer names them.
+# gRPC's status by number; answers have only the number.
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -52,17 +45,17 @@ class Table(NamedTuple):
     """A table of a dataset of the registry.
 
     Attributes:
-        place: `(project, BigQuery dataset)`.
-        dataset: What its rows are.
+        tables: The project and BigQuery dataset that hold it.
+        dataset: The dataset of its rows.
     """
 
-    place: tuple[str, str]
+    tables: TablesPath
     dataset: Dataset
 
     @property
     def path(self) -> str:
-        """Its name as the API has it."""
-        project, dataset = self.place
+        """Its name in the API."""
+        project, dataset = self.tables
         return f"projects/{project}/datasets/{dataset}/tables/{self.dataset.table}"
 
 
@@ -79,8 +72,8 @@ def append(
     Args:
         table: The table.
         rows: Any number of rows, of any size.
-        exactly_once: Whether a request that is repeated stores its rows once. Rows of a
-            process that dies are appended again by the next one in either way.
+        exactly_once: Whether a request that is repeated stores its rows only once. If a
+            process dies, the next one appends its rows again in both cases.
     """
     serialize = serializer_of(table.dataset)
     messages, rejected = [], []
@@ -89,14 +82,14 @@ def append(
             messages.append(_Row(position, serialize(row.values)))
         except ValueError as error:
             rejected.append(Rejected(position, f"invalid at {error}"))
-    stream = _own_stream(table) if exactly_once else _DefaultStream(table)
+    stream = own_stream(table) if exactly_once else _DefaultStream(table)
     for part in _parts(messages):
         rejected += _append_part(stream, part)
     return sorted(rejected)
 
 
 def _parts(rows: Sequence[_Row]) -> list[list[_Row]]:
-    """Cuts rows into requests that BigQuery takes."""
+    """Splits rows into requests that BigQuery accepts."""
     parts: list[list[_Row]] = []
     size = MAX_BYTES
     for row in rows:
@@ -108,8 +101,8 @@ def _parts(rows: Sequence[_Row]) -> list[list[_Row]]:
     return parts
 
 
-def _append_part(stream: _DefaultStream, rows: list[_Row]) -> list[Rejected]:
-    """Appends the rows of one request; BigQuery takes all of them or none."""
+def _append_part(stream: "_DefaultStream", rows: list[_Row]) -> list[Rejected]:
+    """Appends the rows of one request; BigQuery stores all of them or none."""
     rejected: list[Rejected] = []
     while rows:
         try:
@@ -125,14 +118,14 @@ def _append_part(stream: _DefaultStream, rows: list[_Row]) -> list[Rejected]:
 
 
 class _DefaultStream:
-    """The stream that every table has."""
+    """The default stream of a table."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.name = f"{table.path}/streams/_default"
 
     def append(self, messages: list[bytes]) -> AppendRowsResponse:
-        """One request, repeated until BigQuery has said something about the rows.
+        """Sends one request until BigQuery accepts or refuses the rows.
 
         Raises:
             GoogleAPICallError: BigQuery refuses all of them, and will again.
@@ -151,17 +144,17 @@ class _DefaultStream:
             writer_schema=ProtoSchema(proto_descriptor=descriptor),
             rows=ProtoRows(serialized_rows=messages),
         )
-        # Each request is a call of its own: one that stays open is ended by the service
-        # when it was idle for some minutes, and what was sent meanwhile is in doubt.
-        answers = connect().append_rows(
+        # Each request is a call of its own: the service ends a call that was idle for
+        # some minutes, and rows that were sent in that moment may be stored or not.
+        answers = connect_writer().append_rows(
             iter([request]),
             retry=None,
             timeout=REQUEST_TIMEOUT_SECONDS,
-            # The client adds it to all calls but those that stream.
+            # The client adds this only to calls that do not stream.
             metadata=[("x-goog-request-params", f"write_stream={self.name}")],
         )
         answer: AppendRowsResponse | None = next(iter(answers), None)
-        if answer is None:  # a call can end well before it is answered
+        if answer is None:  # a call can end without an error and without an answer
             raise ServiceUnavailable("no answer")
         if answer.error.code and not answer.row_errors:
             raise from_grpc_status(_STATUS[answer.error.code], answer.error.message)
@@ -169,74 +162,48 @@ class _DefaultStream:
 
 
 class _OwnStream(_DefaultStream):
-    """A stream of this process, which knows how many rows it has taken."""
+    """A stream of this process, which counts the rows that it has stored."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(table)
         self.lock = threading.Lock()
-        self.taken: int | None = None  # None: there is no stream yet
+        self.stored: int | None = None  # None: there is no stream yet
 
     def append(self, messages: list[bytes]) -> AppendRowsResponse:
-        """As the base class has it, and stored once however often it is asked for."""
+        """Like that of the base class, but the rows are stored only once."""
         with self.lock:  # bundles of other threads append to the same table
             try:
                 return super().append(messages)
             except BaseException:
-                # It may have been stored. Another request at the same offset would be
-                # taken for a repetition of this one, and its rows be lost.
-                self.taken = None
+                # The rows may be stored. Then BigQuery would treat another request at
+                # the same offset as a repetition, and the rows of that would be lost.
+                self.stored = None
                 raise
 
     def _ask(self, messages: list[bytes]) -> AppendRowsResponse:
-        if self.taken is None:
+        if self.stored is None:
             stream = WriteStream(type_=WriteStream.Type.COMMITTED)
-            created = connect().create_write_stream(
+            created = connect_writer().create_write_stream(
                 parent=self.table.path,
                 write_stream=stream,
                 retry=None,
                 timeout=REQUEST_TIMEOUT_SECONDS,
             )
-            self.name, self.taken = created.name, 0
-        request = AppendRowsRequest(write_stream=self.name, offset=self.taken)
+            self.name, self.stored = created.name, 0
+        request = AppendRowsRequest(write_stream=self.name, offset=self.stored)
         try:
             answer = self._send(request, messages)
         except AlreadyExists:  # stored; the answer to the request before was lost
             answer = AppendRowsResponse()
         except (NotFound, OutOfRange) as error:
-            self.taken = None
+            self.stored = None
             raise ServiceUnavailable(f"the stream is lost: {error}") from error
         if not answer.row_errors:
-            self.taken += len(messages)
+            self.stored += len(messages)
         return answer
 
 
 @functools.cache
-def _own_stream(table: Table) -> _OwnStream:
+def own_stream(table: Table) -> _OwnStream:
+    """The stream of this process into a table; kept until the process ends."""
     return _OwnStream(table)
-
-
-@functools.cache
-def connect() -> BigQueryWriteClient:
-    """A client of the Storage Write API, one a process."""
-    host = local_host()
-    if not host:
-        return BigQueryWriteClient()
-    channel = grpc.insecure_channel(host)
-    return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
-
-
-def local_host() -> str | None:
-    """`host:port` of the local BigQuery's gRPC; None for the service itself.
-
-    Raises:
-        UsageError: `BIGQUERY_EMULATOR_HOST` names a server without such a port.
-    """
-    server = os.environ.get("BIGQUERY_EMULATOR_HOST")
-    if not server:
-        return None
-    port = os.environ.get("BIGQUERY_GRPC_PORT")
-    if not port:
-        raise UsageError(
-            "STORAGE_WRITE_API needs BIGQUERY_GRPC_PORT beside BIGQUERY_EMULATOR_HOST"
-        )
-    return f"{urlsplit(server).hostname}:{port}"

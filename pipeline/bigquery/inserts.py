@@ -1,15 +1,12 @@
 """Streaming inserts: rows to BigQuery tables, and BigQuery's answer for each.
 
-A row that BigQuery refuses comes back with the service's own reason and takes no other
-row with it. Everything that says nothing about the rows (no connection, 5xx, a quota, a
-missing permission) is tried again for as long as it takes: the runner's back-pressure
-then holds the rest in Pub/Sub, where nothing is lost.
+A row that BigQuery refuses is returned with the service's own reason; the other rows of
+its request are stored. A request that fails for another cause (no connection, 5xx, a
+quota, a missing permission) is tried again as long as necessary: the runner's
+back-pressure then keeps the rest in Pub/Sub, where nothing is lost.
 """
 
-from __future__ import annotations
-
 import functools
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +14,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from pipeline.bigquery.patience import (
@@ -27,23 +23,23 @@ from pipeline.bigquery.patience import (
 )
 from pipeline.core.values import EXACT_FLOAT
 
-# BigQuery recommends 500 rows a request and takes 10 MB; half of that leaves room for
+# BigQuery recommends 500 rows a request and accepts 10 MB; half of that leaves room for
 # the JSON around the values.
 MAX_ROWS = 500
 MAX_BYTES = 5_000_000
 REQUEST_TIMEOUT_SECONDS = 60
-# Tables are independent; a slow one must not hold the others. Four requests at a time
+# Tables are independent; a slow one must not delay the others. Four requests at a time
 # keep the local BigQuery busy (measured: 8.7 s against 15.7 s one after another).
 PARALLEL_TABLES = 4
 
-# Reasons for a row that say nothing of the row (BigQuery's error table), and how often
-# such a row is tried before its reason stands.
+# Reasons that are not about the row itself (BigQuery's error table), and how often a
+# row is tried before such a reason is final.
 _PASSING = frozenset(
     {"stopped", "backendError", "internalError", "timeout", "rateLimitExceeded"}
 )
 ROW_ATTEMPTS = 4
-# Tables that were missing when they were last asked. The next request asks once: a
-# backlog has thousands of them, and the wait for each would hold up all other tables.
+# Tables that were missing at their last request. The next request asks once: a backlog
+# has thousands of requests, and the wait of each would delay all other tables.
 _missing: set[str] = set()
 
 
@@ -55,19 +51,10 @@ class Insert(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that BigQuery refused, by its position, and why."""
+    """A row that BigQuery refused, by its position, and the reason."""
 
     position: int
     error: str
-
-
-@functools.cache
-def connect(project: str) -> bigquery.Client:
-    """A BigQuery client, one a process; without credentials on a local server."""
-    if os.environ.get("BIGQUERY_EMULATOR_HOST"):
-        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-        return bigquery.Client(project=project, credentials=anonymous)
-    return bigquery.Client(project=project)
 
 
 @functools.cache
@@ -82,7 +69,6 @@ def insert(
     """Inserts rows into a table, and returns those that BigQuery refused.
 
     Args:
-        client: The client.
         table: `project.dataset.table`.
         rows: Any number of rows, of any size.
     """
@@ -96,7 +82,7 @@ def insert(
 
 
 def _parts(rows: Sequence[Insert]) -> Iterator[tuple[int, Sequence[Insert]]]:
-    """Cuts rows into requests that BigQuery takes."""
+    """Splits rows into requests that BigQuery accepts."""
     start = size = 0
     for index, row in enumerate(rows):
         row_bytes = size_of(row)
@@ -111,7 +97,7 @@ def _parts(rows: Sequence[Insert]) -> Iterator[tuple[int, Sequence[Insert]]]:
 
 
 def size_of(row: Insert) -> int:
-    """About how many bytes a row takes in a request."""
+    """The approximate size of a row in a request, in bytes."""
     values = row.values.values()
     return 40 * len(values) + sum(len(value) for value in values if type(value) is str)
 
@@ -134,7 +120,7 @@ def _insert_part(
         ]
     _missing.discard(table)
     refused = {answer["index"]: answer["errors"] for answer in answers}
-    # Not their fault: good rows beside a bad one, or a hiccup of the service.
+    # Good rows beside a bad one, or rows that met a fault of the service.
     stopped = [i for i, errors in refused.items() if _is_passing(errors)]
     rejected = [
         Rejected(index, _text(errors))
@@ -154,7 +140,7 @@ def _insert_part(
 def _ask(
     client: bigquery.Client, table: str, rows: Sequence[Insert]
 ) -> list[dict[str, Any]]:
-    """One request, repeated until BigQuery has said something about the rows."""
+    """Sends one request until BigQuery accepts or refuses its rows."""
     return until_answered(
         lambda: list(
             client.insert_rows_json(
@@ -172,14 +158,14 @@ def _ask(
 
 
 def _as_json(value: Any) -> Any:
-    """A value as BigQuery takes it from JSON without loss."""
+    """A value that BigQuery reads from JSON without loss."""
     kind = type(value)
     if kind is int:
-        # To BigQuery a number of JSON is a double, here as where it loads such files
+        # BigQuery reads a number of JSON as a double, here as in files that it loads
         # (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json).
         return value if -EXACT_FLOAT < value < EXACT_FLOAT else str(value)
     if kind is dict:
-        # Texts, which most values are, are spared a call each.
+        # Most values are texts, and need no call.
         return {
             name: inner if type(inner) is str else _as_json(inner)
             for name, inner in value.items()
@@ -194,7 +180,7 @@ def _is_passing(errors: list[dict[str, Any]]) -> bool:
 
 
 def _text(errors: list[dict[str, Any]]) -> str:
-    """BigQuery's words: `invalid at capacity: Cannot convert value to integer`."""
+    """BigQuery's reason: `invalid at capacity: Cannot convert value to integer`."""
     return "; ".join(
         f"{error.get('reason', 'error')}"
         f"{' at ' + error['location'] if error.get('location') else ''}"

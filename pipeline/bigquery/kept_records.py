@@ -1,11 +1,9 @@
-"""Kept records: what a file of rows does not tell of how its records came.
+"""Kept records: records as they came, where a file of rows does not show it.
 
-They lie in a file beside it until its load is done, for the dead letters of what
-BigQuery refuses. A line is the id, the attributes of the message if it was a replay,
-and the record, with tabs between: JSON has no tab and no end of a line within.
+They are in a file beside the file of rows until that is loaded, for the dead letters of
+rows that BigQuery refuses. A line is the id, the attributes of the message if it was a
+replay, and the record, separated by tabs: JSON contains neither tabs nor line ends.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Set
@@ -15,7 +13,7 @@ from pipeline.core.batches import RowBatch
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import record_json
 
-# The attribute that tells a replay.
+# The attribute that only a replay has.
 _REPLAY_OF = "replay_of"
 
 
@@ -24,7 +22,7 @@ class Kept(NamedTuple):
 
     Attributes:
         record: Its JSON.
-        attributes: Those of its message, where it was a replay.
+        attributes: Those of its message, if that was a replay.
     """
 
     record: bytes
@@ -32,8 +30,8 @@ class Kept(NamedTuple):
 
 
 def lines_of(batch: RowBatch) -> Iterator[bytes]:
-    """What to keep of a batch: most rows tell their record, and have no line."""
-    # By these what fails again is known to belong to what failed first.
+    """The lines of a batch; most records follow from their rows, and have no line."""
+    # They connect a record that fails again with its first failure.
     is_replay = bool(batch.attributes.get(_REPLAY_OF))
     attributes = record_json(dict(batch.attributes)) if is_replay else b""
     for record in batch.records:
@@ -43,18 +41,18 @@ def lines_of(batch: RowBatch) -> Iterator[bytes]:
 
 
 def kept_in(lines: Iterable[bytes], record_ids: Set[str]) -> Iterator[tuple[str, Kept]]:
-    """What lines keep of some records, by their id."""
+    """The kept ones of some records, by their id."""
     for line in lines:
         name, attributes, record = line.rstrip(b"\n").split(b"\t")
         if (record_id := name.decode()) in record_ids:
-            told = json.loads(attributes) if attributes else None
-            yield record_id, Kept(record, told)
+            of_replay = json.loads(attributes) if attributes else None
+            yield record_id, Kept(record, of_replay)
 
 
 def _is_changed(record: TypedRecord) -> bool:
-    """Whether the record cannot be told from its row.
+    """Whether the record does not follow from its row.
 
-    Nulls and the form of a number do not count: the id is the same without.
+    Nulls and the form of a number do not count: the id does not depend on them.
     """
     row = record.row
     return any(

@@ -1,12 +1,10 @@
 """Load jobs: Parquet files of rows into tables, without rows that are there already.
 
-Load jobs are free, and take a table's rows whole or not at all. Where the table has no
-row of those days, the files go into it as they are. Elsewhere they go into a table
-beside it, from which one statement takes the rows whose `record_id` the table lacks: a
+Load jobs are free, and store all rows of their files or none. If the table has no row
+of those days, the files are loaded into it directly. Otherwise they are loaded into a
+staging table, and one statement inserts the rows whose `record_id` the table lacks: a
 run that is repeated, or was killed, adds nothing twice.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import logging
@@ -28,6 +26,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery.format_options import ParquetOptions
 from pyarrow.parquet import ParquetFile
 
+from command.tables_path import TablesPath
 from pipeline.bigquery.inserts import (
     MAX_ROWS,
     REQUEST_TIMEOUT_SECONDS,
@@ -40,29 +39,28 @@ from pipeline.bigquery.parquet_rows import from_parquet
 from pipeline.bigquery.patience import until_answered
 from pipeline.registry import Dataset
 
-# What a killed run leaves behind goes away by itself.
+# A staging table that a killed run leaves behind expires.
 STAGING_LIFE = dt.timedelta(days=1)
-# BigQuery answers at once; a local one has done the job when it answers. A job that
-# takes longer is asked for again. The client itself would wait for ever, also on a
-# connection that is dead.
+# BigQuery answers at once; the local one answers when the job is done. After this time
+# the request is repeated. The client itself would wait forever, even on a connection
+# that is dead.
 JOB_TIMEOUT_SECONDS = 600
-# Without, a list would be a RECORD that has one
+# Without this, a list would be a RECORD that has a list
 # (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#list_logical_type).
 _LISTS = ParquetOptions.from_api_repr({"enableListInference": True})
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Spooled(NamedTuple):
     """A file of rows of one dataset, ready to be loaded.
 
     Attributes:
-        path: Where it is; on Cloud Storage, or on this machine.
-        rows: How many.
+        path: Its path, on Cloud Storage or on this machine.
+        rows: The number of its rows.
         first_day: The first day that its rows are partitioned by; None without one.
         last_day: The last one.
-        undated: Whether rows are without such a day.
-        records: Where the records are of which the rows do not tell how they came, as
-            `kept_records` has it; None where there are none.
+        undated: Whether some rows have no such day.
+        records: The path of its kept records (`kept_records`); None without any.
     """
 
     path: str
@@ -74,7 +72,7 @@ class Spooled(NamedTuple):
 
     @property
     def paths(self) -> list[str]:
-        """Where all of it is."""
+        """The paths of all its files."""
         return [self.path, self.records] if self.records else [self.path]
 
 
@@ -82,10 +80,11 @@ class Refused(NamedTuple):
     """A row that BigQuery refused.
 
     Attributes:
-        row: Its values, as `insertAll` would take them.
-        error: Why.
-        record: The record's JSON, where the row does not tell how it came.
-        attributes: Those of the message, where it was a replay; else the row tells.
+        row: Its values, as `insertAll` accepts them.
+        error: BigQuery's reason.
+        record: The record's JSON, if it does not follow from the row.
+        attributes: Those of the message, if it was a replay; otherwise they follow from
+            the row.
     """
 
     row: dict[str, Any]
@@ -98,9 +97,9 @@ class Loaded(NamedTuple):
     """What became of the rows of one dataset.
 
     Attributes:
-        rows: How many were added to the table.
-        present: How many were there already.
-        refused: Those that BigQuery does not take.
+        rows: The number of rows that were added to the table.
+        present: The number of rows that the table had already.
+        refused: The rows that BigQuery refused.
     """
 
     rows: int
@@ -108,11 +107,13 @@ class Loaded(NamedTuple):
     refused: Sequence[Refused] = ()
 
 
-def occupied(
-    client: bigquery.Client, place: str, spooled: Mapping[Dataset, Sequence[Spooled]]
+def filled_datasets(
+    client: bigquery.Client,
+    path: TablesPath,
+    spooled: Mapping[Dataset, Sequence[Spooled]],
 ) -> set[Dataset]:
-    """The datasets whose tables have rows of the days that are to be loaded."""
-    tables = [f"{place}.{dataset.table}" for dataset in spooled]
+    """The datasets whose tables already have rows of the days of the files."""
+    tables = [f"{path}.{dataset.table}" for dataset in spooled]
     empty = table_threads().map(partial(_is_empty, client), tables)
     filled = {
         dataset.table: dataset
@@ -123,17 +124,17 @@ def occupied(
         return set()
     statement = "\nUNION ALL\n".join(
         f"SELECT '{name}' AS name, COUNT(*) AS present "  # noqa: S608
-        f"FROM `{place}.{name}` WHERE {_days(dataset, spooled[dataset])}"
+        f"FROM `{path}.{name}` WHERE {_days_condition(dataset, spooled[dataset])}"
         for name, dataset in filled.items()
     )
-    one = f"{place}.{next(iter(filled))}"
+    one = f"{path}.{next(iter(filled))}"
     waiting = f"{len(filled)} tables"
     answers = _rows(_query(client, one, statement, waiting), waiting)
     return {filled[answer.name] for answer in answers if answer.present}
 
 
 def _is_empty(client: bigquery.Client, name: str) -> bool:
-    """Whether a table has no row; also one that is not there, as its load will tell."""
+    """Whether a table has no row, or does not exist; then its load reports that."""
     try:
         table = _table(client, name)
     except NotFound:
@@ -149,30 +150,29 @@ def _table(client: bigquery.Client, name: str) -> bigquery.Table:
 
 def load(
     client: bigquery.Client,
-    place: str,
+    path: TablesPath,
     dataset: Dataset,
     files: Sequence[Spooled],
     *,
-    occupied: bool,
+    is_filled: bool,
 ) -> Loaded:
     """Loads the files of one dataset into its table.
 
     Args:
-        client: The client.
-        place: `project.dataset` of the tables.
-        dataset: Whose table.
+        path: The project and BigQuery dataset of the table.
+        dataset: The dataset of the rows.
         files: Its files; no `record_id` is in them twice.
-        occupied: Whether the table may have rows of theirs.
+        is_filled: Whether the table may have some of their rows already.
     """
-    target = f"{place}.{dataset.table}"
-    if occupied:
-        days = _days(dataset, files)
+    target = f"{path}.{dataset.table}"
+    if is_filled:
+        days = _days_condition(dataset, files)
         try:
-            return _add_missing(client, place, dataset, files)
+            return _add_missing(client, path, dataset, files)
         except GoogleAPICallError as error:
-            _tell_refused(target, error)
+            _log_refused(target, error)
             return _insert_each(client, target, files, partial(_known, client, days))
-    # Each job takes its files whole or not at all.
+    # Each job stores all rows of its files or none.
     parts = [_add_all(client, target, job) for job in _jobs(files)]
     return Loaded(
         sum(part.rows for part in parts),
@@ -180,26 +180,26 @@ def load(
     )
 
 
-def _tell_refused(table: str, error: GoogleAPICallError) -> None:
-    # Inserts give each row its own answer.
-    _log.warning("%s: no load job (%s); inserting row by row", table, error)
+def _log_refused(table: str, error: GoogleAPICallError) -> None:
+    # Inserts have an answer for each row.
+    log.warning("%s: load job refused (%s); inserting row by row", table, error)
 
 
 def _jobs(files: Sequence[Spooled]) -> list[list[Spooled]]:
-    """The files of each load job; an upload takes one, Cloud Storage all of them."""
+    """The files of each load job: one of this machine, or all of Cloud Storage."""
     stored = [file for file in files if file.path.startswith("gs://")]
     here = [[file] for file in files if file not in stored]
     return [stored, *here] if stored else here
 
 
-def _days(dataset: Dataset, files: Sequence[Spooled]) -> str:
+def _days_condition(dataset: Dataset, files: Sequence[Spooled]) -> str:
     """The condition for the partitions of the files' rows; BigQuery reads no others."""
     name = dataset.partition_column
     column = f"`{name}`"
     days = [day for file in files for day in (file.first_day, file.last_day) if day]
     if not days:
         return f"{column} IS NULL"
-    # These are days that the coercion made: digits and dashes.
+    # The coercion made these days: they are digits and dashes.
     first, last = min(days), max(days)
     if dataset.column(name).type == "TIMESTAMP":
         first, last = f"{first} 00:00:00+00", f"{last} 23:59:59.999999+00"
@@ -214,22 +214,25 @@ def _add_all(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> L
     try:
         return Loaded(_append(client, table, files))
     except GoogleAPICallError as error:
-        _tell_refused(table, error)
+        _log_refused(table, error)
         return _insert_each(client, table, files, _none_known)
 
 
 def _add_missing(
-    client: bigquery.Client, place: str, dataset: Dataset, files: Sequence[Spooled]
+    client: bigquery.Client,
+    path: TablesPath,
+    dataset: Dataset,
+    files: Sequence[Spooled],
 ) -> Loaded:
-    """Loads into a table beside the target, and takes over what that lacks."""
-    target = f"{place}.{dataset.table}"
-    staging = f"{place}.iris_staging_{dataset.table}_{uuid.uuid4().hex}"
+    """Loads into a staging table, and inserts the rows that the target lacks."""
+    target = f"{path}.{dataset.table}"
+    staging = f"{path}.iris_staging_{dataset.table}_{uuid.uuid4().hex}"
     table = _table(client, target)
-    beside = bigquery.Table(staging, table.schema)
-    beside.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
+    empty = bigquery.Table(staging, table.schema)
+    empty.expires = dt.datetime.now(dt.UTC) + STAGING_LIFE
     until_answered(
         lambda: client.create_table(
-            beside, exists_ok=True, timeout=REQUEST_TIMEOUT_SECONDS
+            empty, exists_ok=True, timeout=REQUEST_TIMEOUT_SECONDS
         ),
         f"{target}: rows",
     )
@@ -240,24 +243,25 @@ def _add_missing(
             f"INSERT INTO `{target}` ({columns}) "  # noqa: S608 - names of tables
             f"SELECT {columns} FROM `{staging}` WHERE record_id NOT IN ("
             f"SELECT record_id FROM `{target}` "
-            f"WHERE record_id IS NOT NULL AND {_days(dataset, files)})"
+            f"WHERE record_id IS NOT NULL AND {_days_condition(dataset, files)})"
         )
         job = _query(client, target, statement, f"{target}: {rows} rows")
         added = int(job.num_dml_affected_rows or 0)
         return Loaded(added, rows - added)
     finally:
-        _discard(client, staging)
+        delete_staging(client, staging)
 
 
-def _discard(client: bigquery.Client, staging: str) -> None:
+def delete_staging(client: bigquery.Client, staging: str) -> None:
+    """Deletes a staging table; if that fails, it stays until it expires."""
     try:
         client.delete_table(staging, not_found_ok=True, timeout=REQUEST_TIMEOUT_SECONDS)
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        _log.warning("%s stays until it expires: %s", staging, error)
+        log.warning("%s stays until it expires: %s", staging, error)
 
 
 def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> int:
-    """Runs one load job; the number of its rows."""
+    """Runs one load job; returns the number of its rows."""
     config = bigquery.LoadJobConfig(
         source_format=bigquery.SourceFormat.PARQUET,
         parquet_options=_LISTS,
@@ -285,7 +289,7 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 timeout=JOB_TIMEOUT_SECONDS,
             )
 
-    _run(client, start, table, f"{table}: {rows} rows")
+    run_job(client, start, table, f"{table}: {rows} rows")
     return rows
 
 
@@ -306,11 +310,11 @@ def _query(
             timeout=JOB_TIMEOUT_SECONDS,
         )
 
-    return _run(client, start, table, waiting)
+    return run_job(client, start, table, waiting)
 
 
 def _rows(job: Any, waiting: str) -> list[Any]:
-    """What a query that has ended found."""
+    """The rows of a query that has ended."""
     return until_answered(
         lambda: list(job.result(timeout=JOB_TIMEOUT_SECONDS)), waiting
     )
@@ -320,19 +324,18 @@ def _opened(path: str) -> Any:
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
-def _run(
+def run_job(
     client: bigquery.Client, start: Callable[[str], Any], table: str, waiting: str
 ) -> Any:
-    """Runs one job to its end; a start whose answer was lost does not start another.
+    """Runs one job to its end; if the answer to its start is lost, it runs only once.
 
     Args:
-        client: The client.
-        start: Starts the job under a name.
-        table: One that it reads or writes; the job runs where the table is.
-        waiting: What waits meanwhile, for the log.
+        start: Starts the job under an id.
+        table: A table that it reads or writes; the job runs in its location.
+        waiting: For the log: the table and the rows that wait meanwhile.
 
     Raises:
-        GoogleAPICallError: BigQuery refuses what the job is to do.
+        GoogleAPICallError: BigQuery refuses the job.
     """
     name = f"gb_iris_{uuid.uuid4().hex}"
     failures = 0
@@ -343,14 +346,14 @@ def _run(
         try:
             job = start(job_id)
         except Conflict:
-            # Outside of the US and EU multi-regions a job is not found without
+            # Outside of the US and EU multi-regions a job is found by its location only
             # (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get).
             location = client.get_table(table, timeout=REQUEST_TIMEOUT_SECONDS).location
             job = client.get_job(job_id, location=location)
         try:
             job.result(timeout=JOB_TIMEOUT_SECONDS)
         except GoogleAPICallError:
-            # A job that has failed keeps its name.
+            # A job that has failed keeps its id; the next one needs another.
             failures += job.state == "DONE"
             raise
         return job
@@ -358,7 +361,7 @@ def _run(
     return until_answered(attempt, waiting)
 
 
-# Of some record ids, those that a table has.
+# Returns, of some record ids, those that a table has.
 Known = Callable[[str, list[str]], set[str]]
 
 
@@ -394,7 +397,7 @@ def _insert_each(
 
 
 def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
-    """The refused rows with what the files keep of how they came."""
+    """The refused rows, with their records where the files keep them."""
     wanted = {each.row["record_id"] for each in refused}
     kept: dict[str, Kept] = {}
     for file in files if wanted else ():
@@ -410,7 +413,7 @@ def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refu
 
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of files, at most as many at a time as a request takes."""
+    """The rows of files, in parts of one request each."""
     for file in files:
         with _opened(file.path) as opened:
             for batch in ParquetFile(opened).iter_batches(MAX_ROWS):

@@ -1,10 +1,8 @@
 """Rows as Parquet, the form in which BigQuery loads files: schemas and values.
 
-Of the forms that BigQuery loads, this one holds a table by columns, which pyarrow makes
-and writes in C++ (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet).
+Of the forms that BigQuery loads, this one stores a table by columns; pyarrow makes and
+writes them in C++ (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet).
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import functools
@@ -13,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
 _Types = Mapping[str, pa.DataType]
@@ -25,7 +23,7 @@ _TYPES: _Types = {
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
 }
-# Times as the rows hold them.
+# The same, with times as the texts that rows hold.
 _TEXT_TYPES: _Types = {**_TYPES, "DATE": pa.string(), "TIMESTAMP": pa.string()}
 
 
@@ -56,30 +54,31 @@ def _type(column: Column, types: _Types) -> pa.DataType:
 def table_of(dataset: Dataset, rows: Sequence[Row]) -> pa.Table:
     """A table of a dataset's rows.
 
-    The rows are typed ones with their metadata, as `insertAll` takes them.
+    Args:
+        rows: Typed values with their metadata, as `insertAll` accepts them.
     """
-    # Row by row, which are spread over the memory, and then column by column.
+    # First row by row, which are spread over the memory, and then column by column.
     texts = pa.array(rows, _text_form(dataset))
     arrays = _typed_fields(dataset.columns + METADATA_COLUMNS, texts)
     return pa.Table.from_arrays(arrays, schema=schema_of(dataset))
 
 
 def _typed_fields(columns: Iterable[Column], texts: pa.StructArray) -> list[pa.Array]:
-    # Flat, no value of a RECORD that is null is left to be cast: it would be "".
+    # `flatten` makes the fields of a RECORD that is null null, too; they were "".
     return list(map(_typed, columns, texts.flatten()))
 
 
 def _typed(column: Column, texts: pa.Array) -> pa.Array:
     """The array of a column, from one with its times as texts."""
     if column.mode == "REPEATED":
-        # Without its nulls: no list is an empty one, as in BigQuery.
+        # A null becomes an empty list, as in BigQuery.
         items = _typed_items(column, texts.values)
         return pa.ListArray.from_arrays(texts.offsets, items)
     return _typed_items(column, texts)
 
 
 def _typed_items(column: Column, texts: pa.Array) -> pa.Array:
-    """An array of what a column holds, or of what is in the lists that it holds."""
+    """The array of a column, or of the elements of its lists."""
     if column.type == "RECORD":
         return pa.StructArray.from_arrays(
             _typed_fields(column.fields, texts),
@@ -92,7 +91,7 @@ def _typed_items(column: Column, texts: pa.Array) -> pa.Array:
 
 
 def from_parquet(value: Any) -> Any:
-    """A row as a reader gives it back, in the values that `insertAll` takes.
+    """A row that was read from a file, as the values that `insertAll` accepts.
 
     Columns without a value are left out.
     """

@@ -1,10 +1,8 @@
-"""Rows as protocol buffers, the form that the Storage Write API takes.
+"""Rows as protocol buffers, the form that the Storage Write API accepts.
 
 Dates are days and times are microseconds since 1970
 (https://cloud.google.com/bigquery/docs/supported-data-types).
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import functools
@@ -19,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
 Converter = Callable[[Any], Any]
@@ -44,7 +42,7 @@ _CACHED_TIMES = 65_536
 def descriptor_of(dataset: Dataset) -> DescriptorProto:
     """The message type of a dataset's rows, metadata columns included.
 
-    It holds the types of its RECORDs, as the API wants it: one that needs no other.
+    The types of its RECORDs are inside of it, as the API requires.
     """
     return _message("Row", dataset.columns + METADATA_COLUMNS)
 
@@ -53,7 +51,7 @@ def _message(name: str, columns: Iterable[Column]) -> DescriptorProto:
     message = DescriptorProto(name=name)
     for number, column in enumerate(columns, start=1):
         repeated = column.mode == "REPEATED"
-        # Without `optional`, proto2's as well, a missing value would be 0 or "".
+        # Without `optional` a missing value would be 0 or "".
         field = message.field.add(
             name=column.name,
             number=number,
@@ -63,7 +61,7 @@ def _message(name: str, columns: Iterable[Column]) -> DescriptorProto:
             else FieldDescriptorProto.LABEL_OPTIONAL,
         )
         if column.type == "RECORD":
-            # A nested type has a name of its own beside the fields.
+            # The name of a nested type must differ from those of the fields.
             field.type_name = f"{column.name}_record"
             inner = _message(field.type_name, column.fields)
             message.nested_type.add().CopyFrom(inner)
@@ -72,10 +70,10 @@ def _message(name: str, columns: Iterable[Column]) -> DescriptorProto:
 
 @functools.cache
 def serializer_of(dataset: Dataset) -> Callable[[Row], bytes]:
-    """What makes a message of a row, as `insertAll` takes it; the row is not changed.
+    """A function that makes a message of a row, which it does not change.
 
-    What it returns raises ValueError, with the column's name, for a value that the
-    column's type cannot hold.
+    The row has the values that `insertAll` accepts. The function raises ValueError,
+    with the column's name, for a value that the column's type cannot hold.
     """
     file = FileDescriptorProto(name=f"{dataset.table}.proto", syntax="proto2")
     file.message_type.add().CopyFrom(descriptor_of(dataset))
@@ -106,7 +104,7 @@ def serializer_of(dataset: Dataset) -> Callable[[Row], bytes]:
 
 
 def _conversions(columns: Iterable[Column]) -> Conversions:
-    """The columns whose values change, and how."""
+    """The columns whose values must be converted, and how."""
     found = ((column.name, _conversion(column)) for column in columns)
     return tuple((name, convert) for name, convert in found if convert)
 

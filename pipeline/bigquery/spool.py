@@ -1,6 +1,4 @@
-"""The spool: rows wait in Parquet files, one a dataset, until they are loaded."""
-
-from __future__ import annotations
+"""The spool: Parquet files, one a dataset, that hold rows until they are loaded."""
 
 import datetime as dt
 import posixpath
@@ -16,29 +14,40 @@ from pipeline.bigquery.kept_records import lines_of
 from pipeline.bigquery.loads import Spooled
 from pipeline.bigquery.parquet_rows import schema_of, table_of
 from pipeline.core.batches import RowBatch
-from pipeline.core.proofs import Row
+from pipeline.core.fast_paths import Row
 from pipeline.registry import Dataset, load_registry
 
-# A folder of datasets is read one dataset after the other: one that has had no row for
-# so many messages has probably had its last.
-SETTLED_MESSAGES = 2_000
-# So many rows are worth a load job of their own; fewer wait for the end.
-SETTLED_ROWS = 1_000
-# So many rows of all files together wait in memory, 1 KB each: what a file has of them
-# is written at once, and the more that is, the less a row costs. With 5,000 and all
-# datasets in turn it would cost half as much again.
-HELD_ROWS = 20_000
-# What ends the name of the file beside, with records of which rows do not tell all.
+# A folder of datasets is read one dataset after the other: a dataset without a row in
+# this number of messages is probably complete.
+COMPLETE_MESSAGES = 2_000
+# This number of rows is worth a load job of its own; fewer wait for the end.
+COMPLETE_ROWS = 1_000
+# Rows in memory over all files, 1 KB each. When they are this many, those of one file
+# are written together: the more there are, the less a row costs. With 5,000, and all
+# datasets in turn, a row would cost half as much again.
+BUFFERED_ROWS = 20_000
+# The end of the name of a file of kept records.
 RECORDS = ".records"
 
 Files = dict[Dataset, list[Spooled]]
+
+
+def use_system_memory() -> None:
+    """Makes Arrow allocate the rows of this process as C does, without its own pool.
+
+    That pool keeps what it has allocated, some 20 MB of a run over files. The variable
+    ARROW_DEFAULT_MEMORY_POOL, which `python -m pipeline` sets before Arrow is imported,
+    replaces it everywhere in Arrow; a worker of Dataflow has imported Arrow before any
+    code of ours runs, so there Arrow's internal buffers stay in its own pool.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 class Spool:
     """The files that are being written.
 
     Args:
-        folder: Where they are; on this machine or Cloud Storage.
+        folder: Their folder, on this machine or Cloud Storage.
     """
 
     def __init__(self, folder: str) -> None:
@@ -46,40 +55,40 @@ class Spool:
         self._files: dict[str, _File] = {}
         self._made: dict[str, _File] = {}  # by path, until they are deleted
         self._messages = 0
-        self._held = 0
+        self._buffered_rows = 0
 
     def add(self, batch: RowBatch) -> None:
-        """Takes the rows of a message; they are in a file when that is closed."""
+        """Adds the rows of a message; the file has them when it is closed."""
         self._messages += 1
         if (file := self._files.get(batch.dataset)) is None:
             file = self._files[batch.dataset] = _File(batch.dataset, self._folder)
             self._made[file.path] = file
-        file.hold(batch)
+        file.add(batch)
         file.touched = self._messages
-        self._held += len(batch.records)
-        if self._held >= HELD_ROWS:
-            fullest = max(self._files.values(), key=lambda file: len(file.held))
-            self._held -= len(fullest.held)
+        self._buffered_rows += len(batch.records)
+        if self._buffered_rows >= BUFFERED_ROWS:
+            fullest = max(self._files.values(), key=lambda file: len(file.buffered))
+            self._buffered_rows -= len(fullest.buffered)
             fullest.write()
 
-    def settled(self) -> Files:
-        """Closes and gives the files that have probably had their last row.
+    def complete(self) -> Files:
+        """Closes and returns the files that have probably had their last row.
 
-        It looks every `SETTLED_MESSAGES` messages and finds nothing in between.
+        It looks every `COMPLETE_MESSAGES` messages, and returns nothing in between.
         """
-        if self._messages % SETTLED_MESSAGES:
+        if self._messages % COMPLETE_MESSAGES:
             return {}
-        before = self._messages - SETTLED_MESSAGES
+        before = self._messages - COMPLETE_MESSAGES
         return self._close(
             [
                 name
                 for name, file in self._files.items()
-                if file.touched <= before and file.rows >= SETTLED_ROWS
+                if file.touched <= before and file.rows >= COMPLETE_ROWS
             ]
         )
 
     def rest(self) -> Files:
-        """Closes and gives all files that are left."""
+        """Closes and returns all files that are left."""
         return self._close(list(self._files))
 
     def delete(self, paths: Iterable[str]) -> None:
@@ -89,31 +98,31 @@ class Spool:
                 FileSystems.delete(file.paths)
 
     def discard(self) -> None:
-        """Deletes what is left of a run that has failed."""
+        """Deletes the files that a run that has failed leaves."""
         self.delete(list(self._made))
 
     def _close(self, names: list[str]) -> Files:
         files = [self._files.pop(name) for name in names]
-        self._held -= sum(len(file.held) for file in files)
+        self._buffered_rows -= sum(len(file.buffered) for file in files)
         return {file.dataset: [file.close()] for file in files}
 
 
 class _File:
     def __init__(self, name: str, folder: str) -> None:
         self.dataset = load_registry()[name]
-        self.held: list[Row] = []
+        self.buffered: list[Row] = []
         self.rows = 0
         self.touched = 0
         file_name = f"{self.dataset.table}-{uuid.uuid4().hex}.parquet"
         self.path = posixpath.join(folder, file_name)
-        self.paths = [self.path]  # and that of its records, where it has any
+        self.paths = [self.path]  # and that of its kept records, if it has any
         self._opened = FileSystems.create(self.path)
         self._writer = ParquetWriter(self._opened, schema_of(self.dataset))
         self._days: set[dt.date | None] = set()
         self._records: Any = None
 
-    def hold(self, batch: RowBatch) -> None:
-        self.held += map(batch.values_of, batch.records)
+    def add(self, batch: RowBatch) -> None:
+        self.buffered += map(batch.values_of, batch.records)
         self.rows += len(batch.records)
         for line in lines_of(batch):
             if self._records is None:
@@ -123,15 +132,15 @@ class _File:
             self._records.write(line)
 
     def write(self) -> None:
-        """Writes the rows that are held."""
-        table = table_of(self.dataset, self.held)
+        """Writes the rows that are in memory."""
+        table = table_of(self.dataset, self.buffered)
         self._writer.write_table(table)
         days = table[self.dataset.partition_column].cast(pa.date32())
         self._days.update(days.unique().to_pylist())
-        self.held = []
+        self.buffered = []
 
     def close(self) -> Spooled:
-        if self.held:
+        if self.buffered:
             self.write()
         self._writer.close()
         self._opened.close()

@@ -1,14 +1,14 @@
-"""The BigQuery dataset that holds the tables, as the steps of the graph write to it."""
-
-from __future__ import annotations
+"""The warehouse: the BigQuery dataset of the tables, as the steps write to it."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from command.tables_path import TablesPath
 from pipeline.bigquery.appends import Table, append
-from pipeline.bigquery.inserts import Insert, Rejected, connect, insert, table_threads
-from pipeline.bigquery.loads import Loaded, Spooled, load, occupied
+from pipeline.bigquery.client import connect
+from pipeline.bigquery.inserts import Insert, Rejected, insert, table_threads
+from pipeline.bigquery.loads import Loaded, Spooled, filled_datasets, load
 from pipeline.registry import Dataset, load_registry
 
 
@@ -23,30 +23,29 @@ class Warehouse(NamedTuple):
         client = connect(self.project)
         return _at_once(
             tables,
-            lambda table, rows: insert(client, f"{self._place}.{table}", rows),
+            lambda table, rows: insert(client, f"{self._path}.{table}", rows),
         )
 
     def append(
         self, tables: dict[str, list[Insert]], *, exactly_once: bool = False
     ) -> dict[str, list[Rejected]]:
-        """Appends rows to the tables of datasets, as `insert` does by another API."""
-        place = (self.project, self.dataset)
+        """Appends rows to the tables of datasets through the Storage Write API."""
         return _at_once(
             tables,
             lambda table, rows: append(
-                Table(place, _datasets()[table]), rows, exactly_once=exactly_once
+                Table(self._path, _datasets()[table]), rows, exactly_once=exactly_once
             ),
         )
 
     def load(
         self, spooled: Mapping[Dataset, Sequence[Spooled]]
     ) -> Iterator[tuple[Dataset, Loaded]]:
-        """Loads files into the tables of their datasets; gives what became of each."""
+        """Loads files into the tables of their datasets; yields each one's outcome."""
         client = connect(self.project)
-        busy = occupied(client, self._place, spooled)
+        filled = filled_datasets(client, self._path, spooled)
         answers = {
             dataset: table_threads().submit(
-                load, client, self._place, dataset, files, occupied=dataset in busy
+                load, client, self._path, dataset, files, is_filled=dataset in filled
             )
             for dataset, files in spooled.items()
         }
@@ -54,8 +53,8 @@ class Warehouse(NamedTuple):
             yield dataset, answer.result()
 
     @property
-    def _place(self) -> str:
-        return f"{self.project}.{self.dataset}"
+    def _path(self) -> TablesPath:
+        return TablesPath(self.project, self.dataset)
 
 
 def _at_once(

@@ -1,6 +1,4 @@
-"""What travels through the graph: rows of one message, and rows ready for a table."""
-
-from __future__ import annotations
+"""The elements of the graph: rows of one message, and rows ready for a table."""
 
 import base64
 import gzip
@@ -13,9 +11,9 @@ import xxhash
 
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
-from pipeline.core.reasons import Reason
+from pipeline.core.reasons import Reason, Stage
 
-# insertAll takes 10 MB a request, and base64 makes three bytes four.
+# insertAll accepts 10 MB a request, and base64 makes four bytes of three.
 MAX_PAYLOAD_BYTES = 6_500_000
 
 
@@ -26,7 +24,7 @@ class RowBatch:
     Attributes:
         dataset: The registry's name.
         metadata: The metadata columns that all of them share.
-        attributes: The attributes of the message.
+        attributes: Those of the message.
         records: The records.
     """
 
@@ -36,7 +34,7 @@ class RowBatch:
     records: list[TypedRecord]
 
     def values_of(self, record: TypedRecord) -> dict[str, Any]:
-        """The column values of one of its records, as `insertAll` takes them."""
+        """The column values of one of its records, as `insertAll` accepts them."""
         return {**record.row, **self.metadata, "record_id": record.record_id}
 
 
@@ -46,7 +44,7 @@ class TableRow(NamedTuple):
     Attributes:
         dataset: The IRIS dataset that it is about.
         insert_id: BigQuery drops a second row with the same id within a minute or so.
-        values: Column values as `insertAll` takes them.
+        values: Column values as `insertAll` accepts them.
     """
 
     dataset: str
@@ -78,11 +76,11 @@ def dead_letter_row(
         + letter.payload
     )
     if letter.record_index is not None or letter.record_id is not None:
-        # One record's JSON is never packed, whatever the message was that brought it.
+        # One record's JSON is never packed, even if its message was.
         attributes = {k: v for k, v in attributes.items() if k != "content_encoding"}
     payload, attributes = _fitted(letter.payload, attributes)
     if letter.reason is Reason.UNREADABLE:
-        payload = None  # there are no bytes that a replay could send
+        payload = None  # a replay has no bytes to send
     return TableRow(
         dataset,
         identity,
@@ -103,12 +101,39 @@ def dead_letter_row(
     )
 
 
+def refused_row(
+    dataset: str,
+    attributes: Mapping[str, str],
+    record_id: str,
+    payload: bytes,
+    error: str,
+    failed_utc: str,
+    *,
+    position: int | None = None,
+) -> TableRow:
+    """The row of `iris_dead_letters` for a record whose row BigQuery refused.
+
+    Args:
+        dataset: The registry's name.
+        attributes: Those of the message.
+        record_id: The record's identity.
+        payload: The record's JSON.
+        error: BigQuery's reason.
+        failed_utc: The time, as `utc_now` returns it.
+        position: The record's index in the message, where it is known.
+    """
+    letter = DeadLetter(
+        Stage.WRITE, Reason.INSERT_REJECTED, error, position, payload, record_id
+    )
+    return dead_letter_row(dataset, attributes, letter, failed_utc)
+
+
 def unmapped_row(message: Message, ingested_utc: str) -> TableRow:
     """The row of `iris_unmapped` for a message of an unknown dataset."""
     identity = xxhash.xxh3_128_hexdigest(
         f"{message.dataset}\n{message.message_id}\n".encode() + message.data
     )
-    # A replay that is unmapped again is a row of its own, under the same id.
+    # A replay that is unmapped again is another row, under the same id.
     attempt = _attempt(message.attributes)
     payload, attributes = _fitted(message.data, message.attributes)
     return TableRow(
@@ -126,7 +151,7 @@ def unmapped_row(message: Message, ingested_utc: str) -> TableRow:
 
 
 def _attempt(attributes: Mapping[str, str]) -> int:
-    """How often the pipeline has tried; a replay counts up in the attribute."""
+    """How often the pipeline has tried; each replay adds one to the attribute."""
     attempt = attributes.get("attempt", "1")
     return int(attempt) if attempt.isdecimal() and len(attempt) < 10 else 1
 
@@ -134,10 +159,10 @@ def _attempt(attributes: Mapping[str, str]) -> int:
 def _fitted(
     payload: bytes, attributes: Mapping[str, str]
 ) -> tuple[str | None, Mapping[str, str]]:
-    """The payload as base64, gzip'd where it would not fit a row.
+    """The payload as base64, packed with gzip if it would not fit into a row.
 
-    The attribute `content_encoding` tells, as it does on Pub/Sub. What does not fit
-    even so is left out here, and `payload_bytes` says how large it was.
+    The attribute `content_encoding` then says so, as it does on Pub/Sub. A payload that
+    does not fit even so is left out, and `payload_bytes` says how large it was.
     """
     if len(payload) > MAX_PAYLOAD_BYTES and not payload.startswith(GZIP_MAGIC):
         payload = gzip.compress(payload, mtime=0)

@@ -1,11 +1,9 @@
 """Records of one dataset to typed rows.
 
-Nearly every record needs no conversion, which `proofs` shows: it is its own row. Every
-other record takes the second way: column by column, with the exact reason where a value
-is refused.
+Nearly every record needs no conversion: `fast_paths` shows that it is its own row.
+Every other record takes the slow path: column by column, with the exact reason where a
+value is refused.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Callable
@@ -13,6 +11,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from pipeline.core.fast_paths import (
+    FastPath,
+    FastPaths,
+    Record,
+    Row,
+    Shape,
+    Types,
+    no_proof,
+)
 from pipeline.core.identity import (
     canonical_form,
     canonical_json,
@@ -21,7 +28,6 @@ from pipeline.core.identity import (
     salt_of,
 )
 from pipeline.core.paths import join
-from pipeline.core.proofs import Proof, Proofs, Record, Row, Shape, Types, never
 from pipeline.core.reasons import Reason
 from pipeline.core.values import (
     CONVERTERS,
@@ -32,7 +38,7 @@ from pipeline.registry import Column, Dataset
 
 
 class TypedRecord(NamedTuple):
-    """One record on its way to its table.
+    """A record, and the row that it becomes.
 
     Attributes:
         record_id: Its identity.
@@ -47,11 +53,11 @@ class TypedRecord(NamedTuple):
     record: Record
 
 
-# Without the class's own `__new__`, written in Python, which costs as much as the hash.
+# The class's own `__new__` is written in Python and costs as much as the hash.
 _new_record: Callable[[type[TypedRecord], tuple[Any, ...]], TypedRecord] = tuple.__new__
 
 
-class RecordRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class RecordRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A record that cannot become a row; the message names column and value."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -66,7 +72,7 @@ class Coercer:
         self.dataset = dataset
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
-        self._proofs = Proofs(dataset.columns)
+        self._fast_paths = FastPaths(dataset.columns)
         self._identity_of = plain_identity(dataset.name)
 
     def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
@@ -74,7 +80,7 @@ class Coercer:
 
         Args:
             record: A parsed JSON object; it is not changed.
-            exact: The parser kept every integer as it stood.
+            exact: Whether the parser kept every integer exactly.
 
         Raises:
             RecordRefused: A value does not fit its column.
@@ -98,7 +104,7 @@ class Coercer:
 
         Args:
             records: The parsed elements of a message.
-            exact: The parser kept every integer as it stood.
+            exact: Whether the parser kept every integer exactly.
 
         Returns:
             The typed records, and the refused elements with their index.
@@ -110,22 +116,22 @@ class Coercer:
         refused: list[tuple[int, RecordRefused]] = []
         shape: Shape = ()
         types: Types = ()
-        own_row: Proof = never
+        fast_path: FastPath = no_proof
         identity_of = self._identity_of
         for index, record in enumerate(records):
             try:
                 if type(record) is not dict:
-                    if not exact:  # its digits are to be in the dead letter
+                    if not exact:  # the dead letter must have all of its digits
                         canonical_form(record, exact)
                     raise RecordRefused(
-                        Reason.NOT_AN_OBJECT, f"{shown(record)} is no object"
+                        Reason.NOT_AN_OBJECT, f"{shown(record)} is not an object"
                     )
                 keys, kinds = tuple(record), tuple(map(type, record.values()))
-                # Asked again while there is no proof: it may come with the next time.
-                if own_row is never or keys != shape or kinds != types:
+                # Asked again as long as there is none: it is compiled the second time.
+                if fast_path is no_proof or keys != shape or kinds != types:
                     shape, types = keys, kinds
-                    own_row = self._proofs.of(shape, types)
-                if not exact and (found := own_row(record)):
+                    fast_path = self._fast_paths.of(shape, types)
+                if not exact and (found := fast_path(record)):
                     row, canonical = found
                     values = (identity_of(canonical), row, index, record)
                     typed.append(_new_record(TypedRecord, values))
@@ -184,13 +190,13 @@ def _convert_nested(
 
 def _array(value: Any) -> list[Any]:
     if type(value) is not list:
-        raise ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is no array")
+        raise ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is not an array")
     return value
 
 
 def _object(value: Any, path: str) -> Record:
     if type(value) is not dict:
-        refused = ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is no object")
+        refused = ValueRefused(Reason.WRONG_TYPE, f"{shown(value)} is not an object")
         raise refused.placed(path)
     return value
 

@@ -1,13 +1,12 @@
-"""The decode core: one message as it came to everything that becomes of it.
+"""The decode core: a message as it came to everything that becomes of it.
 
-Pure functions without Beam, Google or Azure. Nothing here raises for bad input: what
-cannot become a row becomes a dead letter, whole or record by record.
+Pure functions without Beam, Google or Azure. Nothing here raises for bad input: a
+message or record that cannot become rows becomes a dead letter.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import functools
+import gc
 import json
 import logging
 import zlib
@@ -23,12 +22,12 @@ from pipeline.core.reasons import Reason, Stage
 from pipeline.core.values import ValueRefused, shown, to_timestamp
 from pipeline.registry import load_registry
 
-# The largest message seen was 11 MB (UOU2T3YW); anything that unpacks to more than
-# this is an attack or an accident, and would fill a worker.
+# The largest message seen was 11 MB (UOU2T3YW); one that unpacks to more than this is
+# an attack or an accident, and would fill a worker.
 MAX_UNPACKED_BYTES = 64 * 2**20
 GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Message:
     Attributes:
         data: The body, possibly gzip.
         attributes: The Pub/Sub attributes (`dataset`, `message_id`, ...).
-        published_utc: When Pub/Sub took it, RFC 3339; None where it did not come so.
-        fault: Why its bytes could not be read; None where they are whole.
+        published_utc: When Pub/Sub received it, RFC 3339; None for one of a file.
+        fault: Why its bytes could not be read; None if they are whole.
     """
 
     data: bytes
@@ -60,16 +59,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What could not become a row.
+    """A message or record that could not become rows.
 
     Attributes:
         stage: Where it failed.
         reason: The code.
         error: What was wrong, with column and value.
-        record_index: Which element of the message; None for the whole message.
+        record_index: The index of the record in the message; None for a whole message.
         payload: The body unchanged, or the one record's JSON.
-        record_id: The record's identity, which is that of the row it becomes once the
-            registry is corrected; None for a whole message, and where it has none.
+        record_id: The record's identity, which the row will have when the registry is
+            corrected; None for a whole message, and for a record without identity.
     """
 
     stage: Stage
@@ -85,12 +84,12 @@ class Decoded:
     """What became of one message.
 
     Attributes:
-        dataset: The registry's name, or the subject where the registry knows none.
-        count: How many records it counts; a message that cannot be opened, or whose
-            dataset is unknown, counts as one.
-        records: Those that are rows.
+        dataset: The registry's name, or the subject if the registry does not know it.
+        count: The number of records; a message that cannot be opened, or whose dataset
+            is unknown, counts as one.
+        records: The records that are rows.
         metadata: The metadata columns that all rows of the message share.
-        dead_letters: What could not become a row.
+        dead_letters: The records, or the message, that could not become rows.
         unmapped: Whether the registry does not know the dataset.
     """
 
@@ -102,7 +101,7 @@ class Decoded:
     unmapped: bool = False
 
 
-class MessageRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class MessageRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A message that cannot be opened."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -115,10 +114,10 @@ def decode(message: Message, ingested_utc: str) -> Decoded:
 
     Args:
         message: The message as it came.
-        ingested_utc: When the pipeline takes it in, as `utc_now` gives it.
+        ingested_utc: The time, as `utc_now` returns it.
 
     Returns:
-        Rows, dead letters or the mark of an unmapped dataset: every record of the
+        Rows, dead letters, or `unmapped` for an unknown dataset: every record of the
         message is in exactly one of them.
     """
     if message.fault:
@@ -127,10 +126,20 @@ def decode(message: Message, ingested_utc: str) -> Decoded:
         return _decode(message, ingested_utc)
     except MessageRefused as refused:
         return _whole(message, Stage.DECODE, refused.reason, str(refused))
-    except Exception as error:  # noqa: BLE001 - the last wall: its bytes are kept
-        _log.exception("decoding failed")
+    except Exception as error:  # the last wall: the message is kept
+        log.exception("decoding failed")
         text = f"{type(error).__name__}: {error}"
         return _whole(message, Stage.DECODE, Reason.INTERNAL, text)
+
+
+def collect_rarely() -> None:
+    """Sets how often Python's garbage collector runs in this process.
+
+    The rows of a message come and go together, and no cycle is in them. By default the
+    collector would walk through them after every 700 new objects: a sixth of the time
+    that large messages take.
+    """
+    gc.set_threshold(10_000)
 
 
 def utc_now() -> str:
@@ -144,7 +153,7 @@ def _decode(message: Message, ingested_utc: str) -> Decoded:
     if coercer is None:
         return Decoded(message.dataset, unmapped=True)
     body = unpack(message.data, message.attributes.get("content_encoding"))
-    records, exact = parse(body)
+    records, exact = parse_quickly(body)
     try:
         typed, refused = coercer.rows(records, exact=exact)
     except InexactNumberError:
@@ -184,7 +193,7 @@ def _refused_record(
 
 
 def identity_of(dataset: str, record: Any) -> str | None:
-    """The id of an element; None for what is no object, holds NaN or is too deep."""
+    """The id of an element; None if it is not an object, has NaN or is too deep."""
     try:
         return record_id(dataset, record) if type(record) is dict else None
     except (ValueRefused, RecursionError):
@@ -192,7 +201,7 @@ def identity_of(dataset: str, record: Any) -> str | None:
 
 
 def record_json(record: Any) -> bytes:
-    """The JSON of one element, whatever it holds: key order and values unchanged."""
+    """The JSON of any element, with key order and values unchanged."""
     try:
         # orjson would write NaN as null.
         return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
@@ -209,7 +218,7 @@ def _coercers() -> dict[str, Coercer]:
 
 
 def coercer_of(dataset: str) -> Coercer | None:
-    """The coercer of a dataset or alias, one a process; None for an unknown one."""
+    """The coercer of a dataset or alias, one a process; None for an unknown name."""
     return _coercers().get(dataset)
 
 
@@ -219,7 +228,7 @@ def metadata_of(message: Message, ingested_utc: str) -> dict[str, str | None]:
     try:
         enqueued = to_timestamp(enqueued) if enqueued else None
     except ValueRefused:
-        # A wrong stamp is no reason to lose the records; the column says unknown.
+        # A wrong time must not cost the records; in the column it is unknown.
         enqueued = None
     return {
         "ingested_utc": ingested_utc,
@@ -230,10 +239,10 @@ def metadata_of(message: Message, ingested_utc: str) -> dict[str, str | None]:
 
 
 def unpack(data: bytes, content_encoding: str | None) -> bytes:
-    """Undoes gzip, which the attribute or the first bytes announce.
+    """Unpacks gzip, if the attribute or the first bytes say that a body is packed.
 
     Raises:
-        MessageRefused: The bytes are no gzip, are cut off, or unpack without end.
+        MessageRefused: The bytes are not gzip, are cut off, or unpack without end.
     """
     if content_encoding != "gzip" and not data.startswith(GZIP_MAGIC):
         return data
@@ -248,7 +257,7 @@ def unpack(data: bytes, content_encoding: str | None) -> bytes:
             raise MessageRefused(Reason.INVALID_GZIP, str(error)) from None
         if len(unpacked) > MAX_UNPACKED_BYTES:
             raise MessageRefused(
-                Reason.INVALID_GZIP, f"unpacks to over {MAX_UNPACKED_BYTES} bytes"
+                Reason.INVALID_GZIP, f"it unpacks to over {MAX_UNPACKED_BYTES} bytes"
             )
         if not inflater.eof:
             raise MessageRefused(Reason.INVALID_GZIP, "the gzip stream is cut off")
@@ -257,26 +266,26 @@ def unpack(data: bytes, content_encoding: str | None) -> bytes:
 
 
 def unpacked_size(data: bytes) -> int:
-    """How many bytes a body says that it has unpacked (RFC 1952, ISIZE)."""
+    """The size of a body when it is unpacked, as it says itself (RFC 1952, ISIZE)."""
     packed = data.startswith(GZIP_MAGIC)
     return int.from_bytes(data[-4:], "little") if packed else len(data)
 
 
-def parse(body: bytes) -> tuple[list[Any], bool]:
-    """Parses a body to its elements, as fast as it can.
+def parse_quickly(body: bytes) -> tuple[list[Any], bool]:
+    """Parses a body to its elements, in the fastest way.
 
     Returns:
-        The elements, and whether every integer was kept as it stood.
+        The elements, and whether every integer is exact.
 
     Raises:
-        MessageRefused: The body is no JSON array or object.
+        MessageRefused: The body is not a JSON array or object.
     """
     try:
         value = orjson.loads(body)
         while type(value) is str:  # IRIS puts its JSON into a JSON string
             value = orjson.loads(value)
     except orjson.JSONDecodeError:
-        # What it refuses may be one NaN in one record: its neighbours must not suffer.
+        # The cause may be one NaN in one record; the other records must become rows.
         return parse_exactly(body), True
     return _elements(value), False
 
@@ -285,7 +294,7 @@ def parse_exactly(body: bytes) -> list[Any]:
     """Parses slowly: integers of any size, and NaN and Infinity as floats.
 
     Raises:
-        MessageRefused: The body is no JSON array or object.
+        MessageRefused: The body is not a JSON array or object.
     """
     try:
         value = json.loads(body.removeprefix(_BYTE_ORDER_MARK).decode())
@@ -303,4 +312,6 @@ def _elements(value: Any) -> list[Any]:
         return value
     if type(value) is dict:
         return [value]
-    raise MessageRefused(Reason.NOT_RECORDS, f"{shown(value)} is no array or object")
+    raise MessageRefused(
+        Reason.NOT_RECORDS, f"{shown(value)} is neither an array nor an object"
+    )

@@ -3,10 +3,8 @@
 The id is a 128-bit hash (XXH3) of the dataset's name and the record's canonical JSON:
 keys sorted, nulls dropped, and a whole number written without a fraction, as RFC 8785
 writes it, because IRIS writes 350 and 350.0 for the same value. It does not depend on
-the registry, so a replay after a correction of a column gives the same id.
+the registry, so a replay after a correction of a column has the same id.
 """
-
-from __future__ import annotations
 
 import json
 import math
@@ -32,24 +30,24 @@ def record_id(dataset: str, record: dict[str, Any]) -> str:
     """Returns the id of a record: 32 hexadecimal digits.
 
     Raises:
-        ValueRefused: The record holds NaN, Infinity or text that is not UTF-8.
+        ValueRefused: The record contains NaN, Infinity or text that is not UTF-8.
         RecursionError: It is nested too deeply.
     """
     return hash_of(salt_of(dataset), canonical_json(record))
 
 
 def salt_of(dataset: str) -> bytes:
-    """What sets the ids of a dataset apart from those of all others."""
+    """The beginning of what is hashed: the same record of two datasets has two ids."""
     return dataset.encode() + b"\n"
 
 
 def hash_of(salt: bytes, canonical: bytes) -> str:
-    """Returns the id of a record whose canonical JSON is at hand."""
+    """Returns the id of a record with this canonical JSON."""
     return xxhash.xxh3_128_hexdigest(salt + canonical)
 
 
 def plain_identity(dataset: str) -> Callable[[dict[str, Any]], str]:
-    """What gives the ids of a dataset's records that are in their canonical form."""
+    """A function that returns the ids of records that are in their canonical form."""
     salt, dumps, digest = salt_of(dataset), orjson.dumps, xxhash.xxh3_128_hexdigest
     return lambda record: digest(salt + dumps(record, None, _SORTED))
 
@@ -59,11 +57,12 @@ def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
 
     Args:
         record: A parsed JSON object.
-        exact: The parser kept every integer; without it a very large float raises.
+        exact: Whether the parser kept every integer exactly; if not, a very large
+            float raises.
 
     Raises:
         InexactNumberError: `exact` is false and a number may have been rounded.
-        ValueRefused: The record holds NaN, Infinity or text that is not UTF-8.
+        ValueRefused: The record contains NaN, Infinity or text that is not UTF-8.
     """
     canonical = canonical_form(record, exact)
     try:
@@ -75,15 +74,15 @@ def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:
 
 
 def canonical_form(value: Any, exact: bool) -> Any:
-    """The value whose JSON is canonical, but for the order of keys.
+    """The value whose JSON is canonical, except for the order of keys.
 
     Raises:
         InexactNumberError: `exact` is false and a number may have been rounded.
-        ValueRefused: It holds NaN or Infinity.
+        ValueRefused: It contains NaN or Infinity.
     """
     kind = type(value)
     if kind is dict:
-        # Texts and integers, which most values are, are spared a call each.
+        # Most values are texts and integers, and need no call.
         return {
             key: inner
             if type(inner) is str or type(inner) is int

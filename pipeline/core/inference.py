@@ -1,10 +1,8 @@
 """The column that holds every sample of a field: inferred, and never narrower.
 
-A type stays possible for as long as the pipeline's own converter takes each sample
-without loss, so that what is proposed here is never refused there.
+A type stays possible as long as the pipeline's own converter accepts each sample
+without loss, so the pipeline never refuses values of the column that is proposed here.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Iterator
@@ -16,12 +14,12 @@ from pipeline.registry import Column, is_column_name
 DESCRIPTION = "Inferred from messages; not described yet."
 # BigQuery nests 15 levels; a few are left for the RECORD that a field may be part of.
 MAX_LEVELS = 10
-# Half of the columns that BigQuery allows a table. A name beyond them is not looked at,
-# and stays in `extra`.
+# Half of the columns that BigQuery allows a table. Further names are not looked at, and
+# stay in `extra`.
 MAX_NAMES = 5_000
 
-# The times that BigQuery reads as the pipeline does: the views read older rows' values
-# from text. The pipeline takes more forms (no seconds, a space before Z).
+# The times that BigQuery reads as the pipeline does: the views read the values of older
+# rows from text. The pipeline accepts more forms (no seconds, a space before Z).
 _PLAIN_TIME = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?\Z", re.ASCII
 )
@@ -44,7 +42,7 @@ class Samples:
         """Begins without any sample.
 
         Args:
-            room: Gives a number for each name that may still be looked at.
+            room: Has a number for each name that may still be looked at.
             level: How many objects the field is inside of.
         """
         self._room = iter(range(MAX_NAMES)) if room is None else room
@@ -56,7 +54,7 @@ class Samples:
         self._items: Samples | None = None
 
     def add(self, value: Any) -> None:
-        """Takes one more value into account: parsed JSON, every integer exact."""
+        """Adds one more value: parsed JSON, every integer exact."""
         self._count += 1
         if value is None:
             self._kinds.add("null")
@@ -66,7 +64,7 @@ class Samples:
         elif type(value) is list:
             self._kinds.add("array")
             self._items = self._items or Samples(self._room, self._level)
-            # An array in an array is no column, whatever it holds.
+            # An array in an array cannot be a column, whatever it contains.
             for item in value:
                 self._items.add([] if type(item) is list else item)
         else:
@@ -95,7 +93,7 @@ class Samples:
 
     @property
     def problem(self) -> str:
-        """Why no column holds all samples; empty where one does."""
+        """Why no column can hold all samples; empty if one can."""
         if len(self._kinds) != 1:
             kinds = " and ".join(sorted(self._kinds))
             return (
@@ -110,7 +108,7 @@ class Samples:
         return "" if self._types else "no type holds all of its values"
 
     @staticmethod
-    def _problem_of_items(items: Samples) -> str:
+    def _problem_of_items(items: "Samples") -> str:
         if not items._kinds:
             return "only empty arrays were seen"
         if items._kinds & {"array", "null"}:
@@ -118,10 +116,10 @@ class Samples:
         return items.problem
 
     def fields(self, description: str = DESCRIPTION) -> tuple[Column, ...]:
-        """The columns of its objects; what cannot be one stays in `extra`."""
+        """The columns of its objects; a field that cannot be one stays in `extra`."""
         columns: dict[str, Column] = {}
         for name, samples in self._fields.items():
-            # BigQuery does not tell names apart by case: the first one is the column.
+            # BigQuery ignores the case of names: the first one is the column.
             fits = is_column_name(name) and name.lower() not in columns
             if fits and not samples.problem:
                 columns[name.lower()] = samples.column(name, description)
@@ -138,9 +136,9 @@ class Samples:
 
 
 def _holds(kind: str, value: Any) -> bool:
-    """Whether a column of that type holds the value, and all of its like."""
+    """Whether a column of that type holds the value, and all like it."""
     if kind == "FLOAT64" and type(value) is int and abs(value) > EXACT_FLOAT:
-        return False  # this one may fit, its neighbour would be rounded
+        return False  # this one may fit, but the next one would be rounded
     if kind == "TIMESTAMP" and not _PLAIN_TIME.match(value):
         return False
     try:

@@ -1,19 +1,17 @@
 """The path of a field inside a record: `outageProfile[0].note`."""
 
-from __future__ import annotations
-
 import functools
 import json
 import re
 
-# What marks a path; a name that holds one of these, or nothing at all, is quoted.
+# The marks of a path; a name that has one of these, or is empty, is quoted.
 _MARKS = frozenset(".[]")
 # A quoted name, a place in an array, or a plain name.
 _STEP = re.compile(r'\[("(?:[^"\\]|\\.)*")\]|\[\d+\]|([^.\[\]]+)', re.DOTALL)
 
 
 def join(path: str, name: str) -> str:
-    """The path of a field of the object at `path`, which is empty for the record."""
+    """The path of a field of the object at `path`; that of the record is empty."""
     if not name or not _MARKS.isdisjoint(name):
         return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
     return f"{path}.{name}" if path else name

@@ -1,4 +1,4 @@
-"""Why a message or record is a dead letter, and at which step it became one."""
+"""Why a message or record is a dead letter, and which step made it one."""
 
 from enum import StrEnum
 

@@ -1,12 +1,10 @@
 """One JSON value to one value of a BigQuery type: strict, and without loss.
 
 Every converter takes a parsed JSON value that is not null and returns what the column
-holds; what cannot be held without loss raises `ValueRefused`. TIMESTAMP and DATE become
-canonical text (`2026-05-06T02:31:00Z`, `2026-05-06`), which BigQuery takes as it is and
-which sorts like the time it names.
+holds; it raises `ValueRefused` for a value that the column cannot hold without loss.
+TIMESTAMP and DATE become canonical text (`2026-05-06T02:31:00Z`, `2026-05-06`), which
+BigQuery accepts and which sorts like the time it names.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import math
@@ -22,12 +20,12 @@ from pipeline.core.reasons import Reason
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 # Beyond 2**53 a double no longer holds every whole number (IEEE 754).
 EXACT_FLOAT = 2**53
-# Some 5 MB of times; then the cache starts anew. Those of a message and of the ones
-# before it are what repeats: a cache five times as large makes no run faster.
+# Some 5 MB of times; then the cache starts again. The times of a message and of those
+# before it repeat: a cache five times as large makes no run faster.
 MAX_CACHED_TIMES = 20_000
 # The longest form is 33 characters; a text of megabytes must not stay in memory.
 MAX_CACHED_LENGTH = 40
-# Kiribati (IANA time zone database); a larger one is no zone.
+# Kiribati (IANA time zone database); no zone has a larger one.
 MAX_OFFSET_HOURS = 14
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,4})?\Z", re.ASCII)
@@ -42,15 +40,15 @@ _TIME = re.compile(
     r"\s?(?:[Zz]|(?:([+-])(\d{2}):?(\d{2})))?)?\Z",
     re.ASCII,
 )
-# Most times by far: Z, without a fraction, with milliseconds or microseconds. Hour 24,
-# which ISO 8601 knows and later Pythons take, is none of them.
+# By far the most times: Z, without a fraction, with milliseconds or microseconds. Hour
+# 24, which ISO 8601 knows and later Pythons accept, is not among them.
 _USUAL_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.(?:\d{3}|\d{6}))?Z",
     re.ASCII,
 )
 
 
-class ValueRefused(ValueError):  # noqa: N818 - a refusal is no fault of the program
+class ValueRefused(ValueError):  # noqa: N818 - a refusal is not an error
     """A value that its column cannot hold; `reason` is the dead letter's code."""
 
     def __init__(
@@ -60,8 +58,8 @@ class ValueRefused(ValueError):  # noqa: N818 - a refusal is no fault of the pro
         self.reason = reason
         self.is_placed = is_placed
 
-    def placed(self, path: str) -> ValueRefused:
-        """The same refusal, with the place of the value in its message."""
+    def placed(self, path: str) -> "ValueRefused":
+        """The same refusal, with the path of the value in its message."""
         return ValueRefused(self.reason, f"{path}: {self}", is_placed=True)
 
 
@@ -86,7 +84,7 @@ def to_int64(value: Any) -> int:
         decimal = Decimal(value)
         if decimal != decimal.to_integral_value():
             raise _wrong_type(value, "a whole number")
-        # A huge exponent must not be spelled out as an integer.
+        # A huge exponent must not become an integer with all its digits.
         whole = int(decimal) if decimal.adjusted() < 20 else INT64_MAX + 1
     else:
         raise _wrong_type(value, "a whole number")
@@ -132,7 +130,7 @@ def to_float64(value: Any) -> float:
 
 
 def to_string(value: Any) -> str:
-    """Text; a number becomes its JSON text, which loses nothing."""
+    """Text; a number becomes its JSON text, without loss."""
     kind = type(value)
     if kind is str:
         try:
@@ -176,12 +174,12 @@ def to_timestamp(value: Any) -> str:
 
 
 def _usual_timestamp(text: str) -> str | None:
-    """The canonical text of a time in a usual form, some times faster to see."""
+    """The canonical text of a time in a usual form; several times faster."""
     if not _USUAL_TIME.fullmatch(text):
         return None
     try:
         moment = dt.datetime.fromisoformat(text[:-1])
-    except ValueError:  # the other way says what does not exist
+    except ValueError:  # `_moment` says what does not exist
         return None
     return f"{text[:-1]:0<26}Z" if moment.microsecond else text[:19] + "Z"
 
@@ -205,7 +203,10 @@ def _moment(text: str) -> dt.datetime:
         )  # fmt: skip
         if sign:
             if int(off_h) > MAX_OFFSET_HOURS or int(off_m) > 59:
-                raise ValueRefused(Reason.OUT_OF_RANGE, f"{shown(text)}: no such zone")
+                raise ValueRefused(
+                    Reason.OUT_OF_RANGE,
+                    f"{shown(text)}: no such time zone",
+                )
             offset = dt.timedelta(hours=int(off_h), minutes=int(off_m))
             moment = moment - offset if sign == "+" else moment + offset
     except (ValueError, OverflowError):
@@ -218,7 +219,7 @@ def _moment(text: str) -> dt.datetime:
 class TextCache(dict[str, str]):
     """Texts already converted, by text: the same few times fill most of a message.
 
-    `known` holds the texts that are canonical as they stand.
+    `known` holds the texts that are canonical as they are.
     """
 
     def __init__(self, convert: Callable[[Any], str]) -> None:
@@ -235,14 +236,14 @@ class TextCache(dict[str, str]):
         return canonical
 
     def is_canonical(self, text: str) -> bool:
-        """Whether a text is canonical as it stands; `known` has it from then on."""
+        """Whether a text is canonical as it is; `known` has it from then on."""
         try:
             return len(text) <= MAX_CACHED_LENGTH and self[text] == text
         except ValueRefused:
             return False
 
     def look_up(self, value: Any) -> str:
-        """Converts through the cache; a value that is no text is refused."""
+        """Converts through the cache; a value that is not text is refused."""
         if type(value) is str and len(value) <= MAX_CACHED_LENGTH:
             return self[value]
         return self.convert(value)

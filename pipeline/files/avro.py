@@ -1,10 +1,8 @@
 """One file of the raw archive: messages as they came, in an Avro container.
 
 The schema is that of `Message`. Blocks are some 16 kB, so a file of any size is written
-and read with little memory, and a file that was cut off gives all its whole blocks.
+and read with little memory, and all whole blocks of a file that is cut off can be read.
 """
-
-from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -40,9 +38,9 @@ SCHEMA = fastavro.parse_schema(
         ],
     }
 )
-# What fastavro raises for bytes that are no whole file of ours.
+# What fastavro raises for bytes that are not a whole file of ours.
 _UNREADABLE = (
-    ValueError,  # no Avro, a wrong sync marker, text that is no UTF-8
+    ValueError,  # not Avro, a wrong sync marker, text that is not UTF-8
     EOFError,
     LookupError,  # a codec or a branch that does not exist
     TypeError,
@@ -69,15 +67,15 @@ def write_messages(opened: BinaryIO, messages: Iterable[Message]) -> None:
 
 
 def read_messages(opened: BinaryIO, name: str) -> Iterator[Message]:
-    """Gives the messages of a file, one block in memory at a time.
+    """Yields the messages of a file, one block in memory at a time.
 
     Args:
         opened: The file, at its beginning.
-        name: What the fault calls it.
+        name: Its name, for the fault.
 
     Yields:
-        Every message of the whole blocks; where the file is cut off or broken, at last
-        one that holds nothing but the fault, under the dataset of the last one.
+        Every message of the whole blocks; if the file is cut off or broken, then one
+        that has only the fault, with the dataset of the message before it.
     """
     blocks = _blocks(opened)
     dataset, count = "unknown", 0
@@ -109,7 +107,7 @@ def copy_messages(opened: BinaryIO, sources: Iterable[BinaryIO]) -> None:
             for block in fastavro.block_reader(source):
                 writer.write_block(block)
         except _UNREADABLE as error:
-            raise ValueError(f"an archive file is not whole: {error}") from None
+            raise ValueError(f"a raw archive file is not whole: {error}") from None
     writer.flush()
 
 
@@ -119,7 +117,7 @@ def _blocks(opened: BinaryIO) -> Iterator[list[Message]]:
     for block in reader:
         end = block.offset + block.size
         yield [_message(record) for record in block]
-    # A count that is cut off in the middle passes for the end of the file; and no file
+    # A count that is cut off in the middle looks like the end of the file; and no file
     # is written without a message.
     if end is None or opened.tell() != end:
         raise EOFError("the file is cut off")

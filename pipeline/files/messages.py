@@ -1,13 +1,11 @@
 """Files of messages: what each file holds, whatever its form.
 
 A message is a file `<DATASET>/<message_id>`, as Elexon's client writes it, plain or
-gzip; a tar archive holds a tree of them, a file of the raw archive has them as they
-came. Names are data here and never become paths.
-Whatever cannot be read to its end becomes a message with a `fault`, so that the ledger
-shows it.
+gzip. A tar file holds a tree of them; a file of the raw archive holds messages as they
+came. Names inside such files are data and never become paths.
+A file that cannot be read to its end becomes a message with a `fault`, so that the
+ledger shows it.
 """
-
-from __future__ import annotations
 
 import os
 import re
@@ -27,60 +25,64 @@ _OTHERS = re.compile(
 _MESSAGE_ID = re.compile(r"(.+)_\d{12}_", re.ASCII)
 
 
-def messages(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
-    """Gives the messages of a file.
+def messages_in(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
+    """Yields the messages of a file.
 
     Args:
         opened: The file, its bytes as they are.
-        path: Its path, whose last two parts say dataset and message.
+        path: Its path; the last two parts name dataset and message.
         size_bytes: How large it is.
     """
     if _TAR_NAME.match(path):
-        yield from tar_messages(opened, path)
+        yield from _in_tar(opened, path)
     elif path.lower().endswith(avro.SUFFIX):
         yield from avro.read_messages(opened, path)
     elif size_bytes > MAX_UNPACKED_BYTES:
-        yield faulty(path, f"{size_bytes} bytes are too many for a message")
+        yield faulty(path, _too_large(size_bytes))
     else:
-        yield message(path, opened.read())
+        yield message_of(path, opened.read())
 
 
-def message(path: str, data: bytes) -> Message:
-    """The message of one file."""
+def message_of(path: str, data: bytes) -> Message:
+    """The message that a file holds as its only one."""
     return Message(data, _attributes(path))
 
 
-def tar_messages(opened: BinaryIO, path: str) -> Iterator[Message]:
-    """Gives the messages of a tar archive, plain or gzip, as it is read.
+def _in_tar(opened: BinaryIO, path: str) -> Iterator[Message]:
+    """Yields the messages of a tar file, plain or gzip, while it is read.
 
     Nothing is unpacked to disk, and one message at a time is in memory.
     """
     try:
-        for entry in tar.entries(opened):
-            yield from _of_entry(entry)
-    except tar.BrokenArchiveError as error:
+        for member in tar.members(opened):
+            yield from _in_member(member)
+    except tar.BrokenTarError as error:
         yield faulty(path, f"cannot be read to its end: {error}")
 
 
-def _of_entry(entry: tar.Entry) -> Iterator[Message]:
-    name = printable(entry.name)
+def _in_member(member: tar.Member) -> Iterator[Message]:
+    name = path_text(member.name)
     parts = [part for part in name.split("/") if part not in ("", ".")]
     path = "/".join(parts)
     if name.startswith("/") or ".." in parts:
-        yield faulty(path, f"{name!r} is a path out of its archive")
+        yield faulty(path, f"{name!r} is a path outside of the tar file")
     elif not is_message(parts):
         return
-    elif entry.size_bytes > MAX_UNPACKED_BYTES:
-        yield faulty(path, f"{entry.size_bytes} bytes are too many for a message")
+    elif member.size_bytes > MAX_UNPACKED_BYTES:
+        yield faulty(path, _too_large(member.size_bytes))
     else:
-        yield message(path, entry.read())
+        yield message_of(path, member.read())
+
+
+def _too_large(size_bytes: int) -> str:
+    return f"{size_bytes} bytes are too many for a message"
 
 
 def is_message(parts: Sequence[str]) -> bool:
-    """Whether a path below a folder, or in an archive, is one of messages.
+    """Whether a path below a folder, or in a tar file, is a file of messages.
 
-    Hidden files are not, nor what lies beside the folders of the datasets, nor such as
-    a README.
+    Hidden files are not, nor files beside the folders of the datasets, nor files such
+    as a README.
     """
     if not parts or any(part.startswith(".") for part in parts):
         return False
@@ -90,13 +92,13 @@ def is_message(parts: Sequence[str]) -> bool:
     return bool(folders) and not _OTHERS.match(name)
 
 
-def printable(path: str) -> str:
-    """A path as UTF-8 text, with an escape for every byte that is none."""
+def path_text(path: str) -> str:
+    """A path as UTF-8 text; every byte that is not UTF-8 becomes an escape."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def faulty(path: str, fault: str) -> Message:
-    """The message that stands for a file that cannot be read."""
+    """The message of a file that cannot be read: no bytes, but the fault."""
     folders, _, name = path.rpartition("/")
     folder = folders.rpartition("/")[2]
     attributes = {
@@ -109,7 +111,7 @@ def faulty(path: str, fault: str) -> Message:
 
 
 def _attributes(path: str) -> dict[str, str]:
-    # A backlog has a hundred thousand of these: pathlib would take longer than parsing.
+    # A backlog has a hundred thousand of these; pathlib would take longer than parsing.
     folders, _, name = path.rpartition("/")
     message_id = name.removesuffix(".gz")
     return {
@@ -121,7 +123,7 @@ def _attributes(path: str) -> dict[str, str]:
 
 
 def _subject(folder: str, message_id: str) -> str:
-    """The dataset: its folder, or what the message's name begins with."""
+    """The dataset: its folder, or the beginning of the message's name."""
     named = _MESSAGE_ID.match(message_id)
     if named is None or coercer_of(folder) is not None:
         return folder or "unknown"

@@ -2,13 +2,11 @@
 
     <prefix>/<dataset>/<YYYY-MM-DD>/<HH>-<id>.avro
 
-The hour is that in which Pub/Sub took the message. A file has its name only when it is
-whole: it is written under a hidden one that does not end in `.avro`, and a run that is
-killed leaves nothing that could be taken for a file of the archive. A message that
-comes again is in the archive twice, which costs a duplicate when it is replayed.
+The hour is that in which Pub/Sub received the message. A file gets its name when it is
+whole: it is written under a hidden name that does not end in `.avro`, so a run that is
+killed leaves nothing that looks like a file of the archive. A message that comes again
+is in the archive twice, which costs a duplicate when it is replayed.
 """
-
-from __future__ import annotations
 
 import contextlib
 import datetime as dt
@@ -34,28 +32,28 @@ from pipeline.core.decoding import Message
 from pipeline.core.values import ValueRefused, to_timestamp
 from pipeline.files.avro import SUFFIX, copy_messages, write_messages
 
-# A long-lived process writes a file a bundle; so many of an hour become one at once,
-# and all of them when the hour is over and nothing has come for it for some minutes.
+# A long-lived process writes a file a bundle. Those of an hour become one file when
+# they are this many, and when the hour is over and had no message for some minutes.
 MAX_PARTS = 100
 QUIET_SECONDS = 600.0
 LOOK_SECONDS = 60.0
-# A file name may have 255 bytes; what is longer keeps its beginning and a hash.
+# A file name may have 255 bytes; a longer one becomes its beginning and a hash.
 MAX_NAME_LENGTH = 120
 
 _FRACTION = re.compile(r"\.\d+")
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Hour(NamedTuple):
-    """What shares a file: a dataset, and the hour `YYYY-MM-DDTHH` in UTC."""
+    """The messages of one file: a dataset, and the hour `YYYY-MM-DDTHH` in UTC."""
 
     dataset: str
     hour: str
 
 
 def hour_of(message: Message, now: dt.datetime) -> Hour:
-    """The hour of a message: when it was published, else now."""
-    # Nanoseconds are no matter here, and no column takes them.
+    """The hour of a message: when it was published; the current one if unknown."""
+    # `to_timestamp` refuses nanoseconds, and the hour does not need them.
     published = _FRACTION.sub("", message.published_utc or "")
     try:
         return Hour(message.dataset, to_timestamp(published)[:13])
@@ -64,7 +62,7 @@ def hour_of(message: Message, now: dt.datetime) -> Hour:
 
 
 def folder_name(dataset: str) -> str:
-    """A dataset as a folder: it comes from a message, and may hold anything."""
+    """The folder of a dataset, whose name comes from a message and may be anything."""
     name = quote(dataset, safe="", errors="backslashreplace").replace(".", "%2E")
     if len(name) <= MAX_NAME_LENGTH:
         return name
@@ -73,15 +71,15 @@ def folder_name(dataset: str) -> str:
 
 @dataclass
 class _Parts:
-    """The files of one hour, as far as this process wrote them."""
+    """The files of one hour that this process wrote."""
 
     small: list[str] = field(default_factory=list)
     large: list[str] = field(default_factory=list)
     touched: float = 0.0
 
 
-class Archive:
-    """The archive below one prefix, as this process fills it.
+class RawArchive:
+    """The raw archive below one prefix, as this process fills it.
 
     Args:
         prefix: A local folder, or one of a Beam file system such as `gs://…`.
@@ -112,26 +110,26 @@ class Archive:
         return path
 
     def merge(self, *, quiet_seconds: float = QUIET_SECONDS) -> None:
-        """Makes one file of those that this process wrote for an hour.
+        """Merges the files that this process wrote for an hour into one.
 
-        It does so for hours that are over, and for those with many files. The files
-        stay as they are where that fails.
+        It does so for hours that are over, and for hours with many files. If that
+        fails, the files stay as they are.
 
         Args:
-            quiet_seconds: How long nothing must have come for an hour that is over.
+            quiet_seconds: How long an hour that is over must have had no message.
         """
         for hour, paths in self._due(quiet_seconds):
             try:
                 merged = self._merge(hour, paths)
             except Exception as error:  # noqa: BLE001 - clients raise all kinds
-                _log.warning("archive files of %s stay apart: %s", hour, error)
+                log.warning("the archive files of %s are not merged: %s", hour, error)
                 continue
             with self._lock:
                 if hour in self._parts:
                     self._parts[hour].large.append(merged)
 
-    def merge_now_and_then(self) -> None:
-        """Merges, when it has not been looked into for a while."""
+    def merge_when_due(self) -> None:
+        """Merges, if the last time was a while ago."""
         if self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             self.merge()
@@ -158,7 +156,7 @@ class Archive:
         return f"{self.prefix}/{folder_name(hour.dataset)}/{day}/{name}"
 
     def _due(self, quiet_seconds: float) -> list[tuple[Hour, list[str]]]:
-        """Takes out the files that are to be merged."""
+        """Removes and returns the files that are due to be merged."""
         now = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H}"
         due = []
         with self._lock:
@@ -180,9 +178,9 @@ class Archive:
 
 
 @functools.cache
-def archive_of(prefix: str) -> Archive:
+def archive_of(prefix: str) -> RawArchive:
     """The one archive of this process below a prefix."""
-    return Archive(prefix)
+    return RawArchive(prefix)
 
 
 def is_local(path: str) -> bool:
@@ -191,7 +189,7 @@ def is_local(path: str) -> bool:
 
 
 def store(path: str, write: Callable[[BinaryIO], Any]) -> None:
-    """Writes a file that has its name only when it is whole, and on the disk.
+    """Writes a file that gets its name when it is whole, and on the disk.
 
     Raises:
         OSError: It cannot be written.
@@ -224,7 +222,7 @@ def _store_locally(path: Path, hidden: Path, write: Callable[[BinaryIO], Any]) -
 
 
 def _make_folder(folder: Path) -> None:
-    """Makes a folder that a power cut leaves in place, with those above it."""
+    """Makes a folder, and those above it, so that they survive a power cut."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -241,7 +239,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _each_opened(paths: list[str]) -> Iterator[BinaryIO]:
-    """One file after another; each is closed when the next is asked for."""
+    """The files one after another; each is closed before the next is opened."""
     for path in paths:
         if is_local(path):
             opened: Any = Path(path).open("rb")  # noqa: SIM115 - closed below

@@ -1,21 +1,20 @@
-"""A tar archive, plain or gzip, as a stream of files that are never on the disk.
+"""A tar file, plain or gzip, as a stream of members that are never on the disk.
 
-Python's `tarfile` ends in silence where an archive is cut off between two files, has a
-broken header or is followed by a second archive. Here each of these is told, or read.
+Python's `tarfile` ends without an error where a tar file is cut off between two
+members, has a broken header or is followed by a second tar file. This module reports
+the first two and reads the third.
 """
-
-from __future__ import annotations
 
 import contextlib
 import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 from pipeline.core.decoding import GZIP_MAGIC
 
-# JSON in a tar archive shrinks to a tenth, tiny files to a fiftieth. What unpacks to
+# JSON in a tar file shrinks to a tenth, tiny files to a fiftieth. What unpacks to
 # more than this, beyond the first bytes, is a bomb (deflate's limit: 1,032).
 MAX_RATIO = 500
 RATIO_FROM_BYTES = 256 * 2**20
@@ -30,101 +29,101 @@ _HEADERS = (
 )
 
 
-class BrokenArchiveError(ValueError):
-    """An archive that cannot be read to its end; the message says why."""
+class BrokenTarError(ValueError):
+    """A tar file that cannot be read to its end; the message says why."""
 
 
-class Entry(NamedTuple):
-    """A file of an archive; it is read before the next one is asked for, or never.
+class Member(NamedTuple):
+    """A file in a tar file; it can be read until the next one is asked for.
 
     Attributes:
-        name: Its path, as it stands there.
+        name: Its path, as the tar file has it.
         size_bytes: How large it is.
     """
 
     name: str
     size_bytes: int
-    archive: tarfile.TarFile
-    member: tarfile.TarInfo
+    tar: tarfile.TarFile
+    header: tarfile.TarInfo
 
     def read(self) -> bytes:
         """Its bytes.
 
         Raises:
-            BrokenArchiveError: They are not all there.
+            BrokenTarError: The tar file ends before they do.
         """
-        with _faults_told():
-            opened = self.archive.extractfile(self.member)
+        with _broken_tar_errors():
+            opened = self.tar.extractfile(self.header)
             return opened.read() if opened else b""
 
 
-def entries(opened: BinaryIO) -> Iterator[Entry]:
-    """Gives the files of an archive; links, devices and folders are none.
+def members(opened: BinaryIO) -> Iterator[Member]:
+    """Yields the files in a tar file; links, devices and folders are left out.
 
     Raises:
-        BrokenArchiveError: It is no archive, is cut off or unpacks without end. What
-            came before that is whole.
+        BrokenTarError: It is not a tar file, is cut off or unpacks without end. The
+            members that came before that are whole.
     """
     packed = _Packed(opened)
     is_gzip = packed.peek(len(GZIP_MAGIC)) == GZIP_MAGIC
     stream: Any = _Unpacked(packed) if is_gzip else packed
-    # Archives that follow one another are read on: `cat a.tar.gz b.tar.gz`.
+    # Of several tar files in one, as of `cat a.tar.gz b.tar.gz`, all are read.
     with (
-        _faults_told(),
+        _broken_tar_errors(),
         tarfile.open(
             fileobj=cast(Any, _Ending(stream)),
             mode="r|",
-            tarinfo=_Member,
+            tarinfo=_Header,
             ignore_zeros=True,
-        ) as archive,
+        ) as tar,
     ):
-        for member in archive:
-            if member.isfile():
-                yield Entry(member.name, member.size, archive, member)
-            archive.members.clear()  # type: ignore[attr-defined] # it keeps them
+        for header in tar:
+            if header.isfile():
+                yield Member(header.name, header.size, tar, header)
+            tar.members.clear()  # type: ignore[attr-defined] # it keeps them
 
 
 @contextlib.contextmanager
-def _faults_told() -> Iterator[None]:
+def _broken_tar_errors() -> Iterator[None]:
     try:
         yield
-    except BrokenArchiveError:
+    except BrokenTarError:
         raise
     except (tarfile.TarError, ValueError, OSError, EOFError, zlib.error) as error:
-        raise BrokenArchiveError(str(error) or type(error).__name__) from None
+        raise BrokenTarError(str(error) or type(error).__name__) from None
 
 
-class _Member(tarfile.TarInfo):
-    """A header of which `tarfile` must not take a fault for the end."""
+class _Header(tarfile.TarInfo):
+    """A header; without this class `tarfile` treats a broken one as the end."""
 
     @classmethod
-    def fromtarfile(cls, archive: Any) -> _Member:
+    def fromtarfile(cls, tar: Any) -> Self:
         try:
-            member = super().fromtarfile(archive)
+            header = super().fromtarfile(tar)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined] # not in its stubs
-            archive.has_end = True
+            tar.has_end = True
             raise
         except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
-            if getattr(archive, "has_end", False):
+            if getattr(tar, "has_end", False):
                 raise
             raise tarfile.ReadError("it is cut off") from None
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from None
-        archive.has_end = False
-        return member
+        tar.has_end = False
+        return header
 
-    def _proc_member(self, archive: tarfile.TarFile) -> Any:
-        # What tarfile names as the place to override.
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        # Private, but its comment in tarfile names it as the method to override.
         if self.type in _HEADERS and self.size > MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"it has a header of {self.size} bytes")
-        return super()._proc_member(archive)  # type: ignore[misc]
+        return super()._proc_member(tar)  # type: ignore[misc]
 
 
 class _Ending:
-    """A stream that refuses to be read on after its end.
+    """A stream that raises when it is read again after its end.
 
-    `tarfile` skips a file block by block, also one of which a broken header says that
-    it has a trillion blocks.
+    `tarfile` skips a member block by block, and a broken header may claim a trillion
+    blocks.
     """
 
     def __init__(self, opened: Any) -> None:
@@ -132,7 +131,6 @@ class _Ending:
         self._has_ended = False
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
         data: bytes = self._opened.read(size)
         if not data and self._has_ended:
             raise tarfile.ReadError("it is cut off")
@@ -149,12 +147,11 @@ class _Packed:
         self.read_bytes = 0
 
     def peek(self, size: int) -> bytes:
-        """The first bytes, which are read again."""
+        """The first bytes; `read` returns them again."""
         self._ahead = self._opened.read(size)
         return self._ahead
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
         data = self._ahead or self._opened.read(size)
         self._ahead = b""
         self.read_bytes += len(data)
@@ -162,7 +159,7 @@ class _Packed:
 
 
 class _Unpacked:
-    """What a gzip stream holds, as long as that is no bomb."""
+    """The unpacked bytes of a gzip stream; raises if it is a bomb."""
 
     def __init__(self, packed: _Packed) -> None:
         self._packed = packed
@@ -170,7 +167,6 @@ class _Unpacked:
         self._read_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
         data = self._opened.read(size)
         self._read_bytes += len(data)
         most = max(RATIO_FROM_BYTES, MAX_RATIO * self._packed.read_bytes)

@@ -1,6 +1,4 @@
-"""Archiving as a step of the graph: every message, whatever becomes of it."""
-
-from __future__ import annotations
+"""The raw archive as a step of the graph: every message, whatever becomes of it."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
@@ -11,21 +9,22 @@ import apache_beam as beam
 from pipeline.core.decoding import Message
 from pipeline.files.raw_archive import Hour, archive_of, hour_of
 
-# Held over all datasets and hours before files are written.
-MAX_HELD_BYTES = 32_000_000
-# What a message takes beside its body: attributes, and Python's objects around them.
+# In memory over all datasets and hours before files are written.
+MAX_BUFFERED_BYTES = 32_000_000
+# A message takes this beside its body: attributes, and Python's objects around them.
 MESSAGE_BYTES = 1_000
-# On Dataflow, where a bundle is a few messages: a file has so many, or waits so long.
+# On Dataflow, where a bundle is a few messages, a file has the messages of several
+# bundles: this number, or those of this time.
 GATHERED_MESSAGES = 1_000
 GATHERED_SECONDS = 600
 
 
 class ArchiveMessages(beam.PTransform):
-    """Takes `Message`; gives nothing, when all of them are in files of the archive.
+    """`Message` to files of the archive; the output ends when all are written.
 
     Args:
         prefix: The folder.
-        gather: Whether to collect messages over bundles, in the state of the runner.
+        gather: Whether to collect messages over bundles, in the runner's state.
     """
 
     def __init__(self, prefix: str, *, gather: bool) -> None:
@@ -33,8 +32,7 @@ class ArchiveMessages(beam.PTransform):
         self.prefix = prefix
         self.gather = gather
 
-    def expand(self, messages: beam.PCollection) -> Any:
-        """Builds the steps."""
+    def expand(self, messages: beam.PCollection[Message]) -> beam.PCollection:
         if self.gather:
             messages = (
                 messages
@@ -42,12 +40,12 @@ class ArchiveMessages(beam.PTransform):
                 | "Gather" >> beam.GroupIntoBatches(GATHERED_MESSAGES, GATHERED_SECONDS)
                 | "Spread" >> beam.FlatMap(_messages_of)
             )
-        write = beam.ParDo(_WriteFiles(self.prefix, merge=not self.gather))
+        write = beam.ParDo(_WriteArchive(self.prefix, merge=not self.gather))
         return messages | "Write files" >> write
 
 
 def _keyed(message: Message) -> tuple[str, Message]:
-    # One text, whose coder is the same on every machine.
+    # A text, as its coder is the same on every machine.
     dataset, hour = hour_of(message, dt.datetime.now(dt.UTC))
     return f"{hour} {dataset}", message
 
@@ -56,11 +54,11 @@ def _messages_of(batch: tuple[str, Iterable[Message]]) -> Iterable[Message]:
     return batch[1]
 
 
-class _WriteFiles(beam.DoFn):
-    """Takes `Message`; a file a dataset and hour when the bundle ends, or is large.
+class _WriteArchive(beam.DoFn):
+    """`Message` to a file a dataset and hour, when the bundle ends or is large.
 
-    A file that cannot be written raises: the runner tries the bundle again, and what is
-    not in the archive is not acknowledged.
+    It raises if a file cannot be written: the runner tries the bundle again, and
+    messages that are not in the archive are not acknowledged.
     """
 
     def __init__(self, prefix: str, *, merge: bool) -> None:
@@ -69,22 +67,22 @@ class _WriteFiles(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.now = dt.datetime.now(dt.UTC)
-        self.held: dict[Hour, list[Message]] = {}
-        self.held_bytes = 0
+        self.buffered: dict[Hour, list[Message]] = {}
+        self.buffered_bytes = 0
 
     def process(self, message: Message) -> Iterator[Any]:
-        self.held.setdefault(hour_of(message, self.now), []).append(message)
-        self.held_bytes += len(message.data) + MESSAGE_BYTES
-        if self.held_bytes >= MAX_HELD_BYTES:
+        self.buffered.setdefault(hour_of(message, self.now), []).append(message)
+        self.buffered_bytes += len(message.data) + MESSAGE_BYTES
+        if self.buffered_bytes >= MAX_BUFFERED_BYTES:
             self._flush()
         yield from ()
 
     def finish_bundle(self) -> None:
         self._flush()
         if self.merge:
-            archive_of(self.prefix).merge_now_and_then()
+            archive_of(self.prefix).merge_when_due()
 
     def _flush(self) -> None:
-        held, self.held, self.held_bytes = self.held, {}, 0
-        for hour, messages in held.items():
+        buffered, self.buffered, self.buffered_bytes = self.buffered, {}, 0
+        for hour, messages in buffered.items():
             archive_of(self.prefix).write(hour, messages)

@@ -1,7 +1,5 @@
 """Decode, flatten and coerce as one step of the graph."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator
@@ -11,30 +9,43 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from pipeline.core.batches import dead_letter_row, row_batch, unmapped_row
-from pipeline.core.decoding import Decoded, Message, decode, utc_now
+from pipeline.core.decoding import (
+    Decoded,
+    Message,
+    collect_rarely,
+    decode,
+    utc_now,
+)
 from pipeline.core.inference import Samples
 from pipeline.steps.ledger import Tally
+from pipeline.steps.outputs import Outputs
 
 # Enough to report every field of a large change once; the rest is in `extra` anyway.
 MAX_REPORTED_FIELDS = 1000
 _reported: set[tuple[str, str]] = set()
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class DecodeMessages(beam.PTransform):
-    """Takes `Message`; gives `rows` (`RowBatch`), and as `TableRow` the outputs
-    `dead_letters`, `unmapped` and `ledger`.
-    """  # noqa: D205 - one sentence
+    """`Message` to `.rows` (`RowBatch`) and three outputs of `TableRow`.
 
-    def expand(self, messages: beam.PCollection) -> Any:
-        """Builds the step."""
+    Those are `.dead_letters`, `.unmapped` and `.ledger`.
+    """
+
+    def expand(self, messages: beam.PCollection[Message]) -> Outputs:
         return messages | "Decode, flatten, coerce" >> beam.ParDo(
             _Decode()
         ).with_outputs("dead_letters", "unmapped", "ledger", main="rows")
 
 
 class _Decode(beam.DoFn):
-    """Takes `Message`; gives everything that becomes of it."""
+    """`Message` to everything that becomes of it."""
+
+    def setup(self) -> None:
+        # Here, as every process that makes rows runs this step: `python -m pipeline`,
+        # the local pipeline, and each worker of Dataflow, which gets the graph pickled
+        # and runs neither `__main__` nor an initializer of ours.
+        collect_rarely()
 
     def start_bundle(self) -> None:
         self.tally = Tally()
@@ -64,7 +75,7 @@ class _Decode(beam.DoFn):
 
 
 def _report_unknown_fields(decoded: Decoded) -> None:
-    """Counts unknown fields, and says each one once, with what to do about it."""
+    """Counts unknown fields, and logs each one once, with what to do about it."""
     for record in decoded.records:
         extra = record.row.get("extra")
         if extra is None:
@@ -76,9 +87,9 @@ def _report_unknown_fields(decoded: Decoded) -> None:
             if field in _reported or len(_reported) >= MAX_REPORTED_FIELDS:
                 continue
             _reported.add(field)
-            _log.warning(
-                "%s has an unknown field %s, for example %.200r: kept in `extra`; "
-                "%s. `python -m sql drift` shows how to make it a column",
+            log.warning(
+                "%s has an unknown field %s, for example %.200r: `extra` keeps it; %s. "
+                "`python -m sql drift` shows how to make it a column",
                 decoded.dataset, path, value, _suggestion(value),
             )  # fmt: skip
 

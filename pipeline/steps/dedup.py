@@ -1,17 +1,15 @@
 """Dedup: an identical record passes once within the horizon.
 
-One transform, four ways of remembering, all with the same result:
+One transform with four kinds of memory, all with the same result:
 
-- `in_process`: a set of this process, for streaming on the DirectRunner, whose keyed
-  state gets slower with every key and never frees them, and which makes a new DoFn for
-  every bundle (both measured).
-- `in_run`: a set of the one bundle of a bounded run in this process. It is not tried
-  again, so that records pass one by one and a run of any length fits into memory.
-- `in_state`: Beam's own `DeduplicatePerKey`, for streaming where runners keep state.
+- `in_process`: a set of this process, for drains and for streaming on the DirectRunner.
+  The keyed state of that runner gets slower with every key and frees none, and it makes
+  a new DoFn for every bundle (both measured).
+- `in_run`: a set of the one bundle of a bounded run in this process. The bundle is not
+  tried again, so records pass one by one and a run of any length fits into memory.
+- `in_state`: Beam's own `DeduplicatePerKey`, for streaming on runners that keep state.
 - `by_grouping`: exact over the whole input, for bounded runs on many workers.
 """
-
-from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -23,24 +21,24 @@ from apache_beam.transforms.deduplicate import DeduplicatePerKey
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.timestamp import Duration
 
-from pipeline.core.batches import RowBatch
+from pipeline.core.batches import RowBatch, TableRow
 from pipeline.core.coercion import TypedRecord
 from pipeline.steps.ledger import Tally
+from pipeline.steps.outputs import Outputs
 from pipeline.steps.seen import SeenIds
 
 Memory = Literal["in_process", "in_run", "in_state", "by_grouping"]
 
 
 class DeduplicateRecords(beam.PTransform):
-    """Takes `RowBatch`; gives `.rows` (`RowBatch`) and `.ledger` (`TableRow`)."""
+    """`RowBatch` to `.rows` (`RowBatch`) and `.ledger` (`TableRow`)."""
 
     def __init__(self, memory: Memory, horizon_hours: float) -> None:
         super().__init__()
         self.memory = memory
         self.horizon_seconds = horizon_hours * 3600
 
-    def expand(self, batches: beam.PCollection) -> Any:
-        """Builds the steps for the chosen memory."""
+    def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         if self.memory == "in_process":
             drop = beam.ParDo(_DropSeen(self.horizon_seconds))
             return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
@@ -56,14 +54,18 @@ class DeduplicateRecords(beam.PTransform):
             return keyed | "Group" >> beam.GroupByKey() | "Keep the first" >> keep
         return self._in_state(batches, keyed)
 
-    def _in_state(self, batches: beam.PCollection, keyed: beam.PCollection) -> Any:
+    def _in_state(
+        self,
+        batches: beam.PCollection[RowBatch],
+        keyed: beam.PCollection[tuple[str, RowBatch]],
+    ) -> "_Deduplicated":
         horizon = Duration(seconds=self.horizon_seconds)
         unique = (
             keyed
             | "Keep the first" >> DeduplicatePerKey(processing_time_duration=horizon)
             | beam.Values()
         )
-        # Beam does not tell what it drops: what went in less what came out is that.
+        # Beam does not report what it drops: it is what went in less what came out.
         # While records are between the two, the ledger shows them as duplicates.
         before = batches | "Count before" >> beam.ParDo(_CountDuplicates(+1))
         after = unique | "Count after" >> beam.ParDo(_CountDuplicates(-1))
@@ -71,7 +73,11 @@ class DeduplicateRecords(beam.PTransform):
 
 
 class _Deduplicated:
-    def __init__(self, rows: beam.PCollection, ledger: beam.PCollection) -> None:
+    def __init__(
+        self,
+        rows: beam.PCollection[RowBatch],
+        ledger: beam.PCollection[TableRow],
+    ) -> None:
         self.rows = rows
         self.ledger = ledger
 
@@ -81,11 +87,11 @@ def _record_ids(batch: RowBatch) -> list[str]:
 
 
 def _dedup_ids(batch: RowBatch) -> list[str]:
-    """What names each record over time: its id, and the replay that brought it.
+    """The name of each record over time: its id, and the replay that brought it.
 
-    A replayed record was seen before and is no row: BigQuery had refused it. That does
-    not hold of what is written together with it, for which its id is enough: the raw
-    archive has both, and BigQuery now takes or refuses both.
+    A replayed record was seen before, but it is not a row: BigQuery had refused it.
+    Among records that are written together its id is enough, as when the raw archive
+    has both: BigQuery now accepts or refuses both.
     """
     ids = _record_ids(batch)
     replay = batch.attributes.get("publish_id")
@@ -109,7 +115,7 @@ def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
 
 
 class _KeepFirst(beam.DoFn):
-    """Takes `(record id, RowBatches)`; gives the one that IRIS sent first."""
+    """`(record id, RowBatches)` to the one of them that IRIS sent first."""
 
     def start_bundle(self) -> None:
         self.tally = Tally()
@@ -117,7 +123,7 @@ class _KeepFirst(beam.DoFn):
     def process(self, group: tuple[str, Iterable[RowBatch]]) -> Iterator[Any]:
         batches = list(group[1])
         self.tally.add(batches[0].dataset, duplicates=len(batches) - 1)
-        # Any order would do; this one is the same in a second run.
+        # Any order would do, but a second run must choose the same one.
         yield min(
             batches,
             key=lambda batch: (
@@ -132,21 +138,21 @@ class _KeepFirst(beam.DoFn):
 
 
 @functools.cache
-def _seen_ids(horizon_seconds: float) -> SeenIds:
+def seen_ids(horizon_seconds: float) -> SeenIds:
     """The one memory of this process for a horizon."""
     return SeenIds(horizon_seconds)
 
 
 def forget() -> None:
     """Forgets everything that this process has seen."""
-    _seen_ids.cache_clear()
+    seen_ids.cache_clear()
 
 
 class _DropSeen(beam.DoFn):
-    """Takes and gives `RowBatch`, less the records that this process has seen.
+    """`RowBatch` to `RowBatch`, without the records that this process has seen.
 
     Ids are remembered only when the bundle ends: the runner tries a bundle that failed
-    again, and would find its records to be duplicates of themselves.
+    again, and its records would be duplicates of themselves.
     """
 
     def __init__(self, horizon_seconds: float) -> None:
@@ -159,7 +165,7 @@ class _DropSeen(beam.DoFn):
         self.batches.append(batch)
 
     def finish_bundle(self) -> Iterator[Any]:
-        tally, seen = Tally(), _seen_ids(self.horizon_seconds)
+        tally, seen = Tally(), seen_ids(self.horizon_seconds)
         together: set[str] = set()
         for batch in self.batches:
             fresh = []
@@ -170,13 +176,13 @@ class _DropSeen(beam.DoFn):
                 fresh.append(passes)
                 if passes:
                     together.add(identity)
-            if unseen := _unseen(batch, fresh, tally):
-                yield GlobalWindows.windowed_value(unseen)
+            if rest := unseen(batch, fresh, tally):
+                yield GlobalWindows.windowed_value(rest)
         yield from tally.tagged_entries()
 
 
 class _DropSeenAtOnce(beam.DoFn):
-    """Takes and gives `RowBatch`, less the records that this run has seen."""
+    """`RowBatch` to `RowBatch`, without the records that this run has seen."""
 
     def __init__(self, horizon_seconds: float) -> None:
         self.horizon_seconds = horizon_seconds
@@ -187,15 +193,15 @@ class _DropSeenAtOnce(beam.DoFn):
 
     def process(self, batch: RowBatch) -> Iterator[RowBatch]:
         fresh = self.seen.add(_record_ids(batch))
-        if unseen := _unseen(batch, fresh, self.tally):
-            yield unseen
+        if rest := unseen(batch, fresh, self.tally):
+            yield rest
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
 
 
-def _unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
-    """What of a batch is fresh, if anything is; counts the rest."""
+def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
+    """The fresh records of a batch, or None if it has none; counts the others."""
     if all(fresh):
         return batch
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
@@ -204,7 +210,7 @@ def _unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None
 
 
 class _CountDuplicates(beam.DoFn):
-    """Takes `RowBatch`; gives ledger entries of `sign` times its records."""
+    """`RowBatch` to ledger entries of `sign` times its records."""
 
     def __init__(self, sign: int) -> None:
         self.sign = sign

@@ -1,7 +1,5 @@
 """The ledger of a bounded run: one entry a dataset, after everything that it counts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,29 +11,28 @@ from pipeline.steps.ledger import merged
 
 
 class GatherLedger(beam.PTransform):
-    """Takes and gives `TableRow` of the ledger: one a dataset, all in one bundle.
+    """`TableRow` of the ledger to one a dataset, all in one bundle.
 
-    Each step counts for itself, and its entries alone are not balanced. Here those of
-    the whole run are added up, so that each row is balanced and no kill can tear one
-    from another. The rows come when every table but the ledger has been written: a run
-    that is killed before that leaves no entry, and what it read is counted when it is
-    read again.
+    Each step counts for itself, and its entries alone are not balanced. Here the
+    entries of the whole run are added up, so that each row is balanced and a kill
+    cannot separate them. The rows come when every table but the ledger has been
+    written: a run that is killed before that leaves no entry, and its messages are
+    counted when they are read again.
 
     Args:
-        after: What must be complete first.
+        after: The outputs that must be complete first.
     """
 
     def __init__(self, after: Sequence[beam.PCollection]) -> None:
         super().__init__()
         self.after = after
 
-    def expand(self, entries: beam.PCollection) -> Any:
-        """Builds the steps."""
+    def expand(self, entries: beam.PCollection[TableRow]) -> beam.PCollection[TableRow]:
         return (
             entries
             | "To one key" >> beam.WithKeys("ledger")
             | "Group" >> beam.GroupByKey()
-            # A side input is there when what makes it has ended: that is the order.
+            # Beam waits for the end of a side input: that makes the order.
             | "Add up" >> beam.FlatMap(_added_up, *map(AsIter, self.after))
         )
 

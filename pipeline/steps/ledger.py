@@ -5,8 +5,6 @@ the sum over a minute, a day or a run is the truth. For any run,
 `records = rows + duplicates + dead_letters + unmapped`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import uuid
 from collections import Counter
@@ -23,9 +21,9 @@ from pipeline.core.batches import TableRow
 METRICS = "ledger"
 # Of the duplicates of a bounded run, those that were in the table before it.
 PRESENT = "present"
-# Of its dead letters, those that stand for files.
+# Of its dead letters, those of files that could not be read to their end.
 UNREADABLE = "unreadable"
-# What a record ends as: one of these.
+# A record ends as one of these.
 OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
 COUNTS = ("messages", "records", *OUTCOMES)
 
@@ -41,14 +39,14 @@ class Tally:
         self._counts.setdefault(dataset, Counter()).update(counts)
 
     def entries(self) -> Iterator[Any]:
-        """The ledger rows of the bundle, as a DoFn gives them when a bundle ends."""
+        """The ledger rows of the bundle, as a DoFn yields them when a bundle ends."""
         for row in ledger_rows(self._counts, dt.datetime.now(dt.UTC)):
             for name in COUNTS:
                 Metrics.counter(METRICS, name).inc(row.values[name])
             yield GlobalWindows.windowed_value(row)
 
     def tagged_entries(self) -> Iterator[Any]:
-        """The same, as the output `ledger` of a DoFn that has others."""
+        """The same, as the output `ledger` of a DoFn that has several outputs."""
         for entry in self.entries():
             yield TaggedOutput("ledger", entry)
 

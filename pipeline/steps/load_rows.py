@@ -1,10 +1,8 @@
 """Loading: rows through Parquet files into their tables, one load job a table.
 
-A row takes some 10 us of a processor on its way into such a file. As Avro, which
-fastavro writes value by value, it took 30 us.
+To write a row into such a file takes some 10 us of a processor. As Avro, which fastavro
+writes value by value, it took 30 us.
 """
-
-from __future__ import annotations
 
 import functools
 import logging
@@ -19,27 +17,27 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.bigquery.loads import Loaded, Refused, Spooled
-from pipeline.bigquery.spool import Files, Spool
-from pipeline.core.batches import RowBatch, TableRow, dead_letter_row
-from pipeline.core.decoding import DeadLetter, identity_of, record_json, utc_now
-from pipeline.core.proofs import Row
-from pipeline.core.reasons import Reason, Stage
+from pipeline.bigquery.spool import Files, Spool, use_system_memory
+from pipeline.core.batches import RowBatch, TableRow, refused_row
+from pipeline.core.decoding import identity_of, record_json, utc_now
+from pipeline.core.fast_paths import Row
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
 from pipeline.steps.ledger import METRICS, PRESENT, Tally
+from pipeline.steps.outputs import Outputs
 
 PROGRESS_SECONDS = 5.0
 _METADATA = frozenset(column.name for column in METADATA_COLUMNS)
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-# Files in, what became of their rows out, dataset by dataset.
+# Loads files; yields what became of their rows, dataset by dataset.
 Loader = Callable[[Files], Iterator[tuple[Dataset, Loaded]]]
 
 
 class LoadRows(beam.PTransform):
-    """Takes `RowBatch`; gives `dead_letters` and `ledger` (`TableRow`).
+    """`RowBatch` to `.dead_letters` and `.ledger` (`TableRow`).
 
     Args:
-        loader: What loads files into tables.
+        loader: Loads files into tables.
         folder: Where the files are until then; on this machine or Cloud Storage.
         spread: Whether several workers write them; then they are gathered, and each
             table has one load job. In one process a dataset is loaded as soon as it
@@ -52,38 +50,38 @@ class LoadRows(beam.PTransform):
         self.folder = folder
         self.spread = spread
 
-    def expand(self, batches: beam.PCollection) -> Any:
-        """Builds the steps."""
+    def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         if not self.spread:
             return batches | "Write and load files" >> beam.ParDo(
                 _SpoolAndLoad(self.loader, self.folder)
             ).with_outputs("dead_letters", main="ledger")
         loaded = (
             batches
-            | "Write files" >> beam.ParDo(_Spool(self.folder))
+            | "Write files" >> beam.ParDo(_WriteFiles(self.folder))
             | "Gather files" >> beam.GroupByKey()
             | "Load files"
-            >> beam.ParDo(_Load(self.loader)).with_outputs(
+            >> beam.ParDo(LoadFiles(self.loader)).with_outputs(
                 "dead_letters", "files", main="ledger"
             )
         )
-        # A bundle may be tried again as long as its outcome is not kept.
+        # A bundle may be tried again until Reshuffle has stored its outcome.
         _ = (
             loaded.files
-            | "Keep the outcome" >> beam.Reshuffle()
+            | "Store the outcome" >> beam.Reshuffle()
             | "Delete files" >> beam.Map(_delete)
         )
         return loaded
 
 
 class _SpoolAndLoad(beam.DoFn):
-    """Takes `RowBatch`; its files are loaded when they seem complete, or at the end."""
+    """`RowBatch` to files, each loaded when it seems complete or at the end."""
 
     def __init__(self, loader: Loader, folder: str) -> None:
         self.loader = loader
         self.folder = folder
 
     def setup(self) -> None:
+        use_system_memory()
         self.spool = Spool(self.folder)
 
     def start_bundle(self) -> None:
@@ -92,8 +90,8 @@ class _SpoolAndLoad(beam.DoFn):
 
     def process(self, batch: RowBatch) -> None:
         self.spool.add(batch)
-        if settled := self.spool.settled():
-            self.loads.append(_early_threads().submit(self._load, settled))
+        if complete := self.spool.complete():
+            self.loads.append(_early_threads().submit(self._load, complete))
 
     def _load(self, files: Files) -> list[tuple[Dataset, Loaded]]:
         answers = []
@@ -107,22 +105,25 @@ class _SpoolAndLoad(beam.DoFn):
         return _outcomes([*early, *self._load(self.spool.rest())])
 
     def teardown(self) -> None:
-        # What a bundle that failed has left would fill the disk of a drain that goes
-        # on. A load that is still under way ends when its file is gone.
+        # Files of a bundle that failed would fill the disk of a drain that continues.
+        # A load that is still running ends when its file is gone.
         self.spool.discard()
 
 
 @functools.cache
 def _early_threads() -> ThreadPoolExecutor:
-    """The thread that loads while the others of the process read."""
+    """The thread that loads while the process reads on."""
     return ThreadPoolExecutor(1, thread_name_prefix="load")
 
 
-class _Spool(beam.DoFn):
-    """Takes `RowBatch`; gives `(dataset, Spooled)`, one file a dataset and bundle."""
+class _WriteFiles(beam.DoFn):
+    """`RowBatch` to `(dataset, Spooled)`, one file a dataset and bundle."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+
+    def setup(self) -> None:
+        use_system_memory()
 
     def start_bundle(self) -> None:
         self.spool = Spool(self.folder)
@@ -135,10 +136,10 @@ class _Spool(beam.DoFn):
             yield GlobalWindows.windowed_value((dataset.name, file))
 
 
-class _Load(beam.DoFn):
-    """Takes `(dataset, Spooled files)`; loads those of a bundle when it ends.
+class LoadFiles(beam.DoFn):
+    """`(dataset, Spooled files)` to loads, when a bundle ends.
 
-    The output `files` has the paths of those that are loaded.
+    The output `files` has the paths of the files that are loaded.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -163,13 +164,13 @@ def _delete(paths: list[str]) -> None:
 
 
 def _loaded(loader: Loader, files: Files) -> Iterator[tuple[Dataset, Loaded]]:
-    """Loads files, and says how far it is."""
-    said = time.monotonic()
+    """Loads files, and logs the progress."""
+    logged = time.monotonic()
     for done, answer in enumerate(loader(files) if files else (), 1):
         yield answer
-        if time.monotonic() - said > PROGRESS_SECONDS:
-            said = time.monotonic()
-            _log.info("%d of %d tables loaded", done, len(files))
+        if time.monotonic() - logged > PROGRESS_SECONDS:
+            logged = time.monotonic()
+            log.info("%d of %d tables are loaded", done, len(files))
 
 
 def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
@@ -184,13 +185,12 @@ def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
         )
         Metrics.counter(METRICS, PRESENT).inc(loaded.present)
         for refused in loaded.refused:
-            row = GlobalWindows.windowed_value(_refused_row(dataset, refused, now))
+            row = GlobalWindows.windowed_value(_letter_of(dataset, refused, now))
             yield beam.pvalue.TaggedOutput("dead_letters", row)
     yield from tally.entries()
 
 
-def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
-    """The dead letter of a row that BigQuery refused."""
+def _letter_of(dataset: Dataset, refused: Refused, now: str) -> TableRow:
     row = refused.row
     attributes: dict[str, Any] = refused.attributes or {
         "dataset": dataset.name,
@@ -199,20 +199,18 @@ def _refused_row(dataset: Dataset, refused: Refused, now: str) -> TableRow:
         "source": row.get("source"),
         "enqueued_time": row.get("enqueued_utc"),
     }
-    letter = DeadLetter(
-        Stage.WRITE,
-        Reason.INSERT_REJECTED,
-        refused.error,
-        None,
-        refused.record or _record_of(dataset, row),
+    return refused_row(
+        dataset.name,
+        {name: value for name, value in attributes.items() if value},
         row["record_id"],
+        refused.record or _record_of(dataset, row),
+        refused.error,
+        now,
     )
-    known = {name: value for name, value in attributes.items() if value}
-    return dead_letter_row(dataset.name, known, letter, now)
 
 
 def _record_of(dataset: Dataset, row: Row) -> bytes:
-    """The JSON of a record that is its own row, but for nulls."""
+    """The JSON of a record that is its own row, except for nulls."""
     record = {name: value for name, value in row.items() if name not in _METADATA}
     if identity_of(dataset.name, record) != row["record_id"]:
         # The file has an empty list where the record had none.

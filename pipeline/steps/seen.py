@@ -1,7 +1,5 @@
 """The record ids seen within the dedup horizon, in one process."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
@@ -17,15 +15,15 @@ MAX_IDS = 5_000_000
 # Ids are hashes: their first 16 bits spread them evenly.
 _BUCKETS = 65_536
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class _Slice:
     """The ids that were new within 1/24 of the horizon.
 
     A bucket has its ids one after the other, 16 bytes each: a set of numbers would take
-    three times the memory. What is found across two of them is as improbable as two
-    records with one id.
+    three times the memory. An id that is found across the border of two others is as
+    improbable as two records with one id.
     """
 
     def __init__(self, opened: float) -> None:
@@ -59,7 +57,7 @@ class SeenIds:
         return sum(each.ids for each in self._slices)
 
     def add(self, record_ids: list[str]) -> list[bool]:
-        """Remembers ids and tells for each whether it is new.
+        """Remembers ids, and returns for each whether it is new.
 
         Args:
             record_ids: Hexadecimal ids; one that repeats is new once.
@@ -93,5 +91,8 @@ class SeenIds:
         while now - self._slices[0].opened >= self._slice_seconds * (SLICES + 1):
             self._slices.popleft()
         while len(self._slices) > 1 and len(self) > self._max_ids:
-            _log.warning("dedup horizon cut short: over %d ids", self._max_ids)
+            log.warning(
+                "dedup forgets ids before --dedup_horizon_hours: over %d of them",
+                self._max_ids,
+            )
             self._slices.popleft()

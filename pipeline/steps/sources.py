@@ -1,6 +1,4 @@
-"""The ways in: a Pub/Sub subscription, what has been pulled from one, or files."""
-
-from __future__ import annotations
+"""Sources: a Pub/Sub subscription, a round of messages pulled from one, or files."""
 
 import glob
 import logging
@@ -19,17 +17,17 @@ from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
 from apache_beam.metrics import Metrics
 
 from pipeline.core.decoding import Message, coercer_of
-from pipeline.files import messages as files
+from pipeline.files.messages import faulty, is_message, messages_in, path_text
 from pipeline.steps.ledger import METRICS, UNREADABLE
 
 PROGRESS_SECONDS = 5.0
 # As `glob.has_magic` has it.
 GLOB_MAGIC = re.compile(r"[*?[]")
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class ReadSubscription(beam.PTransform):
-    """Gives `Message` from a Pub/Sub subscription, for ever.
+    """Reads `Message` from a Pub/Sub subscription until the run is stopped.
 
     Args:
         subscription: `projects/P/subscriptions/S`.
@@ -41,8 +39,7 @@ class ReadSubscription(beam.PTransform):
         self.subscription = subscription
         self.id_label = id_label
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the step."""
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Message]:
         return (
             begin
             | "Pull"
@@ -55,51 +52,51 @@ class ReadSubscription(beam.PTransform):
         )
 
 
-def _from_pubsub(message: PubsubMessage) -> Any:
+def _from_pubsub(message: PubsubMessage) -> Message:
     published = message.publish_time
     return Message(
         message.data, message.attributes, published.rfc3339() if published else None
     )
 
 
-# Beam makes copies of what a graph holds, but not of what a function finds here.
-_hand: list[Message] = []
+# The messages of the current round. Beam copies everything that a graph holds, but not
+# what a function of the graph finds in a module.
+_round: list[Message] = []
 
 
-class ReadHand(beam.PTransform):
-    """Gives the `Message`s of `in_hand`; for a runner in this process.
+class ReadRound(beam.PTransform):
+    """Reads the `Message`s of `current_round`; for a runner in this process.
 
     As elements of `beam.Create` they would be a part of the graph, which Beam pickles
     and compresses: 40 % of the time of a round of 5,000 messages (measured).
     """
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the steps."""
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Message]:
         begun = begin | "Begin" >> beam.Create([None], reshuffle=False)
-        return begun | "Take hand" >> beam.FlatMap(_take_hand)
+        return begun | "Messages of the round" >> beam.FlatMap(_messages_of_round)
 
 
 @contextmanager
-def in_hand(messages: Sequence[Message]) -> Iterator[None]:
-    """Has `ReadHand` give these messages, in any run of its graph meanwhile."""
-    _hand[:] = messages
+def current_round(messages: Sequence[Message]) -> Iterator[None]:
+    """Inside this context, a graph with `ReadRound` reads these messages."""
+    _round[:] = messages
     try:
         yield
     finally:
-        _hand.clear()
+        _round.clear()
 
 
-def _take_hand(_: None) -> list[Message]:
-    return _hand
+def _messages_of_round(_: None) -> list[Message]:
+    return _round
 
 
 class ReadFiles(beam.PTransform):
-    """Gives `Message` from files, in each form that `pipeline.files.messages` reads.
+    """Reads `Message` from files, in each form that `pipeline.files.messages` knows.
 
     Args:
         pattern: A glob, or a folder.
-        spread: Whether the files go to several workers; else they are found and read
-            one after the other, and no list of them is ever in memory.
+        spread: Whether several workers share the files; otherwise they are found and
+            read one after the other, and no list of them is ever in memory.
     """
 
     def __init__(self, pattern: str, *, spread: bool = False) -> None:
@@ -107,8 +104,7 @@ class ReadFiles(beam.PTransform):
         self.pattern = pattern
         self.spread = spread
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Builds the steps."""
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Message]:
         found = (
             begin
             | "Name files" >> beam.Create([self.pattern], reshuffle=False)
@@ -125,7 +121,7 @@ class Found(NamedTuple):
     Attributes:
         path: Its path.
         size_bytes: How large it is.
-        fault: Why it cannot be read, where that is known already.
+        fault: Why it cannot be read; None as long as nothing is wrong.
     """
 
     path: str
@@ -134,9 +130,9 @@ class Found(NamedTuple):
 
 
 def find(pattern: str) -> Iterator[Found]:
-    """Gives the files that a glob matches, and all those in a folder that it matches.
+    """Yields the files that a glob matches, and all files in a folder that it matches.
 
-    Hidden ones are left out, as a shell's globs do, and files such as a README that lie
+    Hidden files are left out, as in a shell's globs, and so are files such as a README
     beside the folders of the datasets.
     """
     if "://" in pattern:
@@ -153,7 +149,7 @@ def find(pattern: str) -> Iterator[Found]:
             if Path(path).is_dir():
                 walked.add(Path(path))
                 yield from _walk(path, is_inner="**" in pattern)
-            elif Path(path).is_file() and files.is_message(Path(path).parts[-2:]):
+            elif Path(path).is_file() and is_message(Path(path).parts[-2:]):
                 yield _found(path, Path(path).stat)
 
 
@@ -166,11 +162,11 @@ def _find_stored(pattern: str) -> Iterator[Found]:
     head = GLOB_MAGIC.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     is_dataset = coercer_of(head.rpartition("/")[2]) is not None
     for file in match.metadata_list:
-        if file.path.endswith("/"):  # the place-holder of an empty folder
+        if file.path.endswith("/"):  # it stands for an empty folder
             continue
         parts = file.path[len(head) :].strip("/").split("/")
         is_hidden = any(part.startswith(".") for part in parts)
-        if not is_hidden and (not is_folder or is_dataset or files.is_message(parts)):
+        if not is_hidden and (not is_folder or is_dataset or is_message(parts)):
             yield Found(file.path, file.size_in_bytes)
 
 
@@ -189,8 +185,8 @@ def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(entry.path, is_inner=True)
             elif entry.is_dir():
-                _log.warning("%s is a link to a folder and not read", entry.path)
-            elif entry.is_file() and files.is_message([*inside, entry.name]):
+                log.warning("%s is a link to a folder: not followed", entry.path)
+            elif entry.is_file() and is_message([*inside, entry.name]):
                 yield _found(entry.path, entry.stat)
 
 
@@ -202,37 +198,37 @@ def _found(path: str, stat: Callable[[], os.stat_result]) -> Found:
 
 
 class _ReadFiles(beam.DoFn):
-    """Takes `Found`; gives `Message`."""
+    """`Found` to `Message`."""
 
     def start_bundle(self) -> None:
-        self.said = time.monotonic()
+        self.logged = time.monotonic()
         self.messages = 0
 
     def process(self, found: Found) -> Iterator[Any]:
         for message in _messages(found):
             self.messages += 1
             if message.fault:
-                _log.warning("%s", message.fault)
+                log.warning("%s", message.fault)
                 Metrics.counter(METRICS, UNREADABLE).inc()
-            self._tell()
+            self._log_progress()
             yield message
 
-    def _tell(self) -> None:
-        if time.monotonic() - self.said >= PROGRESS_SECONDS:
-            self.said = time.monotonic()
-            _log.info("%d messages read", self.messages)
+    def _log_progress(self) -> None:
+        if time.monotonic() - self.logged >= PROGRESS_SECONDS:
+            self.logged = time.monotonic()
+            log.info("%d messages read", self.messages)
 
 
 def _messages(found: Found) -> Iterator[Message]:
-    path = files.printable(found.path)
+    path = path_text(found.path)
     if found.fault:
-        yield files.faulty(path, found.fault)
+        yield faulty(path, found.fault)
         return
     try:
         with _open(found.path) as opened:
-            yield from files.messages(opened, path, found.size_bytes)
+            yield from messages_in(opened, path, found.size_bytes)
     except OSError as error:
-        yield files.faulty(path, error.strerror or str(error))
+        yield faulty(path, error.strerror or str(error))
 
 
 def _open(path: str) -> Any:

@@ -1,7 +1,5 @@
 """A drain that is killed at any moment: nothing lost, nothing counted wrong."""
 
-from __future__ import annotations
-
 import json
 import os
 import random
@@ -16,7 +14,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from pipeline.__main__ import main
+from pipeline.command import main
 from pipeline.files.avro import read_messages
 from pipeline.steps.ledger import COUNTS
 from sql.apply import apply_views

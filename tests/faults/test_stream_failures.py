@@ -1,7 +1,5 @@
 """A stream on this machine that fails, or is stopped: one line, and nothing left."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.client import connect
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from contextlib import suppress
 import pytest
 from google.api_core.exceptions import NotFound, ServiceUnavailable
 
+from command.tables_path import TablesPath
 from command.usage import UsageError
-from pipeline.__main__ import main
 from pipeline.bigquery import appends
+from pipeline.bigquery.client import connect_writer, local_grpc_host
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.warehouse import Warehouse
+from pipeline.command import main
 from pipeline.registry import load_registry
 from sql.apply import apply_tables
 from sql.tables import all_tables
@@ -29,11 +31,10 @@ PROJECT = "gb-iris"
 def storage(client, bigquery_server, monkeypatch):
     """The client of the Storage Write API."""
     monkeypatch.setenv("BIGQUERY_GRPC_PORT", str(bigquery_server["grpc_port"]))
-    connect = appends.connect
-    appends._own_stream.cache_clear()
-    connect.cache_clear()
-    yield connect()
-    connect.cache_clear()
+    appends.own_stream.cache_clear()
+    connect_writer.cache_clear()
+    yield connect_writer()
+    connect_writer.cache_clear()
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ class LostAnswers:
 
 def lose_answer(monkeypatch, storage, error):
     client = LostAnswers(storage, error)
-    monkeypatch.setattr(appends, "connect", lambda: client)
+    monkeypatch.setattr(appends, "connect_writer", lambda: client)
 
 
 def freq_rows(client, dataset):
@@ -104,7 +105,7 @@ def test_a_request_whose_answer_is_lost_is_repeated(
 ):
     rows = inserts("FREQ")
     lose_answer(monkeypatch, storage, error)
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     for _ in range(2):  # what follows is stored, too
         assert appends.append(table, rows, exactly_once=exactly_once) == []
     ids = [row.insert_id for row in rows]
@@ -116,7 +117,7 @@ def test_rows_after_a_request_of_unknown_end_are_stored(
     client, dataset, storage, monkeypatch, error
 ):
     first, second = inserts("FREQ")[:5], inserts("FREQ")[5:10]
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     lose_answer(monkeypatch, storage, error)
     with suppress(RuntimeError):
         appends.append(table, first, exactly_once=True)
@@ -131,7 +132,7 @@ def test_a_row_that_bigquery_refuses_costs_its_neighbours_nothing(client, datase
     for index in (3, 7):
         rows[index] = rows[index]._replace(values={**rows[index].values, "extra": "{}"})
     rows[5] = rows[5]._replace(values={**rows[5].values, "frequency": "fifty"})
-    place = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    place = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     refused = appends.append(place, rows, exactly_once=False)
     assert [position for position, _ in refused] == [3, 5, 7]
     assert "extra" in refused[0].error
@@ -144,7 +145,7 @@ def test_a_request_may_be_as_large_as_the_pipeline_makes_them(client, dataset):
     large = row._replace(
         values={**row.values, "extra": "x" * (appends.MAX_BYTES - 1_000)}
     )
-    table = appends.Table((PROJECT, dataset), REGISTRY["FREQ"])
+    table = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     assert appends.append(table, [large], exactly_once=False) == []
     assert freq_rows(client, dataset) == [row.insert_id]
 
@@ -170,4 +171,4 @@ def test_a_local_bigquery_without_the_port_is_a_users_mistake(monkeypatch, capsy
     monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1")
     monkeypatch.delenv("BIGQUERY_GRPC_PORT", raising=False)
     with pytest.raises(UsageError, match="BIGQUERY_GRPC_PORT"):
-        appends.local_host()
+        local_grpc_host()

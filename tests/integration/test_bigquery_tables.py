@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from apache_beam.testing import test_pipeline
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from local.ports import private_port
-from pipeline.bigquery import inserts, patience
-from pipeline.bigquery.inserts import Insert, connect, insert
+from pipeline.bigquery import patience
+from pipeline.bigquery.client import connect
+from pipeline.bigquery.inserts import Insert, insert
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.graph import Plan, build
 from pipeline.registry import Column, load_registry
@@ -233,7 +235,7 @@ def test_rows_wait_while_bigquery_is_away_and_arrive(tmp_path, monkeypatch):
     name, answers = f"{PROJECT}.d.{FREQ.name}", []
     away = bigquery.Client(
         project=PROJECT,
-        credentials=inserts.AnonymousCredentials(),
+        credentials=AnonymousCredentials(),
         client_options={"api_endpoint": host},
     )
     waiting = threading.Thread(

@@ -114,7 +114,7 @@ def test_nothing_is_acknowledged_before_the_work_is_done(clients, name, monkeypa
 
 
 def test_a_round_that_fails_is_given_back_and_forgotten(clients, name):
-    first_memory = dedup._seen_ids(60.0)
+    first_memory = dedup.seen_ids(60.0)
 
     def fail(_messages):
         raise RuntimeError("Traceback ...\nOSError: no space left on device")
@@ -125,7 +125,7 @@ def test_a_round_that_fails_is_given_back_and_forgotten(clients, name):
             drain.once()
         assert len(str(failed.value).splitlines()) == 1
         assert drain.counts["messages"] == 0
-        assert dedup._seen_ids(60.0) is not first_memory
+        assert dedup.seen_ids(60.0) is not first_memory
         again = Work()
         Drain(held, again, Limits(max_messages=250)).once()
     assert again.taken == Counter(bodies(250))

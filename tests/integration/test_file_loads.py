@@ -12,12 +12,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 
 from benchmarks import corpus
-from pipeline.__main__ import main
 from pipeline.bigquery import loads
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.loads import Loaded
 from pipeline.bigquery.spool import Spool
 from pipeline.bigquery.warehouse import Warehouse
+from pipeline.command import main
 from pipeline.core.batches import RowBatch
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.identity import record_id
@@ -66,7 +66,7 @@ def folder(tmp_path):
 
 def load(capsys, dataset, files, *more, code=0):
     """Runs the pipeline as a new process would; gives what it says at its end."""
-    dedup._seen_ids.cache_clear()
+    dedup.forget()
     options = [f"--files={files}", "--project=gb-iris", f"--dataset={dataset}", *more]
     assert main(options) == code
     said = capsys.readouterr()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
-from pipeline.bigquery.inserts import connect
+from pipeline.bigquery.client import connect
 from tests.integration.bigquery_fixture import running_bigquery
 from tests.integration.pubsub_fixture import running_pubsub, wide_clients
 

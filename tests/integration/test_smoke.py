@@ -47,7 +47,8 @@ def pubsub(tmp_path_factory):
 # The real pipeline, except that its dedup lets every record pass.
 FORGETFUL = """
 import apache_beam as beam
-from pipeline import __main__, graph
+from pipeline import graph
+from pipeline.command import main
 
 class KeepAll(graph.DeduplicateRecords):
     def expand(self, batches):
@@ -55,7 +56,7 @@ class KeepAll(graph.DeduplicateRecords):
         return batches | keep.with_outputs("ledger", main="rows")
 
 graph.DeduplicateRecords = KeepAll
-__main__.main()
+main()
 """
 
 

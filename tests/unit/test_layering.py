@@ -29,6 +29,7 @@ FLOORS = (
     {"pipeline.steps"},
     {"pipeline.graph", "pipeline.subscription"},
     {"pipeline.options", "pipeline.plans", "pipeline.drain"},
+    {"pipeline.command"},
     {"pipeline.__main__"},
 )
 CLOUD_LIBRARIES = {"apache_beam", "google", "azure", "grpc", "requests"}

@@ -19,9 +19,9 @@ def parameters(capsys, *options):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--dataset=bad-name", "--dataset is no BigQuery dataset name"),
+        ("--dataset=bad-name", "--dataset 'bad-name' is not a BigQuery dataset name"),
         ("--subscription=name", "--subscription must be projects/"),
-        ("--set=write_method=FILE_LOADS", "FILE_LOADS is for bounded runs"),
+        ("--set=write_method=FILE_LOADS", "FILE_LOADS needs a run that ends"),
         ("--set=dedup_horizon_hours=0", "must be a number above 0"),
         ("--set=exactly_once=true", "needs --write_method STORAGE_WRITE_API"),
         ("--set=num_workers=3", "the template has no parameter num_workers"),

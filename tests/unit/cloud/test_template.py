@@ -16,8 +16,7 @@ from google.cloud.dataflow_v1beta3 import ContainerSpec, ParameterType
 from cloud.__main__ import main
 from cloud.template import METADATA, container_spec
 from command.usage import UsageError
-from pipeline.__main__ import parse
-from pipeline.options import WRITE_METHODS, IrisOptions
+from pipeline.options import WRITE_METHODS, IrisOptions, parse
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"

@@ -46,7 +46,7 @@ def collect(tables):
 def _fresh():
     WRITTEN.clear()
     REFUSE.clear()
-    dedup._seen_ids.cache_clear()
+    dedup.forget()
 
 
 def message(message_id, *records, dataset="FREQ"):
@@ -167,8 +167,7 @@ def test_beyond_the_horizon_a_record_passes_again_from_state():
 def test_beyond_the_horizon_a_record_passes_again_in_process(monkeypatch):
     clock = iter(range(0, 1000 * 3600, 3 * 3600))
     seen = SeenIds(2 * 3600, lambda: next(clock))
-    monkeypatch.setattr(dedup, "_seen_ids", lambda _horizon: seen)
-    monkeypatch.setattr(dedup._seen_ids, "cache_clear", lambda: None, raising=False)
+    monkeypatch.setattr(dedup, "seen_ids", lambda _horizon: seen)
     run(stream([message("a", freq(1))], [message("b", freq(1))]), "in_process")
     assert totals()["rows"] == 2
 

@@ -7,19 +7,27 @@ import pytest
 
 from command.usage import UsageError
 from pipeline import registry
-from pipeline.__main__ import main, parse
-from pipeline.options import IrisOptions, Limits, drain_limits
-from pipeline.plans import plan_of
+from pipeline.command import main
+from pipeline.options import IrisOptions, Limits, drain_limits, parse
+from pipeline.plans import (
+    DRAIN,
+    FILES_HERE,
+    FILES_ON_SERVICE,
+    STREAM_HERE,
+    STREAM_ON_SERVICE,
+    mode_of,
+    plan_of,
+)
 
 SUBSCRIPTION = "--subscription=projects/some-project/subscriptions/some"
-DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
+DRAIN_OPTIONS = (SUBSCRIPTION, "--drain", "--project=p")
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give one of --subscription and --files"),
-        ([SUBSCRIPTION, "--files=x", "--project=p"], "give one of"),
+        ([], "give either --subscription or --files"),
+        ([SUBSCRIPTION, "--files=x", "--project=p"], "give either"),
         (["--subscription=s", "--streaming", "--project=p"], "projects/PROJECT"),
         (
             ["--subscription=projects/p/subscriptions/some", "--streaming"],
@@ -29,31 +37,34 @@ DRAIN = (SUBSCRIPTION, "--drain", "--project=p")
             [SUBSCRIPTION, "--exactly_once", "--drain", "--project=p"],
             "--exactly_once needs --write_method STORAGE_WRITE_API",
         ),
-        ([*DRAIN, "--exactly_once=yes"], "--exactly_once must be true or false"),
+        (
+            [*DRAIN_OPTIONS, "--exactly_once=yes"],
+            "--exactly_once must be true or false",
+        ),
         ([SUBSCRIPTION, "--project=p"], "needs --streaming or --drain"),
-        ([*DRAIN, "--streaming"], "one of --streaming and --drain"),
+        ([*DRAIN_OPTIONS, "--streaming"], "either --streaming or --drain"),
         (["--files=x", "--drain", "--project=p"], "leave out --files"),
-        (["--drain", "--project=p"], "give one of"),
-        ([*DRAIN, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
-        ([*DRAIN, "--direct_running_mode=multi_processing"], "in_memory"),
-        ([*DRAIN, "--archive_prefix="], "--archive_prefix is empty"),
-        ([*DRAIN, "--every=often"], "--every must be a time"),
-        ([*DRAIN, "--every=0s"], "--every must be a time"),
-        ([*DRAIN, "--max_messages=0"], "whole number above 0"),
-        ([*DRAIN, "--max_messages=1e3"], "whole number above 0"),
-        ([*DRAIN, "--max_seconds=-1"], "--max_seconds must be a time"),
+        (["--drain", "--project=p"], "give either"),
+        ([*DRAIN_OPTIONS, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
+        ([*DRAIN_OPTIONS, "--direct_running_mode=multi_processing"], "in_memory"),
+        ([*DRAIN_OPTIONS, "--archive_prefix="], "--archive_prefix is empty"),
+        ([*DRAIN_OPTIONS, "--every=often"], "--every must be a time"),
+        ([*DRAIN_OPTIONS, "--every=0s"], "--every must be a time"),
+        ([*DRAIN_OPTIONS, "--max_messages=0"], "whole number above 0"),
+        ([*DRAIN_OPTIONS, "--max_messages=1e3"], "whole number above 0"),
+        ([*DRAIN_OPTIONS, "--max_seconds=-1"], "--max_seconds must be a time"),
         (["--files=x", "--project=p", "--every=60s"], "--every needs --drain"),
         (["--files=x", "--project=p", "--max_messages=1"], "needs --drain"),
         (["--files=x", "--streaming", "--project=p"], "leave out --streaming"),
         (["--files=x"], "--project is missing"),
-        (["--files=x", "--project=p", "--dataset=a-b"], "no BigQuery dataset name"),
+        (["--files=x", "--project=p", "--dataset=a-b"], "not a BigQuery dataset name"),
         (["--files=x", "--project=p", "--write_method=X"], "STREAMING_INSERTS"),
         (["--files=x", "--project=p", "--dedup_horizon_hours=0"], "above 0"),
         (["--files=x", "--project=p", "--dedup_horizon_hours=day"], "above 0"),
         (["--files=x", "--project=p", "--frobnicate=1"], "--frobnicate"),
-        (["--files=x", "--project=p", "stray"], "stray belongs .* quotes"),
-        ([*DRAIN, "--every"], "--every: expected one argument"),
-        ([*DRAIN, "--num_workers=some"], "--num_workers: invalid int value"),
+        (["--files=x", "--project=p", "stray"], "stray does not belong .* quotes"),
+        ([*DRAIN_OPTIONS, "--every"], "--every: expected one argument"),
+        ([*DRAIN_OPTIONS, "--num_workers=some"], "--num_workers: invalid int value"),
     ],
 )
 def test_a_mistake_is_refused(arguments, said):
@@ -64,8 +75,8 @@ def test_a_mistake_is_refused(arguments, said):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3600)]
 )
-def test_a_beat_is_a_time(text, seconds):
-    options = parse([*DRAIN, f"--every={text}", "--max_messages=10"])
+def test_an_interval_is_a_time(text, seconds):
+    options = parse([*DRAIN_OPTIONS, f"--every={text}", "--max_messages=10"])
     limits = drain_limits(options.view_as(IrisOptions))
     assert limits == Limits(max_messages=10, every_seconds=seconds)
 
@@ -101,8 +112,22 @@ def test_a_run_does_not_read_what_it_archives(files, prefix):
         ("raw", "gs://b/raw"),
     ],
 )
-def test_an_archive_beside_the_files_is_taken(files, prefix):
+def test_an_archive_beside_the_files_is_accepted(files, prefix):
     parse([f"--files={files}", f"--archive_prefix={prefix}", "--project=p"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        (DRAIN_OPTIONS, DRAIN),
+        ([SUBSCRIPTION, "--streaming"], STREAM_HERE),
+        (["--files=x"], FILES_HERE),
+        ([SUBSCRIPTION, "--runner=DataflowRunner"], STREAM_ON_SERVICE),
+        (["--files=x", "--runner=DataflowRunner"], FILES_ON_SERVICE),
+    ],
+)
+def test_source_and_runner_make_the_mode(arguments, mode):
+    assert mode_of(parse([*arguments, "--project=p"])) is mode
 
 
 def test_dataflow_gathers_what_it_archives_in_a_bucket():
@@ -124,7 +149,7 @@ def test_load_jobs_of_a_service_need_a_bucket(tmp_path):
         plan_of(parse(options), str(tmp_path))
 
 
-def test_options_of_beam_are_taken():
+def test_options_of_beam_are_accepted():
     parse([SUBSCRIPTION, "--streaming", "--project=p", "--no_use_public_ips"])
 
 
@@ -138,7 +163,7 @@ def test_a_wrong_registry_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
     (tmp_path / "FREQ.yaml").write_text("dataset: [")
     monkeypatch.setattr(registry, "FOLDER", tmp_path)
     monkeypatch.setattr(
-        "pipeline.__main__.load_registry", registry.load_registry.__wrapped__
+        "pipeline.command.load_registry", registry.load_registry.__wrapped__
     )
     assert main([f"--files={tmp_path}", "--project=p"]) == 2
     (line,) = capsys.readouterr().err.splitlines()

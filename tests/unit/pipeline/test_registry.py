@@ -103,13 +103,13 @@ def test_the_minimal_dataset_loads():
     ("change", "said"),
     [
         (("dataset: X", "dataset: Y"), "describes Y"),
-        (("title:", "titel:"), "unknown keys"),
+        (("title:", "titel:"), "has unknown keys"),
         (("type: TIMESTAMP", "type: TIME"), "unknown"),
         (("natural_key: [publishTime]", "natural_key: [nothing]"), "nothing"),
         (("natural_key: [publishTime]", "natural_key: []"), "must name"),
         (("name: publishTime", "name: 'publish time'"), "column name"),
         (("columns:", "columns: ["), "X.yaml"),
-        (("type: TIMESTAMP}", "type: RECORD}"), "fields belong"),
+        (("type: TIMESTAMP}", "type: RECORD}"), "needs fields"),
         (
             (
                 "type: TIMESTAMP}",
@@ -123,37 +123,61 @@ def test_the_minimal_dataset_loads():
         ),
         (("dataset: X", "dataset: ../X"), "table name"),
         (("name: publishTime", "name: _PARTITIONTIME"), "column name"),
-        (("type: TIMESTAMP", "type: TIMESTAMP, mode: REPEATED"), "REPEATED TIMESTAMP"),
+        (
+            ("type: TIMESTAMP", "type: TIMESTAMP, mode: REPEATED"),
+            "REPEATED TIMESTAMP",
+        ),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: soon"), "X.yaml"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: 2026-13-01"), "X.yaml"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: 20260506"), "since"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: 2026-05-06 01:00:00"), "X.yaml"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: "), "X.yaml"),
         (("group: g", "group: g\nseries: [nothing]"), "nothing"),
-        (("group: g", "group: g\npublished: {lag: 1}"), "unknown keys"),
+        (("group: g", "group: g\npublished: {lag: 1}"), "has unknown keys"),
         (("group: g", "group: g\npublished: {lag_seconds: -1}"), "lag_seconds is -1"),
         (("group: g", "group: g\npublished: {days: some}"), "days is 'some'"),
         (("group: g", "group: g\ninsights_api: [unit]"), "not a mapping"),
-        (("group: g", "group: g\ninsights_api: {lacks: [a]}"), "unknown keys"),
+        (("group: g", "group: g\ninsights_api: {lacks: [a]}"), "has unknown keys"),
         (("group: g", "group: g\ninsights_api: {}"), "'absent' is missing"),
-        (("group: g", "group: g\ninsights_api: {absent: []}"), "no column"),
-        (("group: g", "group: g\ninsights_api: {absent: [no]}"), "has False, no text"),
+        (("group: g", "group: g\ninsights_api: {absent: []}"), "absent is empty"),
+        (
+            ("group: g", "group: g\ninsights_api: {absent: [no]}"),
+            "has False, which is not text",
+        ),
         (("group: g", "group: g\ninsights_api: {absent: unit}"), "absent is 'unit'"),
         (("group: g", "group: g\ninsights_api: {absent: [nothing]}"), "nothing"),
-        (("group: g", "group: g\ninsights_api: {absent: [publishTime]}"), "dates"),
+        (
+            ("group: g", "group: g\ninsights_api: {absent: [publishTime]}"),
+            "by which the table is partitioned",
+        ),
         (("title: A dataset\n", ""), "'title' is missing"),
-        (("group: g", "group: g\npublished: daily"), "published is 'daily', not a"),
+        (
+            ("group: g", "group: g\npublished: daily"),
+            "published is 'daily', which is not a",
+        ),
         (("group: g", "group: g\ncadence_seconds: 1 h"), "cadence_seconds is '1 h'"),
         (("group: g", "group: g\ncadence_seconds: 0"), "cadence_seconds is 0"),
-        (("group: g", "group: g\naliases: [[Y]]"), "aliases has ['Y'], no text"),
-        (("group: g", "group: g\nnotes: a note"), "notes is 'a note', no list"),
-        (("group: g", "group: g\nhistoric: [bmrs_x]"), "historic is 'bmrs_x', not a"),
-        (("natural_key: [publishTime]", "natural_key: publishTime"), "no list"),
+        (
+            ("group: g", "group: g\naliases: [[Y]]"),
+            "aliases has ['Y'], which is not text",
+        ),
+        (
+            ("group: g", "group: g\nnotes: a note"),
+            "notes is 'a note', which is not a list",
+        ),
+        (
+            ("group: g", "group: g\nhistoric: [bmrs_x]"),
+            "historic is 'bmrs_x', which is not a",
+        ),
+        (("natural_key: [publishTime]", "natural_key: publishTime"), "not a list"),
         (("{name: publishTime, type: TIMESTAMP}", "publishTime"), "not a mapping"),
-        (("type: TIMESTAMP", "type: TIMESTAMP, unit: 1"), "unit is 1, no text"),
-        (("name: publishTime", "name: no"), "name is False, no text"),
-        (("group: g", "group: g\ntitle: Another"), "title comes twice"),
-        (("type: TIMESTAMP", "type: DATE, type: TIMESTAMP"), "type comes twice"),
+        (
+            ("type: TIMESTAMP", "type: TIMESTAMP, unit: 1"),
+            "unit is 1, which is not text",
+        ),
+        (("name: publishTime", "name: no"), "name is False, which is not text"),
+        (("group: g", "group: g\ntitle: Another"), "title is given twice"),
+        (("type: TIMESTAMP", "type: DATE, type: TIMESTAMP"), "type is given twice"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(change, said):
@@ -163,7 +187,7 @@ def test_a_wrong_file_is_refused_by_name(change, said):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_utf8_is_refused_by_name(tmp_path):
+def test_a_file_that_is_not_utf8_is_refused_by_name(tmp_path):
     (tmp_path / "X.yaml").write_bytes(MINIMAL.encode() + b"notes: [\xff]\n")
     with pytest.raises(RegistryError, match=r"X\.yaml"):
         read_registry(tmp_path)
@@ -182,7 +206,7 @@ def test_a_name_finds_one_dataset(tmp_path, claimed):
     for name, alias in (("PN", "OLD"), ("QPN", claimed)):
         text = MINIMAL.replace("dataset: X", f"dataset: {name}\naliases: [{alias}]")
         (tmp_path / f"{name}.yaml").write_text(text)
-    with pytest.raises(RegistryError, match=f"{claimed} is an alias of another"):
+    with pytest.raises(RegistryError, match=f"{claimed} names two datasets"):
         read_registry(tmp_path)
 
 
@@ -193,7 +217,7 @@ def test_a_column_may_say_since_when_it_is_there(written):
     assert column.since == dt.date(2026, 5, 6)
 
 
-def test_what_the_api_lacks_is_told_once_and_is_no_array():
+def test_what_the_api_lacks_is_named_once_and_is_not_an_array():
     column = "  - {name: unit, type: STRING}\n"
     text = MINIMAL + column + "insights_api: {absent: [unit]}\n"
     assert parse_dataset("X.yaml", text).api_absent == ("unit",)
@@ -203,7 +227,7 @@ def test_what_the_api_lacks_is_told_once_and_is_no_array():
         parse_dataset("X.yaml", text.replace("STRING}", "STRING, mode: REPEATED}"))
 
 
-def test_an_array_is_no_cluster_column():
+def test_an_array_is_not_a_cluster_column():
     text = MINIMAL.replace("latest_key: [", "latest_key: [tags, unit, ")
     text += "  - {name: tags, type: STRING, mode: REPEATED}\n"
     text += "  - {name: unit, type: STRING}\n"
@@ -259,7 +283,7 @@ columns:
 """
 
 
-def test_a_day_that_follows_from_the_latest_key_is_told():
+def test_a_day_that_follows_from_the_latest_key_is_in_the_partition():
     dataset = parse_dataset("X.yaml", DATED)
     assert dataset.latest_partition == ("settlementDate", "startTime")
     untold = parse_dataset("X.yaml", DATED.replace("day_of: startTime\n", ""))

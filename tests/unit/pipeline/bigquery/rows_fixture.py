@@ -1,7 +1,5 @@
 """Rows of datasets as the pipeline writes them, and what a reader makes of them."""
 
-from __future__ import annotations
-
 import random
 from datetime import UTC, datetime
 

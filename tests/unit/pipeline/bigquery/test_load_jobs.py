@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import pytest
 from google.api_core.exceptions import Conflict, NotFound, ServiceUnavailable
 
+from command.tables_path import TablesPath
 from pipeline.bigquery import inserts, patience
 from pipeline.bigquery.inserts import Insert, insert
-from pipeline.bigquery.loads import Spooled, _discard, _run, load
+from pipeline.bigquery.loads import Spooled, delete_staging, load, run_job
 from pipeline.registry import load_registry
+
+PATH = TablesPath("p", "d")
 
 
 class Regional:
@@ -40,18 +43,18 @@ def _hasty(monkeypatch):
 
 def test_a_job_whose_answer_was_lost_is_found_in_its_region():
     client = Regional()
-    job = _run(client, client.start, "p.d.t", "rows")
+    job = run_job(client, client.start, "p.d.t", "rows")
     assert [job] == list(client.jobs.values())
 
 
-def test_a_table_beside_that_cannot_be_deleted_costs_no_rows(caplog):
-    """Its rows are taken over by then; it goes away by itself."""
+def test_a_staging_table_that_cannot_be_deleted_costs_no_rows(caplog):
+    """Its rows are in the target by then, and it expires."""
 
     class Gone:
         def delete_table(self, *_arguments, **_more):
             raise ConnectionError("connection reset")
 
-    _discard(Gone(), "p.d.iris_staging_x")
+    delete_staging(Gone(), "p.d.iris_staging_x")
     assert "stays until it expires" in caplog.text
 
 
@@ -68,7 +71,7 @@ def test_a_file_that_is_gone_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.0)
     spooled = Spooled(str(file), 1, "2026-05-08", "2026-05-08", False)
     with pytest.raises(FileNotFoundError):
-        load(Busy(), "p.d", load_registry()["FREQ"], [spooled], occupied=False)
+        load(Busy(), PATH, load_registry()["FREQ"], [spooled], is_filled=False)
 
 
 def test_a_missing_table_is_waited_for_once(monkeypatch):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.decoding import MAX_UNPACKED_BYTES
-from pipeline.files import messages as files
-from pipeline.files import tar as tar_archive
+from pipeline.files import messages, tar
+from pipeline.files.messages import messages_in
 from pipeline.steps.sources import find
 
 SAMPLES = Path(__file__).parents[4] / "local" / "samples"
@@ -21,11 +21,11 @@ BODY = b'"[{\\"dataset\\":\\"FREQ\\"}]"'
 def read(data, path, size=None):
     """The messages of a file that holds these bytes."""
     opened = io.BytesIO(data)
-    return list(files.messages(opened, path, len(data) if size is None else size))
+    return list(messages_in(opened, path, len(data) if size is None else size))
 
 
-def tar(members, mode="w:gz"):
-    """A tar archive of (name or TarInfo, bytes)."""
+def packed(members, mode="w:gz"):
+    """A tar file of (name or TarInfo, bytes)."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode=mode) as archive:
         for name, data in members:
@@ -46,7 +46,7 @@ def test_a_tar_of_the_samples_gives_what_their_folder_gives():
     plain = [m for p in paths for m in read(p.read_bytes(), str(p))]
     members = [(f"./{p.relative_to(SAMPLES)}", p.read_bytes()) for p in paths]
     for mode in ("w:gz", "w"):
-        assert read(tar(members, mode), "samples.tar.gz") == plain
+        assert read(packed(members, mode), "samples.tar.gz") == plain
     assert len(plain) > 10
 
 
@@ -74,9 +74,9 @@ def test_the_path_names_dataset_and_message(path, dataset, message_id):
 @pytest.mark.parametrize("name", ["/etc/FREQ/x.json", "../FREQ/x.json", "a/../../x"])
 def test_a_name_that_leads_out_of_the_archive_is_a_fault(name):
     good = ("FREQ/good.json", BODY)
-    messages = read(tar([good, (name, BODY), good]), "x.tar.gz")
+    messages = read(packed([good, (name, BODY), good]), "x.tar.gz")
     assert [bool(m.fault) for m in messages] == [False, True, False]
-    assert "out of its archive" in messages[1].fault
+    assert "outside of the tar file" in messages[1].fault
 
 
 def test_links_devices_and_members_beside_the_tree_are_no_messages():
@@ -85,22 +85,22 @@ def test_links_devices_and_members_beside_the_tree_are_no_messages():
         link = tarfile.TarInfo("FREQ/link.json")
         link.type, link.linkname = kind, "/etc/passwd"
         members.append((link, b""))
-    assert names(read(tar(members), "x.tgz")) == [("FREQ", "good.json")]
+    assert names(read(packed(members), "x.tgz")) == [("FREQ", "good.json")]
 
 
 def test_a_member_too_large_for_a_message_is_a_fault_and_the_rest_is_read():
     vast = tarfile.TarInfo("FREQ/vast.json")
     vast.size = MAX_UNPACKED_BYTES + 1
-    data = tar([(vast, bytes(vast.size)), ("FREQ/good.json", BODY)])
+    data = packed([(vast, bytes(vast.size)), ("FREQ/good.json", BODY)])
     first, second = read(data, "x.tar.gz")
     assert "too many" in first.fault
     assert (second.message_id, second.fault) == ("good.json", None)
 
 
 def test_a_bomb_is_given_up(monkeypatch):
-    monkeypatch.setattr(tar_archive, "RATIO_FROM_BYTES", 2**20)
+    monkeypatch.setattr(tar, "RATIO_FROM_BYTES", 2**20)
     zeros = bytes(2**20)
-    bomb = tar([(f"FREQ/{index}.json", zeros) for index in range(64)])
+    bomb = packed([(f"FREQ/{index}.json", zeros) for index in range(64)])
     messages = read(bomb, "bomb.tar.gz")
     assert len(messages) < 64
     assert "without end" in messages[-1].fault
@@ -110,7 +110,7 @@ def test_a_bomb_is_given_up(monkeypatch):
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9])
 def test_an_archive_that_is_cut_off_gives_what_is_whole_and_a_fault(cut):
     bodies = [(f"FREQ/{index}.json", os.urandom(5_000)) for index in range(100)]
-    whole = tar(bodies)
+    whole = packed(bodies)
     *good, last = read(whole[: int(cut * len(whole))], "x.tar.gz")
     assert [m.data for m in good] == [body for _, body in bodies[: len(good)]]
     assert 0.8 * cut < len(good) / 100 <= cut
@@ -123,14 +123,14 @@ FIVE = [(f"FREQ/{index}.json", BODY) for index in range(5)]
 
 @pytest.mark.parametrize("cut", [3 * MEMBER_BYTES, 3 * MEMBER_BYTES + 100])
 def test_a_plain_archive_that_is_cut_off_between_two_files_is_a_fault(cut):
-    *good, last = read(tar(FIVE, "w")[:cut], "x.tar")
+    *good, last = read(packed(FIVE, "w")[:cut], "x.tar")
     assert len(good) == 3
     assert "cut off" in last.fault or "truncated" in last.fault
 
 
 @pytest.mark.parametrize("damage", ["name", "size"])
 def test_a_broken_header_in_the_middle_is_a_fault(damage):
-    data = bytearray(tar(FIVE, "w"))
+    data = bytearray(packed(FIVE, "w"))
     header = 2 * MEMBER_BYTES
     if damage == "name":
         data[header] ^= 0xFF
@@ -146,49 +146,53 @@ def test_a_broken_header_in_the_middle_is_a_fault(damage):
 
 def test_archives_that_follow_one_another_are_all_read():
     for mode in ("w", "w:gz"):
-        messages = read(tar(FIVE, mode) + tar(FIVE, mode), "x.tar.gz")
+        messages = read(packed(FIVE, mode) + packed(FIVE, mode), "x.tar.gz")
         assert [m.fault for m in messages] == [None] * 10
 
 
 def test_garbage_after_an_archive_and_a_wrong_checksum_of_gzip_are_faults():
-    packed = tar(FIVE)
-    for data in (packed[:-8] + b"12345678", packed + b"x" * 600, tar(FIVE, "w") + b"x"):
+    whole = packed(FIVE)
+    for data in (
+        whole[:-8] + b"12345678",
+        whole + b"x" * 600,
+        packed(FIVE, "w") + b"x",
+    ):
         *good, last = read(data, "x.tar.gz")
         assert [m.fault for m in good] == [None] * 5
         assert "cannot be read to its end" in last.fault
 
 
 def test_an_archive_without_files_has_no_messages():
-    assert read(tar([]), "x.tar.gz") == []
+    assert read(packed([]), "x.tar.gz") == []
 
 
 def test_a_large_file_that_is_no_bomb_costs_no_neighbour(monkeypatch):
-    monkeypatch.setattr(tar_archive, "RATIO_FROM_BYTES", 2**20)
-    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(tar, "RATIO_FROM_BYTES", 2**20)
+    monkeypatch.setattr(messages, "MAX_UNPACKED_BYTES", 2**20)
     members = [("FREQ/vast.json", os.urandom(3 * 2**20)), ("FREQ/good.json", BODY)]
-    first, second = read(tar(members), "x.tar.gz")
+    first, second = read(packed(members), "x.tar.gz")
     assert "too many" in first.fault
     assert (second.message_id, second.fault) == ("good.json", None)
 
 
 @pytest.mark.parametrize("name", ["FREQ/./x.json", "FREQ//x.json", "././FREQ/x.json"])
 def test_the_same_path_in_other_words_names_the_same_dataset(name):
-    assert names(read(tar([(name, BODY)]), "x.tar")) == [("FREQ", "x.json")]
+    assert names(read(packed([(name, BODY)]), "x.tar")) == [("FREQ", "x.json")]
 
 
 @pytest.mark.parametrize("name", [".git/FREQ/x.json", "in/.trash/x.json", "./.x.json"])
 def test_hidden_folders_of_an_archive_are_left_out_as_those_of_a_folder_are(name):
-    assert read(tar([(name, BODY)]), "x.tar") == []
+    assert read(packed([(name, BODY)]), "x.tar") == []
 
 
 def test_a_name_that_is_no_text_is_shown_with_escapes():
-    (message,) = read(tar([("FREQ/\udcff.json", BODY)]), "x.tar")
+    (message,) = read(packed([("FREQ/\udcff.json", BODY)]), "x.tar")
     assert (message.dataset, message.message_id) == ("FREQ", "\\xff.json")
 
 
 def test_a_header_without_end_is_not_read(monkeypatch):
-    monkeypatch.setattr(tar_archive, "MAX_HEADER_BYTES", 1_000)
-    *_, last = read(tar([*FIVE, ("FREQ/" + "n" * 2_000, BODY)]), "x.tar.gz")
+    monkeypatch.setattr(tar, "MAX_HEADER_BYTES", 1_000)
+    *_, last = read(packed([*FIVE, ("FREQ/" + "n" * 2_000, BODY)]), "x.tar.gz")
     assert "header of" in last.fault
 
 

@@ -17,7 +17,7 @@ from command.usage import UsageError
 from pipeline.core.decoding import Message
 from pipeline.files import raw_archive
 from pipeline.files.avro import read_messages
-from pipeline.files.raw_archive import Archive, Hour, archive_of, hour_of, store
+from pipeline.files.raw_archive import Hour, RawArchive, archive_of, hour_of, store
 from pipeline.steps import archive as archive_messages
 from pipeline.steps.archive import ArchiveMessages
 
@@ -113,7 +113,7 @@ def test_the_hour_is_that_of_publication(published, hour):
 
 
 def test_a_file_is_named_by_dataset_and_hour(prefix):
-    Archive(prefix).write(Hour("../x", "2026-05-08T03"), [message(1)])
+    RawArchive(prefix).write(Hour("../x", "2026-05-08T03"), [message(1)])
     ((path, content),) = files_of(prefix).items()
     folder, day, name = path.split("/")
     assert (folder, day) == ("%2E%2E%2Fx", "2026-05-08")
@@ -145,7 +145,7 @@ def test_what_a_kill_leaves_is_no_file_of_the_archive(tmp_path):
 
 def test_files_of_an_hour_that_is_over_become_one(prefix):
     clock = [0.0]
-    kept = Archive(prefix, lambda: clock[0])
+    kept = RawArchive(prefix, lambda: clock[0])
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H}"
     past = Hour("FREQ", "2026-05-08T03")
     for number in range(5):
@@ -169,7 +169,7 @@ def test_files_of_an_hour_that_is_over_become_one(prefix):
 
 
 def test_many_files_of_an_hour_become_one_before_it_is_over(prefix):
-    kept = Archive(prefix)
+    kept = RawArchive(prefix)
     hour = Hour("FREQ", "2999-01-01T00")
     for number in range(raw_archive.MAX_PARTS + 1):
         kept.write(hour, [message(number)])
@@ -179,7 +179,7 @@ def test_many_files_of_an_hour_become_one_before_it_is_over(prefix):
 
 
 def test_files_that_cannot_be_merged_stay(prefix):
-    kept = Archive(prefix)
+    kept = RawArchive(prefix)
     hour = Hour("FREQ", "2026-05-08T03")
     paths = [kept.write(hour, [message(number)]) for number in range(2)]
     if "://" in prefix:
@@ -194,12 +194,12 @@ def test_a_bucket_that_lets_nothing_be_deleted_stops_nothing(monkeypatch, caplog
     def refuse(_self, _paths):
         raise Forbidden("storage.objects.delete denied")
 
-    kept = Archive("mem://bucket/raw")
+    kept = RawArchive("mem://bucket/raw")
     for number in range(2):
         kept.write(Hour("FREQ", "2026-05-08T03"), [message(number)])
     monkeypatch.setattr(Memory, "delete", refuse)
     kept.merge(quiet_seconds=0)
-    assert "stay apart" in caplog.text
+    assert "are not merged" in caplog.text
 
 
 def test_a_prefix_that_cannot_be_written_is_a_mistake(tmp_path):
@@ -207,11 +207,11 @@ def test_a_prefix_that_cannot_be_written_is_a_mistake(tmp_path):
     Memory.FULL = True
     for wrong in (f"{tmp_path}/file/raw", "mem://bucket/raw", "nowhere://bucket"):
         with pytest.raises(UsageError, match=r"--archive_prefix .* cannot be written"):
-            Archive(wrong).check()
+            RawArchive(wrong).check()
 
 
 def test_a_check_leaves_nothing(prefix):
-    Archive(prefix).check()
+    RawArchive(prefix).check()
     assert files_of(prefix) == {}
 
 
@@ -260,7 +260,7 @@ def test_gathering_makes_one_file_of_many_bundles(tmp_path):
 
 
 def test_a_bundle_of_any_size_is_written_in_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_messages, "MAX_HELD_BYTES", 10_000)
+    monkeypatch.setattr(archive_messages, "MAX_BUFFERED_BYTES", 10_000)
     messages = [message(number) for number in range(100)]
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         source = pipeline | beam.Create(messages, reshuffle=False)

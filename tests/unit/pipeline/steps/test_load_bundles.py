@@ -6,7 +6,7 @@ from pipeline.bigquery.loads import Loaded
 from pipeline.bigquery.spool import Spool
 from pipeline.core.batches import row_batch
 from pipeline.core.decoding import Message, decode
-from pipeline.steps.load_rows import _Load
+from pipeline.steps.load_rows import LoadFiles
 
 
 def test_a_bundle_that_is_tried_again_finds_its_files(tmp_path):
@@ -23,7 +23,7 @@ def test_a_bundle_that_is_tried_again_finds_its_files(tmp_path):
         yield dataset, Loaded(1)
 
     for _attempt in range(2):
-        load = _Load(loader)
+        load = LoadFiles(loader)
         load.start_bundle()
         load.process((dataset.name, files))
         outputs = list(load.finish_bundle())

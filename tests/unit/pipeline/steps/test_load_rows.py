@@ -39,8 +39,8 @@ def _fresh(monkeypatch):
     LOADED.clear()
     LETTERS.clear()
     OUTCOMES.clear()
-    monkeypatch.setattr(spool, "SETTLED_MESSAGES", 10)
-    monkeypatch.setattr(spool, "SETTLED_ROWS", 4)
+    monkeypatch.setattr(spool, "COMPLETE_MESSAGES", 10)
+    monkeypatch.setattr(spool, "COMPLETE_ROWS", 4)
 
 
 def batch(dataset, number, day="2026-05-08"):
@@ -53,7 +53,7 @@ def batch(dataset, number, day="2026-05-08"):
 
 
 def run(batches, folder, *, spread=False):
-    """Runs the step; gives its counts, and leaves its dead letters in `LETTERS`."""
+    """Runs the step; returns its counts, and leaves its dead letters in `LETTERS`."""
     pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
     outputs = (
         pipeline
@@ -76,7 +76,7 @@ def ids():
 @pytest.mark.parametrize("spread", [False, True])
 def test_every_row_is_in_one_load_and_no_file_is_left(tmp_path, spread):
     batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(45)]
-    for each in batches:  # whose rows do not tell how they came
+    for each in batches:  # these do not follow from their rows
         each.records[0] = each.records[0]._replace(record={"dataset": "other"})
     counts = run(batches, tmp_path, spread=spread)
     assert all(len(file.paths) == 2 for _, _, files in LOADED for file in files)
@@ -101,7 +101,7 @@ def test_a_run_that_fails_leaves_no_file(tmp_path, loader, last):
     """A drain goes on in the same process, and would fill the disk."""
     batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(44)]
     batches.append(batch("FREQ", last))
-    for each in batches:  # whose rows do not tell how they came
+    for each in batches:  # these do not follow from their rows
         each.records[0] = each.records[0]._replace(record={"dataset": "other"})
     pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
     _ = (
@@ -175,13 +175,21 @@ def test_a_refused_record_has_an_empty_list_only_where_it_came_with_one(tmp_path
 def test_few_rows_wait_in_memory_and_those_of_a_message_stay_together(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(spool, "HELD_ROWS", 7)
+    rows = []
+
+    class CountingWriter(spool.ParquetWriter):
+        def write_table(self, table):
+            rows.append(table.num_rows)
+            super().write_table(table)
+
+    monkeypatch.setattr(spool, "ParquetWriter", CountingWriter)
+    monkeypatch.setattr(spool, "BUFFERED_ROWS", 7)
     written = spool.Spool(str(tmp_path))
     for number in range(12):
         several = batch(("FREQ", "NDF")[number % 4 == 3], number)
         several.records *= 3
         written.add(several)
-        assert sum(len(file.held) for file in written._files.values()) < 7
+        assert 3 * (number + 1) - sum(rows) < 7  # those in memory
     files = {dataset.name: file for dataset, (file,) in written.rest().items()}
     assert {name: file.rows for name, file in files.items()} == {"FREQ": 27, "NDF": 9}
     for name, file in files.items():

@@ -1,7 +1,5 @@
 """Cloud Storage as a folder: what the product does through Beam's file systems."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What the comparison of sinks counts, sends and says."""
 
-from __future__ import annotations
-
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer

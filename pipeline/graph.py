@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipeline.steps import coders
 from pipeline.steps.archive import ArchiveMessages
 from pipeline.steps.decode import DecodeMessages
 from pipeline.steps.dedup import DeduplicateRecords, Memory
 from pipeline.steps.gather_ledger import GatherLedger
 from pipeline.steps.load_rows import LoadRows
 from pipeline.steps.write_rows import Inserter, WriteRows, WriteTable
+from pipeline.steps.write_windows import WriteRowWindows, WriteTableWindows
 
 
 class Plan(NamedTuple):
@@ -25,16 +27,25 @@ class Plan(NamedTuple):
             in one piece.
         archive_prefix: The folder of the raw archive; None for no archive.
         gather_archive: Whether to collect messages over bundles before archiving them.
+        write_window_seconds: How long rows gather by table in the state of the runner;
+            None in one process, where they gather by bundle.
     """
 
     source: beam.PTransform
     memory: Memory
     dedup_horizon_hours: float
-    write_rows: WriteRows | LoadRows
+    write_rows: WriteRows | WriteRowWindows | LoadRows
     inserter: Inserter
     bounded: bool = False
     archive_prefix: str | None = None
     gather_archive: bool = False
+    write_window_seconds: float | None = None
+
+    def write_table(self, table: str) -> beam.PTransform:
+        """The step that writes one of the pipeline's own tables."""
+        if self.write_window_seconds is None:
+            return WriteTable(table, self.inserter)
+        return WriteTableWindows(table, self.inserter, self.write_window_seconds)
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -43,6 +54,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     Rows stay in the global window from end to end: no step groups by time, so no row
     can be too late for its table.
     """
+    coders.register()
     messages = pipeline | "Read" >> plan.source
     decoded = messages | "Decode" >> DecodeMessages()
     unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
@@ -56,7 +68,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         "iris_unmapped": decoded.unmapped,
     }
     done = [
-        rows | f"Write {table}" >> WriteTable(table, plan.inserter)
+        rows | f"Write {table}" >> plan.write_table(table)
         for table, rows in tables.items()
     ]
     if plan.archive_prefix:
@@ -67,4 +79,4 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     ledger = entries | "Ledger" >> beam.Flatten()
     if plan.bounded:
         ledger = ledger | "Gather ledger" >> GatherLedger(after=done)
-    _ = ledger | "Write iris_ledger" >> WriteTable("iris_ledger", plan.inserter)
+    _ = ledger | "Write iris_ledger" >> plan.write_table("iris_ledger")

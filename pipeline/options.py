@@ -95,6 +95,12 @@ class IrisOptions(PipelineOptions):
             "only once (default: %(default)s)",
         )
         group.add_argument(
+            "--write_window_seconds",
+            default="2",
+            help="on a service: how long rows of a table gather before they are "
+            "inserted in one request (default: %(default)s)",
+        )
+        group.add_argument(
             "--dedup_horizon_hours",
             default="24",
             help="hours within which an identical record is dropped "
@@ -247,6 +253,7 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     horizon_hours(options)
+    write_window_seconds(options)
 
 
 def _require_subscription(name: str, *, by_beam: bool) -> None:
@@ -363,9 +370,19 @@ def horizon_hours(options: IrisOptions) -> float:
     Raises:
         UsageError: The option is not a number above 0.
     """
-    text = options.dedup_horizon_hours
-    if not re.fullmatch(r"\d+(\.\d+)?", text) or not float(text) > 0:
-        raise UsageError(
-            f"--dedup_horizon_hours must be a number above 0, not {text!r}"
-        )
+    return _above_0("--dedup_horizon_hours", options.dedup_horizon_hours)
+
+
+def write_window_seconds(options: IrisOptions) -> float:
+    """How long rows of a table gather on a service.
+
+    Raises:
+        UsageError: The option is not a number above 0.
+    """
+    return _above_0("--write_window_seconds", options.write_window_seconds)
+
+
+def _above_0(name: str, text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) or not float(text) > 0:
+        raise UsageError(f"{name} must be a number above 0, not {text!r}")
     return float(text)

@@ -1,5 +1,6 @@
 """Plans: the graph that the options ask for; what it needs is looked for first."""
 
+import math
 import os
 from functools import partial
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from requests.exceptions import RequestException
 
 from command.usage import UsageError
 from pipeline.bigquery.client import connect, local_grpc_host
+from pipeline.bigquery.patience import BRIEF_SECONDS
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.files.raw_archive import archive_of, is_local
 from pipeline.graph import Plan
@@ -21,11 +23,13 @@ from pipeline.options import (
     horizon_hours,
     runs_here,
     write_method,
+    write_window_seconds,
 )
 from pipeline.steps.dedup import Memory
 from pipeline.steps.load_rows import LoadRows
 from pipeline.steps.sources import ReadFiles, ReadSubscription, find
-from pipeline.steps.write_rows import WriteRows
+from pipeline.steps.write_rows import Inserter, WriteRows
+from pipeline.steps.write_windows import WriteRowWindows
 
 # The client's own ten minutes are long for a wrong address.
 ANSWER_SECONDS = 10.0
@@ -41,8 +45,8 @@ class Mode(NamedTuple):
             its files, and have their own rights.
         bounded: Whether it ends by itself.
         memory: How dedup remembers what it has seen.
-        gather_archive: Whether messages are collected over bundles before they are
-            archived; a bundle of a service's stream is a few messages.
+        keeps_state: Whether the runner keeps state, in which rows, and messages for the
+            archive, gather: a bundle of a service's stream is about one message.
         id_label: The attribute by which the source itself drops a redelivery, which
             only Dataflow's can.
     """
@@ -50,12 +54,12 @@ class Mode(NamedTuple):
     here: bool
     bounded: bool
     memory: Memory
-    gather_archive: bool
+    keeps_state: bool
     id_label: str | None
 
 
 # fmt: off
-#                        here   bounded memory         gather_archive, id_label
+#                        here   bounded memory         keeps_state, id_label
 DRAIN =             Mode(True,  True,  "in_process",  False, None)
 STREAM_HERE =       Mode(True,  False, "in_process",  False, None)
 FILES_HERE =        Mode(True,  True,  "in_run",      False, None)
@@ -85,7 +89,10 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         UsageError: Files or tables do not exist, or cannot be reached.
     """
     ours, mode = options.view_as(IrisOptions), mode_of(options)
-    warehouse = Warehouse(options.view_as(GoogleCloudOptions).project, ours.dataset)
+    project = options.view_as(GoogleCloudOptions).project
+    # A service's worker has other tables to write: none of them waits for one.
+    limit_seconds = BRIEF_SECONDS if mode.keeps_state else math.inf
+    warehouse = Warehouse(project, ours.dataset, limit_seconds)
     if ours.files:
         _require_files(ours.files)
     if mode.here:
@@ -96,30 +103,34 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         else ReadSubscription(ours.subscription, mode.id_label),
         mode.memory,
         horizon_hours(ours),
-        _write_rows(ours, warehouse, spool, here=mode.here),
+        _write_rows(ours, warehouse, spool, mode),
         warehouse.insert,
         bounded=mode.bounded,
         archive_prefix=_archive_prefix(ours, here=mode.here),
-        gather_archive=mode.gather_archive,
+        gather_archive=mode.keeps_state,
+        write_window_seconds=write_window_seconds(ours) if mode.keeps_state else None,
     )
 
 
 def _write_rows(
-    ours: IrisOptions, warehouse: Warehouse, spool: str, *, here: bool
-) -> WriteRows | LoadRows:
+    ours: IrisOptions, warehouse: Warehouse, spool: str, mode: Mode
+) -> WriteRows | WriteRowWindows | LoadRows:
     method = write_method(ours)
     if method == "FILE_LOADS":
-        if not here and is_local(spool):
+        if not mode.here and is_local(spool):
             raise UsageError(
                 "load jobs of a service need --temp_location gs://…, a folder that "
                 "its workers share"
             )
-        return LoadRows(warehouse.load, spool, spread=not here)
-    if method == "STREAMING_INSERTS":
-        return WriteRows(warehouse.insert)
-    if here:
-        local_grpc_host()  # raises if a variable is missing
-    return WriteRows(partial(warehouse.append, exactly_once=exactly_once(ours)))
+        return LoadRows(warehouse.load, spool, spread=not mode.here)
+    inserter: Inserter = warehouse.insert
+    if method == "STORAGE_WRITE_API":
+        if mode.here:
+            local_grpc_host()  # raises if a variable is missing
+        inserter = partial(warehouse.append, exactly_once=exactly_once(ours))
+    if mode.keeps_state:
+        return WriteRowWindows(inserter, write_window_seconds(ours))
+    return WriteRows(inserter)
 
 
 def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:

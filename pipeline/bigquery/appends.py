@@ -7,8 +7,10 @@ stored, so that a repeated request stores nothing twice
 """
 
 import functools
+import math
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 import grpc
@@ -31,7 +33,7 @@ from google.cloud.bigquery_storage_v1.types import (
 from command.tables_path import TablesPath
 from pipeline.bigquery.client import connect_writer
 from pipeline.bigquery.inserts import REQUEST_TIMEOUT_SECONDS, Insert, Rejected
-from pipeline.bigquery.patience import until_answered
+from pipeline.bigquery.patience import TableWaitsError, until_answered
 from pipeline.bigquery.proto_rows import descriptor_of, serializer_of
 from pipeline.registry import Dataset
 
@@ -65,15 +67,20 @@ class _Row(NamedTuple):
 
 
 def append(
-    table: Table, rows: Sequence[Insert], *, exactly_once: bool
+    table: Table,
+    rows: Sequence[Insert],
+    *,
+    exactly_once: bool,
+    limit_seconds: float = math.inf,
 ) -> list[Rejected]:
-    """Appends rows to a table, and returns those that BigQuery refused.
+    """Appends rows to a table, and returns those that are not stored.
 
     Args:
         table: The table.
         rows: Any number of rows, of any size.
         exactly_once: Whether a request that is repeated stores its rows only once. If a
             process dies, the next one appends its rows again in both cases.
+        limit_seconds: How long a request is repeated before the table waits.
     """
     serialize = serializer_of(table.dataset)
     messages, rejected = [], []
@@ -83,8 +90,14 @@ def append(
         except ValueError as error:
             rejected.append(Rejected(position, f"invalid at {error}"))
     stream = own_stream(table) if exactly_once else _DefaultStream(table)
-    for part in _parts(messages):
-        rejected += _append_part(stream, part)
+    parts = _parts(messages)
+    for number, part in enumerate(parts):
+        try:
+            rejected += _append_part(stream, part, limit_seconds)
+        except TableWaitsError as error:
+            left = [row.position for part in parts[number:] for row in part]
+            rejected += [Rejected(one, str(error), waits=True) for one in left]
+            break
     return sorted(rejected)
 
 
@@ -101,14 +114,19 @@ def _parts(rows: Sequence[_Row]) -> list[list[_Row]]:
     return parts
 
 
-def _append_part(stream: "_DefaultStream", rows: list[_Row]) -> list[Rejected]:
+def _append_part(
+    stream: "_DefaultStream", rows: list[_Row], limit_seconds: float
+) -> list[Rejected]:
     """Appends the rows of one request; BigQuery stores all of them or none."""
     rejected: list[Rejected] = []
     while rows:
         try:
-            answer = stream.append([row.message for row in rows])
+            answer = stream.append([row.message for row in rows], limit_seconds)
         except GoogleAPICallError as error:
-            return rejected + [Rejected(row.position, str(error)) for row in rows]
+            is_missing = error.code == HTTPStatus.NOT_FOUND
+            return rejected + [
+                Rejected(row.position, str(error), waits=is_missing) for row in rows
+            ]
         if not answer.row_errors:
             break
         faults = {fault.index: fault.message for fault in answer.row_errors}
@@ -124,14 +142,17 @@ class _DefaultStream:
         self.table = table
         self.name = f"{table.path}/streams/_default"
 
-    def append(self, messages: list[bytes]) -> AppendRowsResponse:
+    def append(self, messages: list[bytes], limit_seconds: float) -> AppendRowsResponse:
         """Sends one request until BigQuery accepts or refuses the rows.
 
         Raises:
             GoogleAPICallError: BigQuery refuses all of them, and will again.
+            TableWaitsError: It has not answered within the limit.
         """
         waiting = f"{self.table.path}: {len(messages)} rows"
-        return until_answered(lambda: self._ask(messages), waiting)
+        return until_answered(
+            lambda: self._ask(messages), waiting, limit_seconds=limit_seconds
+        )
 
     def _ask(self, messages: list[bytes]) -> AppendRowsResponse:
         return self._send(AppendRowsRequest(write_stream=self.name), messages)
@@ -169,11 +190,11 @@ class _OwnStream(_DefaultStream):
         self.lock = threading.Lock()
         self.stored: int | None = None  # None: there is no stream yet
 
-    def append(self, messages: list[bytes]) -> AppendRowsResponse:
+    def append(self, messages: list[bytes], limit_seconds: float) -> AppendRowsResponse:
         """Like that of the base class, but the rows are stored only once."""
         with self.lock:  # bundles of other threads append to the same table
             try:
-                return super().append(messages)
+                return super().append(messages, limit_seconds)
             except BaseException:
                 # The rows may be stored. Then BigQuery would treat another request at
                 # the same offset as a repetition, and the rows of that would be lost.

@@ -7,6 +7,7 @@ back-pressure then keeps the rest in Pub/Sub, where nothing is lost.
 """
 
 import functools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from google.cloud import bigquery
 from pipeline.bigquery.patience import (
     FIRST_PAUSE_SECONDS,
     NOT_FOUND_ATTEMPTS,
+    TableWaitsError,
     until_answered,
 )
 from pipeline.core.values import EXACT_FLOAT
@@ -51,10 +53,17 @@ class Insert(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that BigQuery refused, by its position, and the reason."""
+    """A row that is not stored, by its position, and the reason.
+
+    Attributes:
+        position: Its position among the rows of the call.
+        error: What BigQuery said.
+        waits: Whether that is about the table, not the row: the row can be sent again.
+    """
 
     position: int
     error: str
+    waits: bool = False
 
 
 @functools.cache
@@ -64,20 +73,27 @@ def table_threads() -> ThreadPoolExecutor:
 
 
 def insert(
-    client: bigquery.Client, table: str, rows: Sequence[Insert]
+    client: bigquery.Client,
+    table: str,
+    rows: Sequence[Insert],
+    limit_seconds: float = math.inf,
 ) -> list[Rejected]:
-    """Inserts rows into a table, and returns those that BigQuery refused.
+    """Inserts rows into a table, and returns those that are not stored.
 
     Args:
         table: `project.dataset.table`.
         rows: Any number of rows, of any size.
+        limit_seconds: How long a request is repeated while BigQuery says nothing about
+            its rows; then they and those behind them wait.
     """
-    rejected = []
+    rejected: list[Rejected] = []
     for start, part in _parts(rows):
-        rejected += [
-            Rejected(start + index, error)
-            for index, error in _insert_part(client, table, part)
-        ]
+        try:
+            answers = _insert_part(client, table, part, limit_seconds)
+        except TableWaitsError as error:
+            text, left = str(error), range(start, len(rows))
+            return rejected + [Rejected(index, text, waits=True) for index in left]
+        rejected += [one._replace(position=start + one.position) for one in answers]
     return rejected
 
 
@@ -103,21 +119,27 @@ def size_of(row: Insert) -> int:
 
 
 def _insert_part(
-    client: bigquery.Client, table: str, rows: Sequence[Insert], attempt: int = 1
+    client: bigquery.Client,
+    table: str,
+    rows: Sequence[Insert],
+    limit_seconds: float,
+    attempt: int = 1,
 ) -> list[Rejected]:
     try:
-        answers = _ask(client, table, rows)
+        answers = _ask(client, table, rows, limit_seconds)
     except GoogleAPICallError as error:
         if is_missing := error.code == HTTPStatus.NOT_FOUND:
             _missing.add(table)
         if len(rows) == 1 or is_missing:
-            return [Rejected(index, str(error)) for index in range(len(rows))]
+            return [
+                Rejected(index, str(error), waits=is_missing)
+                for index in range(len(rows))
+            ]
         # The service refused the request as a whole: halves find the row at fault.
         middle = len(rows) // 2
-        second = _insert_part(client, table, rows[middle:])
-        return _insert_part(client, table, rows[:middle]) + [
-            Rejected(middle + index, text) for index, text in second
-        ]
+        first = _insert_part(client, table, rows[:middle], limit_seconds)
+        second = _insert_part(client, table, rows[middle:], limit_seconds)
+        return first + [one._replace(position=middle + one.position) for one in second]
     _missing.discard(table)
     refused = {answer["index"]: answer["errors"] for answer in answers}
     # Good rows beside a bad one, or rows that met a fault of the service.
@@ -130,15 +152,15 @@ def _insert_part(
     if stopped and attempt < ROW_ATTEMPTS:
         time.sleep(FIRST_PAUSE_SECONDS if len(stopped) == len(rows) else 0)
         left = [rows[index] for index in stopped]
-        again = _insert_part(client, table, left, attempt + 1)
-        rejected += [Rejected(stopped[index], text) for index, text in again]
+        again = _insert_part(client, table, left, limit_seconds, attempt + 1)
+        rejected += [one._replace(position=stopped[one.position]) for one in again]
     elif stopped:
         rejected += [Rejected(index, _text(refused[index])) for index in stopped]
     return rejected
 
 
 def _ask(
-    client: bigquery.Client, table: str, rows: Sequence[Insert]
+    client: bigquery.Client, table: str, rows: Sequence[Insert], limit_seconds: float
 ) -> list[dict[str, Any]]:
     """Sends one request until BigQuery accepts or refuses its rows."""
     return until_answered(
@@ -154,6 +176,7 @@ def _ask(
         ),
         f"{table}: {len(rows)} rows",
         1 if table in _missing else NOT_FOUND_ATTEMPTS,
+        limit_seconds,
     )
 
 

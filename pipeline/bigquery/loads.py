@@ -392,7 +392,7 @@ def _insert_each(
         answers = insert(client, table, [Insert(row["record_id"], row) for row in new])
         rows += len(new) - len(answers)
         present += len(part) - len(new)
-        refused += [Refused(new[index], error) for index, error in answers]
+        refused += [Refused(new[index], error) for index, error, _ in answers]
     return Loaded(rows, present, _with_records(refused, files))
 
 

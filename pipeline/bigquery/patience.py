@@ -1,6 +1,11 @@
-"""Patience: a request to Google is repeated until its answer is final."""
+"""Patience: a request to Google is repeated until its answer is final.
+
+A caller that has other tables to write gives a limit: then the table *waits*, and the
+caller comes back to it later.
+"""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,6 +15,8 @@ from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 30.0
+# For a request beside others: three attempts, a fault of a moment.
+BRIEF_SECONDS = 2.0
 # A table that was just created can be unknown to the insert service for a while.
 NOT_FOUND_ATTEMPTS = 4
 # Answers that are about the request itself, and will not change.
@@ -19,26 +26,34 @@ Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
+class TableWaitsError(Exception):
+    """BigQuery has said nothing about the rows, and may accept them later."""
+
+
 def until_answered(
     ask: Callable[[], Answer],
     waiting: str,
     not_found_attempts: int = NOT_FOUND_ATTEMPTS,
+    limit_seconds: float = math.inf,
 ) -> Answer:
     """Sends a request until the service accepts or refuses it.
 
     Without a connection, after a fault of the service, over a quota or without a
-    permission the request is repeated, however long that lasts.
+    permission the request is repeated, by default however long that lasts.
 
     Args:
         ask: Sends the request once.
         waiting: For the log: the table and the rows that wait meanwhile.
         not_found_attempts: How often a table may be unknown before it is missing.
+        limit_seconds: How long to repeat it.
 
     Raises:
+        TableWaitsError: The limit has passed.
         GoogleAPICallError: The service refused, and will refuse again.
         FileNotFoundError: The file that it should send no longer exists.
     """
     pause, not_found = FIRST_PAUSE_SECONDS, 0
+    deadline = time.monotonic() + limit_seconds
     while True:
         try:
             return ask()
@@ -46,11 +61,14 @@ def until_answered(
             not_found += error.code == HTTPStatus.NOT_FOUND
             if error.code in _REFUSALS or not_found >= not_found_attempts:
                 raise
-            log.warning("%s wait: %s", waiting, error)
+            reason = str(error)
         except FileNotFoundError:
             raise  # the run has failed elsewhere, and deleted its files
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
             # The client's error for a deadline has no text.
-            log.warning("%s wait: %s", waiting, str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+        if time.monotonic() + pause > deadline:
+            raise TableWaitsError(reason)
+        log.warning("%s wait: %s", waiting, reason)
         time.sleep(pause)  # back-pressure: the rest waits in Pub/Sub, where it is safe
         pause = min(pause * 2, MAX_PAUSE_SECONDS)

@@ -1,6 +1,7 @@
 """The warehouse: the BigQuery dataset of the tables, as the steps write to it."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,17 +14,26 @@ from pipeline.registry import Dataset, load_registry
 
 
 class Warehouse(NamedTuple):
-    """A dataset of a project; several of its tables are written at a time."""
+    """A dataset of a project; several of its tables are written at a time.
+
+    Attributes:
+        project: The project.
+        dataset: The BigQuery dataset.
+        limit_seconds: How long a request for rows is repeated before its table waits.
+    """
 
     project: str
     dataset: str
+    limit_seconds: float = math.inf
 
     def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
-        """Inserts rows into tables, by name; returns the refused ones."""
+        """Inserts rows into tables, by name; returns those that are not stored."""
         client = connect(self.project)
         return _at_once(
             tables,
-            lambda table, rows: insert(client, f"{self._path}.{table}", rows),
+            lambda table, rows: insert(
+                client, f"{self._path}.{table}", rows, self.limit_seconds
+            ),
         )
 
     def append(
@@ -33,7 +43,10 @@ class Warehouse(NamedTuple):
         return _at_once(
             tables,
             lambda table, rows: append(
-                Table(self._path, _datasets()[table]), rows, exactly_once=exactly_once
+                Table(self._path, _datasets()[table]),
+                rows,
+                exactly_once=exactly_once,
+                limit_seconds=self.limit_seconds,
             ),
         )
 

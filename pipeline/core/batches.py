@@ -33,6 +33,10 @@ class RowBatch:
     attributes: Mapping[str, str]
     records: list[TypedRecord]
 
+    def only(self, records: list[TypedRecord]) -> "RowBatch":
+        """The same with other records."""
+        return RowBatch(self.dataset, self.metadata, self.attributes, records)
+
     def values_of(self, record: TypedRecord) -> dict[str, Any]:
         """The column values of one of its records, as `insertAll` accepts them."""
         return {**record.row, **self.metadata, "record_id": record.record_id}
@@ -110,8 +114,9 @@ def refused_row(
     failed_utc: str,
     *,
     position: int | None = None,
+    reason: Reason = Reason.INSERT_REJECTED,
 ) -> TableRow:
-    """The row of `iris_dead_letters` for a record whose row BigQuery refused.
+    """The row of `iris_dead_letters` for a record whose row is not stored.
 
     Args:
         dataset: The registry's name.
@@ -121,10 +126,9 @@ def refused_row(
         error: BigQuery's reason.
         failed_utc: The time, as `utc_now` returns it.
         position: The record's index in the message, where it is known.
+        reason: Whether BigQuery refused the row, or accepted none for its table.
     """
-    letter = DeadLetter(
-        Stage.WRITE, Reason.INSERT_REJECTED, error, position, payload, record_id
-    )
+    letter = DeadLetter(Stage.WRITE, reason, error, position, payload, record_id)
     return dead_letter_row(dataset, attributes, letter, failed_utc)
 
 

@@ -42,5 +42,9 @@ class Reason(StrEnum):
     INSERT_REJECTED = "INSERT_REJECTED"
     """BigQuery refused the row; `error` holds its answer."""
 
+    TABLE_UNAVAILABLE = "TABLE_UNAVAILABLE"
+    """BigQuery accepted no rows for the table for an hour: it is missing, this account
+    may not write to it, or the service is away. The row itself was not judged."""
+
     INTERNAL = "INTERNAL"
     """A fault of the pipeline itself; the message is whole and can be replayed."""

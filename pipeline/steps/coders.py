@@ -114,6 +114,24 @@ class TableRowCoder(_VersionedCoder):
         return tuple(value)
 
 
+class ElementCoder(coders.Coder):
+    """`RowBatch` or `TableRow` as bytes, for state that may hold either."""
+
+    def encode(self, value: RowBatch | TableRow) -> bytes:
+        coder = next(each for each in _ELEMENTS if each.kind is type(value))
+        return bytes([_ELEMENTS.index(coder)]) + coder.encode(value)
+
+    def decode(self, encoded: bytes) -> Any:
+        return _ELEMENTS[encoded[0]].decode(encoded[1:])
+
+    def is_deterministic(self) -> bool:
+        return False
+
+
+# Their order is part of the format.
+_ELEMENTS = (RowBatchCoder(), TableRowCoder())
+
+
 def register() -> None:
     """Has Beam use these coders for values of these classes."""
     for coder in (MessageCoder, RowBatchCoder, TableRowCoder):

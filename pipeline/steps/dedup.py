@@ -22,7 +22,6 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.timestamp import Duration
 
 from pipeline.core.batches import RowBatch, TableRow
-from pipeline.core.coercion import TypedRecord
 from pipeline.steps.ledger import Tally
 from pipeline.steps.outputs import Outputs
 from pipeline.steps.seen import SeenIds
@@ -102,16 +101,12 @@ def _dedup_ids(batch: RowBatch) -> list[str]:
 
 def _by_record_id(batch: RowBatch) -> Iterator[Any]:
     for name, record in zip(_dedup_ids(batch), batch.records, strict=True):
-        yield name, _only(batch, [record])
+        yield name, batch.only([record])
 
 
 def _by_record_id_alone(batch: RowBatch) -> Iterator[Any]:
     for record in batch.records:
-        yield record.record_id, _only(batch, [record])
-
-
-def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
-    return RowBatch(batch.dataset, batch.metadata, batch.attributes, records)
+        yield record.record_id, batch.only([record])
 
 
 class _KeepFirst(beam.DoFn):
@@ -206,7 +201,7 @@ def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
         return batch
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
     tally.add(batch.dataset, duplicates=len(fresh) - len(records))
-    return _only(batch, records) if records else None
+    return batch.only(records) if records else None
 
 
 class _CountDuplicates(beam.DoFn):

@@ -72,7 +72,7 @@ class _InsertRows(beam.DoFn):
         registry, now = load_registry(), utc_now()
         answers = self.inserter(
             {
-                registry[dataset].table: [_insert_of(*row) for row in rows]
+                registry[dataset].table: [insert_of(*row) for row in rows]
                 for dataset, rows in buffered.items()
             }
         )
@@ -81,7 +81,7 @@ class _InsertRows(beam.DoFn):
             self.tally.add(
                 dataset, rows=len(rows) - len(refused), dead_letters=len(refused)
             )
-            for index, error in refused:
+            for index, error, _ in refused:
                 batch, record = rows[index]
                 letter = refused_row(
                     dataset,
@@ -95,7 +95,8 @@ class _InsertRows(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("dead_letters", letter)
 
 
-def _insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
+def insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
+    """A record's row, with the id by which BigQuery recognises it."""
     return Insert(record.record_id, batch.values_of(record))
 
 

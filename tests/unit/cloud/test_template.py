@@ -76,6 +76,7 @@ def test_the_write_methods_are_those_of_the_pipeline():
 
 VALUES = {
     "subscription": ("projects/my-project/subscriptions/s", "projects/a.b:my-p/x"),
+    "write_window_seconds": ("2", "0.5", "0", "0.0", "00.01", "1.50", ".5", "-1", "a"),
     "dedup_horizon_hours": ("24", "0.5", "0", "0.0", "00.01", "1.50", ".5", "-1", "a"),
     "write_method": (*WRITE_METHODS, "streaming_inserts"),
     "dataset": ("uk_energy_prod", "uk-energy", "a.b"),

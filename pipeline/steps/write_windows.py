@@ -1,0 +1,344 @@
+"""Write windows: rows gather by table until they are many, large or old enough.
+
+For runners that keep state. There a bundle is about one message, and each would cost a
+request: rows wait in the state of their table instead, until there are 500 of them, or
+5 MB, or the first has waited for the window, two seconds by default. That is real time:
+no row waits for a watermark.
+
+A table that BigQuery accepts no rows for keeps them in its state, and tries again after
+a pause. It holds no thread meanwhile, and no other table. The shuffle by table stands
+between the steps: where the ledger or the dead letters cannot be written, only that is
+tried again, and no other row is written twice for it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import apache_beam as beam
+from apache_beam.coders import FloatCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    BagStateSpec,
+    CombiningValueStateSpec,
+    ReadModifyWriteStateSpec,
+    TimerSpec,
+    on_timer,
+)
+
+from pipeline.bigquery.inserts import MAX_BYTES, MAX_ROWS, Insert, Rejected, size_of
+from pipeline.bigquery.waiting_tables import PATIENCE_SECONDS, WaitingTables
+from pipeline.core.batches import RowBatch, TableRow, refused_row
+from pipeline.core.decoding import record_json, utc_now
+from pipeline.core.reasons import Reason
+from pipeline.registry import load_registry
+from pipeline.steps.coders import ElementCoder
+from pipeline.steps.ledger import Tally
+from pipeline.steps.outputs import Outputs
+from pipeline.steps.write_rows import Inserter, insert_of
+
+WINDOW_SECONDS = 2.0
+# Rows of one waiting table in its state: beyond that they become dead letters.
+MAX_WAITING_ROWS = 25_000
+
+Element = RowBatch | TableRow
+# Seconds since the epoch.
+Clock = Callable[[], float]
+# Of this worker process, over all bundles.
+WAITING = WaitingTables()
+
+
+class WriteRowWindows(beam.PTransform):
+    """`RowBatch` to `.dead_letters` and `.ledger` (`TableRow`).
+
+    Args:
+        inserter: Inserts rows; rows of a table that waits come back soon.
+        window_seconds: How long rows gather at most.
+        clock: The runner's processing time.
+    """
+
+    def __init__(
+        self,
+        inserter: Inserter,
+        window_seconds: float = WINDOW_SECONDS,
+        clock: Clock = time.time,
+    ) -> None:
+        super().__init__()
+        self.gather = _Gather(_DatasetTables(inserter), window_seconds, clock)
+
+    def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
+        keyed = batches | "Key by dataset" >> beam.Map(
+            lambda batch: (batch.dataset, batch)
+        ).with_output_types(tuple[str, RowBatch])
+        written = beam.ParDo(self.gather).with_output_types(
+            TableRow, dead_letters=TableRow
+        )
+        return keyed | "Gather and insert" >> written.with_outputs(
+            "dead_letters", main="ledger"
+        )
+
+
+class WriteTableWindows(beam.PTransform):
+    """`TableRow` to one of the pipeline's own tables.
+
+    Args:
+        table: Its name.
+        inserter: As for `WriteRowWindows`.
+        window_seconds: How long rows gather at most.
+        clock: The runner's processing time.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        inserter: Inserter,
+        window_seconds: float = WINDOW_SECONDS,
+        clock: Clock = time.time,
+    ) -> None:
+        super().__init__()
+        self.table = table
+        self.gather = _Gather(_OwnTable(inserter), window_seconds, clock)
+
+    def expand(self, rows: beam.PCollection[TableRow]) -> beam.PCollection:
+        keyed = rows | "Key by table" >> beam.WithKeys(self.table).with_output_types(
+            tuple[str, TableRow]
+        )
+        return keyed | "Gather and insert" >> beam.ParDo(self.gather)
+
+
+class Outcome(NamedTuple):
+    """What came of an attempt to write.
+
+    Attributes:
+        kept: Elements to try again.
+        outputs: What the step yields.
+    """
+
+    kept: list[Element]
+    outputs: list[Any]
+
+
+class _Target(Protocol):
+    """The tables that elements are written to."""
+
+    def table(self, key: str) -> str:
+        """The table of a key."""
+
+    def rows(self, element: Any) -> list[Insert]:
+        """The rows of an element."""
+
+    def outcome(
+        self, key: str, elements: list[Any], answers: list[Rejected], *, is_over: bool
+    ) -> Outcome:
+        """What becomes of elements after an attempt.
+
+        Args:
+            key: Their key.
+            elements: All that were written.
+            answers: Rows that are not stored, by their position among all rows.
+            is_over: Whether rows that wait should wait no longer.
+        """
+
+    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+        """Writes rows."""
+
+
+class _DatasetTables:
+    """The tables of datasets: a row that is not stored becomes a dead letter."""
+
+    def __init__(self, inserter: Inserter) -> None:
+        self.insert = inserter
+
+    def table(self, key: str) -> str:
+        return load_registry()[key].table
+
+    def rows(self, element: RowBatch) -> list[Insert]:
+        return [insert_of(element, record) for record in element.records]
+
+    def outcome(
+        self,
+        key: str,
+        elements: list[RowBatch],
+        answers: list[Rejected],
+        *,
+        is_over: bool,
+    ) -> Outcome:
+        flat = [(batch, record) for batch in elements for record in batch.records]
+        tally, now, kept, outputs = Tally(), utc_now(), [], []
+        missing = {one.position for one in answers}
+        for position, (batch, _) in enumerate(flat):
+            if position not in missing:
+                tally.add(batch.dataset, rows=1)
+        for position, error, waits in answers:
+            batch, record = flat[position]
+            if waits and not is_over:
+                kept.append(batch.only([record]))
+                continue
+            tally.add(batch.dataset, dead_letters=1)
+            letter = refused_row(
+                key,
+                batch.attributes,
+                record.record_id,
+                record_json(record.record),
+                error,
+                now,
+                position=record.position,
+                reason=Reason.TABLE_UNAVAILABLE if waits else Reason.INSERT_REJECTED,
+            )
+            outputs.append(beam.pvalue.TaggedOutput("dead_letters", letter))
+        return Outcome([*kept], [*outputs, *tally.entries()])
+
+
+class _OwnTable:
+    """One of the pipeline's own tables: rows have no other place, and wait."""
+
+    def __init__(self, inserter: Inserter) -> None:
+        self.insert = inserter
+
+    def table(self, key: str) -> str:
+        return key
+
+    def rows(self, element: TableRow) -> list[Insert]:
+        return [Insert(element.insert_id, element.values)]
+
+    def outcome(
+        self,
+        key: str,
+        elements: list[TableRow],
+        answers: list[Rejected],
+        *,
+        is_over: bool,
+    ) -> Outcome:
+        return Outcome([elements[one.position] for one in answers], [])
+
+
+class _Gather(beam.DoFn):
+    """`(key, element)`, gathered in state, to requests.
+
+    Args:
+        target: The tables.
+        window_seconds: How long elements gather at most.
+        clock: The runner's processing time.
+    """
+
+    ELEMENTS = BagStateSpec("elements", ElementCoder())
+    ROWS = CombiningValueStateSpec("rows", combine_fn=beam.CombineFn.from_callable(sum))
+    BYTES = CombiningValueStateSpec(
+        "bytes", combine_fn=beam.CombineFn.from_callable(sum)
+    )
+    # Since when the table waits; unlike `WAITING` it outlives the worker.
+    SINCE = ReadModifyWriteStateSpec("since", FloatCoder())
+    DUE = TimerSpec("due", TimeDomain.REAL_TIME)
+    # The global window ends when a job is drained.
+    END = TimerSpec("end", TimeDomain.WATERMARK)
+
+    def __init__(self, target: _Target, window_seconds: float, clock: Clock) -> None:
+        self.target = target
+        self.window_seconds = window_seconds
+        self.clock = clock
+
+    def process(
+        self,
+        keyed: tuple[str, Any],
+        elements: Any = beam.DoFn.StateParam(ELEMENTS),
+        rows: Any = beam.DoFn.StateParam(ROWS),
+        size: Any = beam.DoFn.StateParam(BYTES),
+        since: Any = beam.DoFn.StateParam(SINCE),
+        due: Any = beam.DoFn.TimerParam(DUE),
+        end: Any = beam.DoFn.TimerParam(END),
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        key, element = keyed
+        inserts = self.target.rows(element)
+        if not rows.read():
+            due.set(self.clock() + self.window_seconds)
+            end.set(window.end)
+        elements.add(element)
+        rows.add(len(inserts))
+        size.add(sum(map(size_of, inserts)))
+        is_full = rows.read() >= MAX_ROWS or size.read() >= MAX_BYTES
+        if is_full and since.read() is None:
+            due.clear()
+            yield from self._write(key, elements, rows, size, since, due)
+
+    @on_timer(DUE)
+    def at_due(
+        self,
+        key: str = beam.DoFn.KeyParam,
+        elements: Any = beam.DoFn.StateParam(ELEMENTS),
+        rows: Any = beam.DoFn.StateParam(ROWS),
+        size: Any = beam.DoFn.StateParam(BYTES),
+        since: Any = beam.DoFn.StateParam(SINCE),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Writes at the end of the window, or of a pause."""
+        yield from self._write(key, elements, rows, size, since, due)
+
+    @on_timer(END)
+    def at_end(
+        self,
+        key: str = beam.DoFn.KeyParam,
+        elements: Any = beam.DoFn.StateParam(ELEMENTS),
+        rows: Any = beam.DoFn.StateParam(ROWS),
+        size: Any = beam.DoFn.StateParam(BYTES),
+        since: Any = beam.DoFn.StateParam(SINCE),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Writes what is left when a job is drained, which waits for no table."""
+        due.clear()
+        yield from self._write(key, elements, rows, size, since, due, is_last=True)
+
+    def _write(
+        self,
+        key: str,
+        elements: Any,
+        rows: Any,
+        size: Any,
+        since: Any,
+        due: Any,
+        *,
+        is_last: bool = False,
+    ) -> Iterator[Any]:
+        taken = list(elements.read())
+        if not taken:
+            return
+        table, now = self.target.table(key), self.clock()
+        answers = self._attempt(table, taken, is_last=is_last)
+        if answers is None:  # other waiting tables have the threads
+            due.set(now + WAITING.pause_seconds(table))
+            return
+        began = since.read() or now
+        is_over = (
+            is_last
+            or now - began >= PATIENCE_SECONDS
+            or len(answers) > MAX_WAITING_ROWS
+        )
+        kept, outputs = self.target.outcome(key, taken, answers, is_over=is_over)
+        if kept and is_last:
+            raise RuntimeError(f"rows of {table} cannot be written: {answers[0].error}")
+        for state in (elements, rows, size, since):
+            state.clear()
+        for element in kept:
+            inserts = self.target.rows(element)
+            elements.add(element)
+            rows.add(len(inserts))
+            size.add(sum(map(size_of, inserts)))
+        if kept:
+            since.write(began)
+            due.set(now + WAITING.pause_seconds(table))
+        yield from outputs
+
+    def _attempt(
+        self, table: str, taken: list[Any], *, is_last: bool
+    ) -> list[Rejected] | None:
+        """Sends rows; returns those that are not stored, None where it may not."""
+        with WAITING.attempt(table) as may:
+            if not may and not is_last:
+                return None
+            rows = [row for element in taken for row in self.target.rows(element)]
+            answers = self.target.insert({table: rows})[table]
+        if waiting := [one for one in answers if one.waits]:
+            WAITING.failed(table, waiting[0].error)
+        else:
+            WAITING.succeeded(table)
+        return answers

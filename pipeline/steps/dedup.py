@@ -25,7 +25,8 @@ own time or after the clock's, whichever is later. Each part of that has a reaso
   of memory then forget alike, and a twin costs no write to the state.
 
 While the watermark lags behind the clock, as during a backlog, records are remembered
-for longer than the horizon, and never for less.
+for longer than the horizon, and never for less while the job runs. What Dataflow does
+is read from Beam's source and documents; it has not run in a cloud.
 """
 
 import functools

@@ -7,19 +7,44 @@ One transform with four kinds of memory, all with the same result:
   a new DoFn for every bundle (both measured).
 - `in_run`: a set of the one bundle of a bounded run in this process. The bundle is not
   tried again, so records pass one by one and a run of any length fits into memory.
-- `in_state`: Beam's own `DeduplicatePerKey`, for streaming on runners that keep state.
+- `in_state`: a cell of state for each record, for streaming on runners that keep state
+  and may try every bundle again.
 - `by_grouping`: exact over the whole input, for bounded runs on many workers.
+
+A cell of state is cleared by a timer in event time, at the horizon after the record's
+own time or after the clock's, whichever is later. Each part of that has a reason:
+
+- A timer in processing time, as Beam's `DeduplicatePerKey` sets it, holds the watermark
+  at the record's time for the whole horizon (`OutputTimer` in Beam's
+  `bundle_processor`). Dataflow calls a job drained when every watermark is at infinity,
+  so that a drain takes a day. A timer in event time holds it at the time when it fires,
+  and a drain lets it fire at once.
+- A timer in event time after the record's own time has already expired when a record
+  arrives three days late: it would be forgotten with the bundle, and its twin passes.
+- The horizon counts from when the record was new. A twin does not extend it: all kinds
+  of memory then forget alike, and a twin costs no write to the state.
+
+While the watermark lags behind the clock, as during a backlog, records are remembered
+for longer than the horizon, and never for less while the job runs. What Dataflow does
+is read from Beam's source and documents; it has not run in a cloud.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import apache_beam as beam
 import xxhash
-from apache_beam.transforms.deduplicate import DeduplicatePerKey
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.timestamp import Duration
+from apache_beam.coders import BooleanCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import (
+    ReadModifyWriteStateSpec,
+    TimerSpec,
+    on_timer,
+)
+from apache_beam.transforms.window import GlobalWindow, GlobalWindows
+from apache_beam.utils.timestamp import Duration, Timestamp
 
 from pipeline.core.batches import RowBatch, TableRow
 from pipeline.steps.ledger import Tally
@@ -30,55 +55,47 @@ Memory = Literal["in_process", "in_run", "in_state", "by_grouping"]
 
 
 class DeduplicateRecords(beam.PTransform):
-    """`RowBatch` to `.rows` (`RowBatch`) and `.ledger` (`TableRow`)."""
+    """`RowBatch` to `.rows` (`RowBatch`) and `.ledger` (`TableRow`).
 
-    def __init__(self, memory: Memory, horizon_hours: float) -> None:
+    Args:
+        memory: How it remembers what it has seen.
+        horizon_hours: How long it remembers it.
+        clock: Seconds since 1970, for `in_state`.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        horizon_hours: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__()
         self.memory = memory
         self.horizon_seconds = horizon_hours * 3600
+        self.clock = clock
 
     def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         if self.memory == "in_process":
-            drop = beam.ParDo(_DropSeen(self.horizon_seconds))
-            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+            drop = _keeping(_DropSeen(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop
         if self.memory == "in_run":
-            drop = beam.ParDo(_DropSeenAtOnce(self.horizon_seconds))
-            return batches | "Drop seen ids" >> drop.with_outputs("ledger", main="rows")
+            drop = _keeping(_DropSeenAtOnce(self.horizon_seconds))
+            return batches | "Drop seen ids" >> drop
         is_bounded = self.memory == "by_grouping"
         keyed = batches | "Key by record id" >> beam.FlatMap(
             _by_record_id_alone if is_bounded else _by_record_id
-        ).with_output_types(tuple[str, Any])
+        ).with_output_types(tuple[str, RowBatch])
         if is_bounded:
-            keep = beam.ParDo(_KeepFirst()).with_outputs("ledger", main="rows")
+            keep = _keeping(_KeepFirst())
             return keyed | "Group" >> beam.GroupByKey() | "Keep the first" >> keep
-        return self._in_state(batches, keyed)
-
-    def _in_state(
-        self,
-        batches: beam.PCollection[RowBatch],
-        keyed: beam.PCollection[tuple[str, RowBatch]],
-    ) -> "_Deduplicated":
-        horizon = Duration(seconds=self.horizon_seconds)
-        unique = (
-            keyed
-            | "Keep the first" >> DeduplicatePerKey(processing_time_duration=horizon)
-            | beam.Values()
-        )
-        # Beam does not report what it drops: it is what went in less what came out.
-        # While records are between the two, the ledger shows them as duplicates.
-        before = batches | "Count before" >> beam.ParDo(_CountDuplicates(+1))
-        after = unique | "Count after" >> beam.ParDo(_CountDuplicates(-1))
-        return _Deduplicated(unique, (before, after) | "Duplicates" >> beam.Flatten())
+        keep = _keeping(_KeepNew(self.horizon_seconds, self.clock))
+        return keyed | "Keep the new" >> keep
 
 
-class _Deduplicated:
-    def __init__(
-        self,
-        rows: beam.PCollection[RowBatch],
-        ledger: beam.PCollection[TableRow],
-    ) -> None:
-        self.rows = rows
-        self.ledger = ledger
+def _keeping(drop: beam.DoFn) -> beam.PTransform:
+    """The step of a DoFn that keeps batches, and counts what it drops."""
+    typed = beam.ParDo(drop).with_output_types(RowBatch, ledger=TableRow)
+    return typed.with_outputs("ledger", main="rows")
 
 
 def _record_ids(batch: RowBatch) -> list[str]:
@@ -127,6 +144,45 @@ class _KeepFirst(beam.DoFn):
                 batch.records[0].position,
             ),
         )
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return self.tally.tagged_entries()
+
+
+class _KeepNew(beam.DoFn):
+    """`(record id, RowBatch)` to the RowBatch, if the id is new within the horizon."""
+
+    HORIZON_ENDS = TimerSpec("horizon", TimeDomain.WATERMARK)
+    SEEN = beam.DoFn.StateParam(ReadModifyWriteStateSpec("seen", BooleanCoder()))
+    TIMER = beam.DoFn.TimerParam(HORIZON_ENDS)
+
+    def __init__(self, horizon_seconds: float, clock: Callable[[], float]) -> None:
+        self.horizon = Duration(seconds=horizon_seconds)
+        self.clock = clock
+
+    def start_bundle(self) -> None:
+        self.tally = Tally()
+
+    def process(
+        self,
+        keyed: tuple[str, RowBatch],
+        when: Any = beam.DoFn.TimestampParam,
+        seen: Any = SEEN,
+        timer: Any = TIMER,
+    ) -> Iterator[RowBatch]:
+        batch = keyed[1]
+        if seen.read():
+            self.tally.add(batch.dataset, duplicates=len(batch.records))
+            return
+        seen.write(True)
+        until = max(when, Timestamp.of(self.clock())) + self.horizon
+        # Beam cannot encode a time beyond its own end, some 290,000 years from now.
+        timer.set(min(until, GlobalWindow().max_timestamp()))
+        yield batch
+
+    @on_timer(HORIZON_ENDS)
+    def forget(self, seen: Any = SEEN) -> None:
+        seen.clear()
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
@@ -202,19 +258,3 @@ def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
     tally.add(batch.dataset, duplicates=len(fresh) - len(records))
     return batch.only(records) if records else None
-
-
-class _CountDuplicates(beam.DoFn):
-    """`RowBatch` to ledger entries of `sign` times its records."""
-
-    def __init__(self, sign: int) -> None:
-        self.sign = sign
-
-    def start_bundle(self) -> None:
-        self.tally = Tally()
-
-    def process(self, batch: RowBatch) -> None:
-        self.tally.add(batch.dataset, duplicates=self.sign * len(batch.records))
-
-    def finish_bundle(self) -> Iterator[Any]:
-        return self.tally.entries()

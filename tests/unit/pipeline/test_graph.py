@@ -155,8 +155,8 @@ def test_beyond_the_horizon_a_record_passes_again_from_state():
     source = (
         test_stream.TestStream()
         .add_elements([message("a", freq(1))])
-        # The test clock begins at 0, the timer at the time of day.
-        .advance_processing_time(int(time.time()) + 3 * 3600)
+        # The watermark begins at the beginning of time, the horizon now.
+        .advance_watermark_to(int(time.time()) + 3 * 3600)
         .add_elements([message("b", freq(1))])
         .advance_watermark_to_infinity()
     )

@@ -21,7 +21,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from itertools import compress
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -37,14 +38,17 @@ from google.auth.exceptions import GoogleAuthError
 from command import signals
 from command.text import first_line
 from command.usage import UsageError
-from pipeline.core.decoding import Message
+from pipeline.bigquery.waiting_tables import WAITING
+from pipeline.core.decoding import Message, coercer_of
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
 from pipeline.options import Limits
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
+from pipeline.steps.set_aside import ROUND
 from pipeline.steps.sources import ReadRound, current_round
 from pipeline.subscription import (
+    EMPTY_SECONDS,
     MAX_MESSAGES,
     PUBSUB_ERRORS,
     Pulled,
@@ -53,6 +57,8 @@ from pipeline.subscription import (
 )
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
+# How long messages whose table waits stay in Pub/Sub.
+MIN_LEFT_SECONDS, MAX_LEFT_SECONDS = EMPTY_SECONDS + 8.0, 120.0
 # Errors that a user must fix, when one is the first answer of Pub/Sub.
 MISTAKES = (
     NotFound,
@@ -189,7 +195,26 @@ class Drain:
                 self._pulled -= len(one.messages)
                 self._subscription.release(one.ack_ids)
 
+    def _without(self, pulled: Pulled, is_left: Callable[[Message], bool]) -> Pulled:
+        """Leaves messages in Pub/Sub for a later round; returns the others."""
+        left = [is_left(message) for message in pulled.messages]
+        if not any(left):
+            return pulled
+        messages, ack_ids = pulled.messages, pulled.ack_ids
+        later = list(compress(zip(messages, ack_ids, strict=True), left))
+        pause = max(map(_pause_seconds, (message for message, _ in later)))
+        self._subscription.postpone([ack_id for _, ack_id in later], pause)
+        log.info("%d messages are left in Pub/Sub for %.0f s", len(later), pause)
+        keeps = [not one for one in left]
+        return pulled._replace(
+            messages=list(compress(messages, keeps)),
+            ack_ids=list(compress(ack_ids, keeps)),
+        )
+
     def _round(self, pulled: Pulled) -> None:
+        pulled = self._without(pulled, _must_wait)
+        if not pulled.messages:
+            return
         began = time.monotonic()
         count = len(pulled.messages)
         try:
@@ -204,6 +229,7 @@ class Drain:
             ) from None
         self.counts.update(counts)
         log.info("%s; %.1f s", counts_line(counts), time.monotonic() - began)
+        pulled = self._without(pulled, lambda message: _is_of(message, ROUND.datasets))
         try:
             self._subscription.acknowledge(pulled.ack_ids)
         except PUBSUB_ERRORS as error:
@@ -239,7 +265,19 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
         logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         code = _drained(drain, plan, limits)
     print(counts_line(drain.counts))
-    return code
+    return _left(code)
+
+
+def _left(code: int) -> int:
+    """Reports what a drain leaves behind; the exit code is 1 then."""
+    if tables := WAITING.tables():
+        log.error(
+            "messages for %s are left in Pub/Sub: the next drain reads them",
+            ", ".join(tables),
+        )
+    if rows := len(ROUND.ledger):
+        log.error("%d rows of iris_ledger could not be written and are lost", rows)
+    return 1 if tables or rows else code
 
 
 def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
@@ -276,12 +314,45 @@ def graph_runner(
     build(pipeline, plan._replace(source=ReadRound()))
 
     def work(messages: list[Message]) -> dict[str, int]:
+        ROUND.clear()
         with current_round(messages):
             result = pipeline.run()
             result.wait_until_finish()
-        return counted(result)
+        counts = Counter(counted(result))
+        counts.subtract(ROUND.counts)
+        return dict(counts)
 
     return work
+
+
+def _table_of(message: Message) -> str | None:
+    coercer = coercer_of(message.dataset)
+    return coercer.dataset.table if coercer else None
+
+
+def _must_wait(message: Message) -> bool:
+    """Whether a message's table waits, and is not to be tried yet."""
+    table = _table_of(message)
+    return table is not None and table in WAITING and not WAITING.is_due(table)
+
+
+def _is_of(message: Message, datasets: Set[str]) -> bool:
+    if not datasets:
+        return False
+    coercer = coercer_of(message.dataset)
+    return message.dataset in datasets or (
+        coercer is not None and coercer.dataset.name in datasets
+    )
+
+
+def _pause_seconds(message: Message) -> float:
+    """How long a message stays in Pub/Sub: longer than it takes to find it empty.
+
+    Not much longer, as Pub/Sub may give a message up after some dozen deliveries.
+    """
+    table = _table_of(message)
+    waited = WAITING.waited_seconds(table) if table else 0.0
+    return min(max(waited / 2, MIN_LEFT_SECONDS), MAX_LEFT_SECONDS)
 
 
 def cause(error: Exception) -> str:

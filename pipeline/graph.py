@@ -29,6 +29,8 @@ class Plan(NamedTuple):
         gather_archive: Whether to collect messages over bundles before archiving them.
         write_window_seconds: How long rows gather by table in the state of the runner;
             None in one process, where they gather by bundle.
+        sets_aside: Whether a table that accepts no rows leaves its messages for a later
+            round.
     """
 
     source: beam.PTransform
@@ -40,11 +42,12 @@ class Plan(NamedTuple):
     archive_prefix: str | None = None
     gather_archive: bool = False
     write_window_seconds: float | None = None
+    sets_aside: bool = False
 
     def write_table(self, table: str) -> beam.PTransform:
         """The step that writes one of the pipeline's own tables."""
         if self.write_window_seconds is None:
-            return WriteTable(table, self.inserter)
+            return WriteTable(table, self.inserter, sets_aside=self.sets_aside)
         return WriteTableWindows(table, self.inserter, self.write_window_seconds)
 
 

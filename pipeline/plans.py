@@ -90,8 +90,8 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
     """
     ours, mode = options.view_as(IrisOptions), mode_of(options)
     project = options.view_as(GoogleCloudOptions).project
-    # A service's worker has other tables to write: none of them waits for one.
-    limit_seconds = BRIEF_SECONDS if mode.keeps_state else math.inf
+    # Where rows can be left for later, no table waits for another.
+    limit_seconds = BRIEF_SECONDS if mode.keeps_state or mode is DRAIN else math.inf
     warehouse = Warehouse(project, ours.dataset, limit_seconds)
     if ours.files:
         _require_files(ours.files)
@@ -109,6 +109,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         archive_prefix=_archive_prefix(ours, here=mode.here),
         gather_archive=mode.keeps_state,
         write_window_seconds=write_window_seconds(ours) if mode.keeps_state else None,
+        sets_aside=mode is DRAIN,
     )
 
 
@@ -130,7 +131,7 @@ def _write_rows(
         inserter = partial(warehouse.append, exactly_once=exactly_once(ours))
     if mode.keeps_state:
         return WriteRowWindows(inserter, write_window_seconds(ours))
-    return WriteRows(inserter)
+    return WriteRows(inserter, sets_aside=mode is DRAIN)
 
 
 def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:

@@ -43,6 +43,7 @@ RENEW_SECONDS = 3.0
 # by then.
 EMPTY_SECONDS = LEASE_SECONDS + 2.0
 WAIT_SECONDS = 2.0
+MAX_LEASE_SECONDS = 600  # Pub/Sub's own bound on an ack deadline
 REQUEST_SECONDS = 15.0
 RETRY_SECONDS = 60.0
 
@@ -171,6 +172,14 @@ class Subscription:
         self._forget(ack_ids)
         try:
             self._extend(ack_ids, 0)
+        except PUBSUB_ERRORS as error:
+            log.debug("messages come again when their lease ends: %s", error)
+
+    def postpone(self, ack_ids: list[str], seconds: float) -> None:
+        """Lets messages come again after a time; where that fails, earlier."""
+        self._forget(ack_ids)
+        try:
+            self._extend(ack_ids, min(round(seconds), MAX_LEASE_SECONDS))
         except PUBSUB_ERRORS as error:
             log.debug("messages come again when their lease ends: %s", error)
 

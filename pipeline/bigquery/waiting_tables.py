@@ -39,6 +39,10 @@ class WaitingTables:
     def __contains__(self, table: str) -> bool:
         return table in self._since
 
+    def tables(self) -> list[str]:
+        """The names of those that wait."""
+        return sorted(self._since)
+
     def failed(self, table: str, reason: str) -> None:
         """Notes that BigQuery accepted no rows for a table; the first time, says so."""
         with self._lock:
@@ -73,6 +77,10 @@ class WaitingTables:
         since = self._since.get(table)
         return 0.0 if since is None else self._clock() - since
 
+    def is_over(self, table: str) -> bool:
+        """Whether rows of a table should wait no longer."""
+        return self.waited_seconds(table) >= PATIENCE_SECONDS
+
     def pause_seconds(self, table: str) -> float:
         """How long until rows should be sent to a table again."""
         return _pause(self.waited_seconds(table))
@@ -94,3 +102,7 @@ class WaitingTables:
 
 def _pause(waited_seconds: float) -> float:
     return min(max(waited_seconds, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
+
+
+# Of this process.
+WAITING = WaitingTables()

@@ -188,15 +188,28 @@ class _KeepNew(beam.DoFn):
         return self.tally.tagged_entries()
 
 
+# Those that `seen_ids` has made.
+_memories: list[SeenIds] = []
+
+
 @functools.cache
 def seen_ids(horizon_seconds: float) -> SeenIds:
     """The one memory of this process for a horizon."""
-    return SeenIds(horizon_seconds)
+    memory = SeenIds(horizon_seconds)
+    _memories.append(memory)
+    return memory
 
 
 def forget() -> None:
     """Forgets everything that this process has seen."""
     seen_ids.cache_clear()
+    _memories.clear()
+
+
+def forget_batch(batch: RowBatch) -> None:
+    """Forgets the records of a batch, so that they pass when they come again."""
+    for memory in _memories:
+        memory.discard(_dedup_ids(batch))
 
 
 class _DropSeen(beam.DoFn):

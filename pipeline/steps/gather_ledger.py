@@ -8,6 +8,7 @@ from apache_beam.pvalue import AsIter
 
 from pipeline.core.batches import TableRow
 from pipeline.steps.ledger import merged
+from pipeline.steps.set_aside import ROUND
 
 
 class GatherLedger(beam.PTransform):
@@ -38,4 +39,4 @@ class GatherLedger(beam.PTransform):
 
 
 def _added_up(group: tuple[str, Iterable[TableRow]], *_after: Any) -> list[TableRow]:
-    return merged(group[1], by_minute=False)
+    return ROUND.without(merged(group[1], by_minute=False))

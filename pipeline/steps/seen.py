@@ -12,6 +12,7 @@ SLICES = 24
 # IRIS brings about a million records a day; at some 30 bytes an id this bounds the
 # memory to 150 MB whatever comes.
 MAX_IDS = 5_000_000
+_ID_BYTES = 16
 # Ids are hashes: their first 16 bits spread them evenly.
 _BUCKETS = 65_536
 
@@ -79,6 +80,22 @@ class SeenIds:
                     newest.ids += 1
                     fresh.append(True)
             return fresh
+
+    def discard(self, record_ids: list[str]) -> None:
+        """Forgets ids, so that each is new again."""
+        with self._lock:
+            for text in record_ids:
+                identity = bytes.fromhex(text)
+                number = identity[0] << 8 | identity[1]
+                for each in self._slices:
+                    known = each.buckets[number]
+                    kept = b"".join(
+                        known[start : start + _ID_BYTES]
+                        for start in range(0, len(known), _ID_BYTES)
+                        if known[start : start + _ID_BYTES] != identity
+                    )
+                    each.ids -= (len(known) - len(kept)) // _ID_BYTES
+                    each.buckets[number] = kept
 
     def _turn(self) -> None:
         """Opens a new slice when the newest is full-grown; drops those too old."""

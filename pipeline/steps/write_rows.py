@@ -13,40 +13,53 @@ from pipeline.bigquery.inserts import (
     Rejected,
     size_of,
 )
+from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import record_json, utc_now
+from pipeline.core.reasons import Reason
 from pipeline.registry import load_registry
 from pipeline.steps.ledger import Tally, merged
 from pipeline.steps.outputs import Outputs
+from pipeline.steps.set_aside import ROUND
 
 # Rows in memory before they are written, over all tables: some 50 MB of Python objects.
 # A request costs BigQuery about the same with 50 rows as with 500, so the rows of 5,000
 # messages for 89 tables (4.6 rows a message) should go in one request a table.
 MAX_BUFFERED_ROWS = 25_000
 
+LEDGER = "iris_ledger"
+
 # Writes some tables: rows by table in, refused rows by table out.
 Inserter = Callable[[dict[str, list[Insert]]], dict[str, list[Rejected]]]
 
 
 class WriteRows(beam.PTransform):
-    """`RowBatch` to `.dead_letters` and `.ledger` (`TableRow`)."""
+    """`RowBatch` to `.dead_letters` and `.ledger` (`TableRow`).
 
-    def __init__(self, inserter: Inserter) -> None:
+    Args:
+        inserter: Writes the rows.
+        sets_aside: Whether rows of a table that waits are left for a later round;
+            otherwise they become dead letters.
+    """
+
+    def __init__(self, inserter: Inserter, *, sets_aside: bool = False) -> None:
         super().__init__()
         self.inserter = inserter
+        self.sets_aside = sets_aside
 
     def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         return batches | "Insert rows" >> beam.ParDo(
-            _InsertRows(self.inserter)
+            _InsertRows(self.inserter, self.sets_aside)
         ).with_outputs("dead_letters", main="ledger")
 
 
 class _InsertRows(beam.DoFn):
     """`RowBatch` to requests, when rows are many or the bundle ends."""
 
-    def __init__(self, inserter: Inserter) -> None:
+    def __init__(self, inserter: Inserter, sets_aside: bool) -> None:
         self.inserter = inserter
+        self.sets_aside = sets_aside
 
     def start_bundle(self) -> None:
         self.tally = Tally()
@@ -76,12 +89,23 @@ class _InsertRows(beam.DoFn):
                 for dataset, rows in buffered.items()
             }
         )
+        if self.sets_aside:
+            note_waiting(answers)
         for dataset, rows in buffered.items():
-            refused = answers[registry[dataset].table]
+            table = registry[dataset].table
+            refused, later = answers[table], []
+            if self.sets_aside and not WAITING.is_over(table):
+                later = [one for one in refused if one.waits]
+                refused = [one for one in refused if not one.waits]
+            for one in later:
+                batch, record = rows[one.position]
+                ROUND.rows(batch.only([record]))
             self.tally.add(
-                dataset, rows=len(rows) - len(refused), dead_letters=len(refused)
+                dataset,
+                rows=len(rows) - len(refused) - len(later),
+                dead_letters=len(refused),
             )
-            for index, error, _ in refused:
+            for index, error, waits in refused:
                 batch, record = rows[index]
                 letter = refused_row(
                     dataset,
@@ -91,8 +115,20 @@ class _InsertRows(beam.DoFn):
                     error,
                     now,
                     position=record.position,
+                    reason=Reason.TABLE_UNAVAILABLE
+                    if waits
+                    else Reason.INSERT_REJECTED,
                 )
                 yield beam.pvalue.TaggedOutput("dead_letters", letter)
+
+
+def note_waiting(answers: dict[str, list[Rejected]]) -> None:
+    """Notes which tables wait, and which do no longer."""
+    for table, refused in answers.items():
+        if waiting := [one for one in refused if one.waits]:
+            WAITING.failed(table, waiting[0].error)
+        else:
+            WAITING.succeeded(table)
 
 
 def insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
@@ -101,25 +137,36 @@ def insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
 
 
 class WriteTable(beam.PTransform):
-    """`TableRow` to one of the pipeline's own tables; the output ends when all are."""
+    """`TableRow` to one of the pipeline's own tables; the output ends when all are.
 
-    def __init__(self, table: str, inserter: Inserter) -> None:
+    Args:
+        table: Its name.
+        inserter: Writes the rows.
+        sets_aside: Whether a refusal leaves the messages for a later round; otherwise
+            it ends the run.
+    """
+
+    def __init__(
+        self, table: str, inserter: Inserter, *, sets_aside: bool = False
+    ) -> None:
         super().__init__()
         self.table = table
         self.inserter = inserter
+        self.sets_aside = sets_aside
 
     def expand(self, rows: beam.PCollection[TableRow]) -> beam.PCollection:
         return rows | f"Insert into {self.table}" >> beam.ParDo(
-            _InsertTable(self.table, self.inserter)
+            _InsertTable(self.table, self.inserter, self.sets_aside)
         )
 
 
 class _InsertTable(beam.DoFn):
-    """`TableRow` to requests; raises if BigQuery refuses a row."""
+    """`TableRow` to requests."""
 
-    def __init__(self, table: str, inserter: Inserter) -> None:
+    def __init__(self, table: str, inserter: Inserter, sets_aside: bool) -> None:
         self.table = table
         self.inserter = inserter
+        self.sets_aside = sets_aside
 
     def start_bundle(self) -> None:
         self.buffered: list[TableRow] = []
@@ -136,13 +183,21 @@ class _InsertTable(beam.DoFn):
 
     def _flush(self) -> None:
         rows, self.buffered, self.buffered_bytes = self.buffered, [], 0
-        if self.table == "iris_ledger":
-            rows = merged(rows)
+        if self.table == LEDGER:
+            rows = merged([*ROUND.take_ledger(), *rows])
         if not rows:
             return
         inserts = [Insert(row.insert_id, row.values) for row in rows]
-        if refused := self.inserter({self.table: inserts})[self.table]:
+        refused = self.inserter({self.table: inserts})[self.table]
+        if refused and not self.sets_aside:
             raise RuntimeError(
                 f"BigQuery refuses rows of {self.table} ({refused[0].error}): run "
                 "`python -m sql apply`, which makes the table as the pipeline needs it"
             )
+        # Rows of these tables have no other place: each refusal is waited for.
+        note_waiting({self.table: [one._replace(waits=True) for one in refused]})
+        left = [rows[one.position] for one in refused]
+        if self.table == LEDGER:
+            ROUND.ledger += left
+        else:
+            ROUND.table_rows(left)

@@ -27,7 +27,7 @@ from apache_beam.transforms.userstate import (
 )
 
 from pipeline.bigquery.inserts import MAX_BYTES, MAX_ROWS, Insert, Rejected, size_of
-from pipeline.bigquery.waiting_tables import PATIENCE_SECONDS, WaitingTables
+from pipeline.bigquery.waiting_tables import PATIENCE_SECONDS, WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.decoding import record_json, utc_now
 from pipeline.core.reasons import Reason
@@ -35,7 +35,7 @@ from pipeline.registry import load_registry
 from pipeline.steps.coders import ElementCoder
 from pipeline.steps.ledger import Tally
 from pipeline.steps.outputs import Outputs
-from pipeline.steps.write_rows import Inserter, insert_of
+from pipeline.steps.write_rows import Inserter, insert_of, note_waiting
 
 WINDOW_SECONDS = 2.0
 # Rows of one waiting table in its state: beyond that they become dead letters.
@@ -44,8 +44,6 @@ MAX_WAITING_ROWS = 25_000
 Element = RowBatch | TableRow
 # Seconds since the epoch.
 Clock = Callable[[], float]
-# Of this worker process, over all bundles.
-WAITING = WaitingTables()
 
 
 class WriteRowWindows(beam.PTransform):
@@ -337,8 +335,5 @@ class _Gather(beam.DoFn):
                 return None
             rows = [row for element in taken for row in self.target.rows(element)]
             answers = self.target.insert({table: rows})[table]
-        if waiting := [one for one in answers if one.waits]:
-            WAITING.failed(table, waiting[0].error)
-        else:
-            WAITING.succeeded(table)
+        note_waiting({table: answers})
         return answers

@@ -20,10 +20,12 @@ class Fault(NamedTuple):
     Attributes:
         request: A pattern for `METHOD /path`.
         reason: BigQuery's reason of an error 403; None for no answer at all.
+        lasts: Whether it happens to every request, until the fault is removed.
     """
 
     request: str
     reason: str | None = None
+    lasts: bool = False
 
 
 class _Server(ThreadingHTTPServer):
@@ -38,7 +40,8 @@ class _Server(ThreadingHTTPServer):
         with self.lock:
             for fault in self.faults:
                 if re.search(fault.request, request):
-                    self.faults.remove(fault)
+                    if not fault.lasts:
+                        self.faults.remove(fault)
                     return fault
         return None
 
@@ -82,7 +85,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 @contextmanager
 def failing(host: str, *faults: Fault) -> Iterator[list[Fault]]:
-    """Makes the product meet these faults, each once; yields those that remain."""
+    """Makes the product meet these faults; yields those that remain."""
     server = _Server(host, list(faults))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,0 +1,194 @@
+"""One table that BigQuery accepts no rows for costs only itself, in a drain."""
+
+import json
+
+import pytest
+
+from pipeline import drain, subscription
+from pipeline.bigquery import waiting_tables
+from pipeline.bigquery.waiting_tables import WAITING
+from pipeline.command import main
+from pipeline.steps import dedup
+from pipeline.steps.ledger import COUNTS
+from pipeline.steps.set_aside import ROUND
+from sql.apply import apply_tables
+from sql.tables import all_tables
+from tests.integration.bigquery_fixture import own_dataset
+from tests.integration.history_fixture import registry_of
+from tests.integration.pubsub_fixture import Clients
+from tests.integration.unreliable_bigquery import Fault, failing
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.filterwarnings("ignore:The return_immediately flag"),
+]
+
+PROJECT = "gb-iris"
+COUNT = 20
+
+
+def refused(table):
+    """Every insert into a table is answered with 403."""
+    return Fault(f"POST .*/tables/{table}/insertAll", "accessDenied", lasts=True)
+
+
+@pytest.fixture
+def tables(client, request):
+    """A dataset with the tables of FREQ and FUELINST, and those for all datasets."""
+    name = own_dataset(client, request)
+    registry = registry_of("FREQ", "FUELINST")
+    apply_tables(client, name, list(all_tables(registry)), "EU")
+    return name
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Waits of a drain in a second where they take half a minute."""
+    monkeypatch.setattr(subscription, "EMPTY_SECONDS", 1.0)
+    monkeypatch.setattr(drain, "MIN_LEFT_SECONDS", 2.0)
+    monkeypatch.setattr("pipeline.plans.BRIEF_SECONDS", 0.6)
+    forget()
+    yield
+    forget()
+
+
+def forget():
+    """Makes this process as new as that of the next drain."""
+    for table in WAITING.tables():
+        WAITING.succeeded(table)
+    ROUND.clear()
+    ROUND.take_ledger()
+    dedup.forget()
+
+
+class Feed:
+    """A subscription with messages of two datasets, and drains of it."""
+
+    def __init__(self, pubsub, clients, tables):
+        self.tables = tables
+        topic = clients.topic()
+        self.name = clients.subscription(topic)
+        for number in range(COUNT):
+            self.publish(clients, topic, "FREQ", freq(number), number)
+            self.publish(clients, topic, "FUELINST", fuelinst(number), number)
+
+    def publish(self, clients, topic, dataset, record, number):
+        body = json.dumps(json.dumps([record])).encode()
+        attributes = {"dataset": dataset, "message_id": f"{dataset}_{number}.json"}
+        clients.publisher.publish(topic, body, **attributes).result(timeout=60)
+
+    def drain(self, *options):
+        return main(
+            [
+                *("--drain", f"--subscription={self.name}", f"--project={PROJECT}"),
+                *(f"--dataset={self.tables}", *options),
+            ]
+        )
+
+
+def freq(number):
+    moment = f"2026-05-08T00:00:{number:02}Z"
+    frequency = "fifty" if number == 0 else 50.0  # one of them is a dead letter
+    return {"dataset": "FREQ", "measurementTime": moment, "frequency": frequency}
+
+
+def fuelinst(number):
+    return {
+        "dataset": "FUELINST",
+        "publishTime": f"2026-05-08T00:{number:02}:00Z",
+        "startTime": f"2026-05-08T00:{number:02}:00Z",
+        "settlementDate": "2026-05-08",
+        "settlementPeriod": 3,
+        "fuelType": "CCGT",
+        "generation": number,
+    }
+
+
+@pytest.fixture
+def feed(pubsub, tables, monkeypatch):
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
+    with Clients(pubsub.host, monkeypatch) as clients:
+        yield Feed(pubsub, clients, tables)
+
+
+def stored(client, tables, name):
+    column = "record_id" if name.startswith("bmrs") else "dead_letter_id AS record_id"
+    query = f"SELECT {column} FROM {tables}.{name}"
+    return [row.record_id for row in client.query(query).result()]
+
+
+def ledger(client, tables):
+    sums = ", ".join(f"SUM(`{name}`) AS `{name}`" for name in COUNTS)
+    [row] = client.query(f"SELECT {sums} FROM {tables}.iris_ledger").result()
+    return {name: row[name] or 0 for name in COUNTS}
+
+
+def test_other_tables_go_on_and_the_messages_of_the_bad_one_wait_in_pubsub(
+    bigquery_host, client, tables, feed, caplog
+):
+    with failing(bigquery_host, refused("bmrs_freq_iris")) as faults:
+        assert feed.drain() == 1
+        assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+        assert stored(client, tables, "bmrs_freq_iris") == []
+        counts = ledger(client, tables)
+        assert (counts["records"], counts["rows"]) == (COUNT, COUNT)
+        named = [text for text in caplog.messages if "bmrs_freq_iris wait" in text]
+        assert len([text for text in named if "python -m sql apply" in text]) == 1
+        faults.clear()
+        forget()
+        assert feed.drain() == 0
+    freq_rows = stored(client, tables, "bmrs_freq_iris")
+    assert len(set(freq_rows)) == len(freq_rows) == COUNT - 1
+    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+    counts = ledger(client, tables)
+    assert counts["messages"] == counts["records"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
+    assert counts["duplicates"] == counts["unmapped"] == 0
+
+
+def test_a_drain_that_goes_on_writes_them_when_the_table_accepts_rows_again(
+    bigquery_host, client, tables, feed
+):
+    with failing(bigquery_host, *[refused("bmrs_freq_iris")._replace(lasts=False)] * 4):
+        assert feed.drain("--every=1s", "--max_seconds=20") == 0
+    freq_rows = stored(client, tables, "bmrs_freq_iris")
+    assert len(set(freq_rows)) == len(freq_rows) == COUNT - 1
+    counts = ledger(client, tables)
+    assert counts["messages"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
+
+
+def test_after_the_patience_they_are_dead_letters_with_the_reason(
+    bigquery_host, client, tables, feed, monkeypatch
+):
+    monkeypatch.setattr(waiting_tables, "PATIENCE_SECONDS", 3)
+    with failing(bigquery_host, refused("bmrs_freq_iris")):
+        feed.drain("--every=1s", "--max_seconds=20")
+    query = f"SELECT reason, error FROM {tables}.iris_dead_letters"
+    letters = [(row.reason, row.error) for row in client.query(query).result()]
+    reasons = [reason for reason, _ in letters]
+    assert reasons.count("TABLE_UNAVAILABLE") == COUNT - 1
+    assert all("403" in error for why, error in letters if why == "TABLE_UNAVAILABLE")
+    counts = ledger(client, tables)
+    assert (counts["rows"], counts["dead_letters"]) == (COUNT, COUNT)
+    assert counts["records"] == 2 * COUNT
+
+
+@pytest.mark.parametrize("table", ["iris_dead_letters", "iris_ledger"])
+def test_no_refusal_of_our_own_tables_makes_a_row_be_written_twice(
+    bigquery_host, client, tables, feed, table
+):
+    with failing(bigquery_host, refused(table)._replace(lasts=True)) as faults:
+        feed.drain("--every=1s", "--max_seconds=6")
+        faults.clear()
+        feed.drain("--every=1s", "--max_seconds=12")
+    for name in ("bmrs_freq_iris", "bmrs_fuelinst_iris"):
+        rows = stored(client, tables, name)
+        assert len(set(rows)) == len(rows), name
+    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+    assert len(stored(client, tables, "bmrs_freq_iris")) == COUNT - 1
+    assert len(stored(client, tables, "iris_dead_letters")) == 1
+    counts = ledger(client, tables)
+    assert counts["records"] == sum(
+        counts[name] for name in ("rows", "duplicates", "dead_letters", "unmapped")
+    )

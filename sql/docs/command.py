@@ -12,7 +12,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.add_argument(
         "--output", type=Path, default=PAGE, help="the file (default: %(default)s)"
     )

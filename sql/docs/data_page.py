@@ -18,7 +18,7 @@ sends, under Elexon's names, followed by the [metadata columns](#metadata-column
 Times are UTC; `settlementDate` is a day in Great Britain. Each table has two views:
 
 - `bmrs_<dataset>_unified`: history and IRIS, each record once, every version.
-- `bmrs_<dataset>_latest`: of each thing, the latest version.
+- `bmrs_<dataset>_latest`: the latest version of each thing.
 
 Limits (MELS, MILS) have a third, `bmrs_<dataset>_resolved`: the declaration in force
 at each instant. [The guide](guide.md) has queries to start with.

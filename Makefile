@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 
-# The commands take these from the environment, as they were given: a quote, a space or
+# The commands take these from the environment, unchanged: a quote, a space or
 # a dollar sign in a path or in SQL means itself.
 VARIABLES := SAMPLES UNTIL DATA PUBSUB MODE RATE ARCHIVE SQL PROJECT DATASET
 VARIABLES += EVERY SUBSCRIPTION REASON IRIS_DATASET IRIS SINCE AGAIN DRY FROM TO MISSING VIA
@@ -13,7 +13,7 @@ VARIABLES += REGION BUCKET TAG UPDATE DRAIN OPTIONS TIMEOUT RUN_DRAIN CLEAN
 
 # An empty one is a shell's variable that is not set: what is meant for the cloud would
 # be done on this machine.
-$(if $(findstring command,$(origin PROJECT)),$(if $(PROJECT),,$(error PROJECT is empty)))
+$(if $(findstring command,$(origin PROJECT)),$(if $(PROJECT),,$(error PROJECT is empty: name a project, or leave it out for this machine)))
 
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 # The name until release 0.1.
@@ -72,26 +72,26 @@ run-local: #: UNTIL=drained    end when all of SAMPLES is accounted for
 run-local: #: DATA=dir         tables, messages and logs (default .local)
 run-local: #: PUBSUB=google    or embedded (default: google where it is installed)
 run-local: #: MODE=drain       or streaming: how the pipeline reads Pub/Sub (default: drain)
-run-local: #: RATE=3.5        messages a second of the simulator (default: 5; SAMPLES: as fast as taken)
+run-local: #: RATE=3.5        messages a second of the simulator (default: 5; SAMPLES: as fast as they are received)
 run-local: #: ARCHIVE=dir      keep every message as received in files there
 	@$(PYTHON) -m local stack run
 
 query: .venv/complete ## a SQL statement on the local BigQuery, rows as JSON lines
 query: #: SQL="SELECT …"   unqualified tables are those of uk_energy_prod
-query: #: DATA=dir         whose tables (default .local)
+query: #: DATA=dir         the folder of the tables (default .local)
 	@$(PYTHON) -m local query
 
-check: .venv/complete ## quality checks of the tables: fails when one does
-check: #: DATA=dir         the local tables of that folder (default .local)
-check: #: PROJECT=id DATASET=name   those in BigQuery (DATASET: uk_energy_prod)
-check: #: OPTIONS="…"      others of `python -m sql check --help`
+check: .venv/complete ## check the quality of the tables; fails if a check fails
+check: #: DATA=dir         the folder of the local tables (default .local)
+check: #: PROJECT=id DATASET=name   the tables in BigQuery (DATASET: uk_energy_prod)
+check: #: OPTIONS="…"      more options of `python -m sql check --help`
 	@$(PYTHON) -m $(CHECK) $$OPTIONS
 
-drain: .venv/complete ## take the messages of Pub/Sub to the tables, until it is empty
-drain: #: EVERY=60s        again and again
-drain: #: DATA=dir         of what `make up` started there (default .local)
+drain: .venv/complete ## write the messages that wait in Pub/Sub to the tables
+drain: #: EVERY=60s        repeat until stopped
+drain: #: DATA=dir         the folder of `make up` (default .local)
 drain: #: PROJECT=id SUBSCRIPTION=name DATASET=name   in the cloud (DATASET: uk_energy_prod)
-drain: #: OPTIONS="…"      others of `python -m pipeline --help`
+drain: #: OPTIONS="…"      more options of `python -m pipeline --help`
 	@[ -z "$$PROJECT" ] || \
 	    $(call need,SUBSCRIPTION,name what to read: SUBSCRIPTION=iris-messages-pipeline); \
 	[ -z "$$SUBSCRIPTION" ] || \
@@ -100,10 +100,10 @@ drain: #: OPTIONS="…"      others of `python -m pipeline --help`
 
 replay: .venv/complete ## publish dead letters and unmapped messages again
 replay: #: REASON=WRONG_TYPE IRIS_DATASET=REMIT SINCE=2026-05-06   only those (default: all)
-replay: #: DRY=1            show what it would do; AGAIN=1: also what is under way
-replay: #: DATA=dir         of what runs there (default .local)
+replay: #: DRY=1            show what it would do; AGAIN=1: also what has no result yet
+replay: #: DATA=dir         the folder of `make up` or `make run-local` (default .local)
 replay: #: PROJECT=id DATASET=name   in the cloud, to PUBSUB_TOPIC (DATASET: uk_energy_prod)
-replay: #: OPTIONS="…"      others of `python -m bridge replay --help`
+replay: #: OPTIONS="…"      more options of `python -m bridge replay --help`
 	@$(PYTHON) -m $(REPLAY) $(call option,REASON,reason) \
 	    $(call option,IRIS_DATASET,iris-dataset) $(call option,SINCE,since) \
 	    $(call flag,AGAIN,again) $(call flag,DRY,dry-run) $$OPTIONS
@@ -111,12 +111,12 @@ replay: #: OPTIONS="…"      others of `python -m bridge replay --help`
 backfill: .venv/complete ## publish messages of an interval from Elexon's archive
 backfill: #: FROM=2026-05-06 TO=2026-05-07T12:00   of the upload to IRIS, in UTC
 backfill: #: IRIS_DATASET=FREQ   that dataset only (default: all)
-backfill: #: MISSING=1        only what the tables do not know
-backfill: #: VIA=api          from the Insights API, which lacks a few datasets
-backfill: #: DRY=1           list and report; AGAIN=1: a finished interval once more
-backfill: #: DATA=dir         to what runs there (default .local)
+backfill: #: MISSING=1        only messages that are not in the tables
+backfill: #: VIA=api          from the Insights API, which lacks 18 datasets
+backfill: #: DRY=1           list and report; AGAIN=1: publish a finished interval again
+backfill: #: DATA=dir         the folder of `make up` or `make run-local` (default .local)
 backfill: #: PROJECT=id DATASET=name   to PUBSUB_TOPIC (DATASET: uk_energy_prod)
-backfill: #: OPTIONS="…"      others of `python -m bridge backfill --help`
+backfill: #: OPTIONS="…"      more options of `python -m bridge backfill --help`
 	@$(call need,FROM,$(SAY_WHEN)); $(call need,TO,$(SAY_WHEN)); \
 	$(PYTHON) -m $(BACKFILL) $(call option,FROM,from) $(call option,TO,to) \
 	    $(call option,IRIS_DATASET,iris-dataset) $(call flag,MISSING,missing) \
@@ -127,23 +127,23 @@ up: #: SAMPLES=dir DATA=dir PUBSUB=google|embedded   as for run-local
 	@$(PYTHON) -m local stack up
 
 env: .venv/complete ## their addresses: export $$(make -s env)
-env: #: DATA=dir         the one given to `make up`
+env: #: DATA=dir         the folder of `make up` (default .local)
 	@$(PYTHON) -m local stack env
 
-down: .venv/complete ## stop them, or a run-local that goes on elsewhere
-down: #: DATA=dir         the one given to `make up`
+down: .venv/complete ## stop them, or a `make run-local` in another terminal
+down: #: DATA=dir         the folder of `make up` or `make run-local` (default .local)
 	@$(PYTHON) -m local stack down
 
-images: .venv/complete ## the images of pipeline and bridge, by Cloud Build
+images: .venv/complete ## build the images of pipeline and bridge with Cloud Build
 images: #: PROJECT=id REGION=europe-west2 [TAG=name]
 images: #: DRY=1           print what it would do
-images: #: OPTIONS="…"     others of `python -m cloud images --help`
+images: #: OPTIONS="…"     more options of `python -m cloud images --help`
 	@$(IN_CLOUD); $(PYTHON) -m cloud images $(DEPLOYMENT) $$OPTIONS
 
-template: .venv/complete ## the images, and the Dataflow flex template
+template: .venv/complete ## build the images, and publish the Dataflow flex template
 template: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [TAG=name]
 template: #: DRY=1           print what it would do
-template: #: OPTIONS="…"     others of `python -m cloud template --help`
+template: #: OPTIONS="…"     more options of `python -m cloud template --help`
 	@$(IN_CLOUD); $(PYTHON) -m cloud template $(DEPLOYMENT) \
 	    $(call option,BUCKET,bucket) $$OPTIONS
 
@@ -151,7 +151,7 @@ launch: .venv/complete ## start the streaming job on Dataflow, from the template
 launch: #: PROJECT=id REGION=europe-west2 [BUCKET=name] [DATASET=name]
 launch: #: UPDATE=1        replace the running job; DRAIN=1: end it
 launch: #: DRY=1           print the request
-launch: #: OPTIONS="…"     others of `python -m cloud launch --help`
+launch: #: OPTIONS="…"     more options of `python -m cloud launch --help`
 	@$(IN_CLOUD); $(PYTHON) -m cloud launch $(DEPLOYMENT) \
 	    $(call option,BUCKET,bucket) $(call option,DATASET,dataset) \
 	    $(call flag,UPDATE,update) $(call flag,DRAIN,drain) $$OPTIONS
@@ -161,20 +161,20 @@ smoke: #: PROJECT=id REGION=europe-west2 DATASET=name   (DATASET: uk_energy_prod
 smoke: #: TIMEOUT=15m      how long to wait for rows
 smoke: #: RUN_DRAIN=1      read the subscription from here
 smoke: #: CLEAN=1          only remove the messages of earlier runs
-smoke: #: OPTIONS="…"      others of `python -m cloud smoke --help`
+smoke: #: OPTIONS="…"      more options of `python -m cloud smoke --help`
 	@$(call need,PROJECT,$(SAY_WHERE)); $(PYTHON) -m cloud smoke $(TABLES) \
 	    $(call option,REGION,region) $(call option,TIMEOUT,timeout) \
 	    $(call flag,RUN_DRAIN,run-drain) $(call flag,CLEAN,clean) $$OPTIONS
 
 cost: .venv/complete ## what a month in the cloud costs
-cost: #: OPTIONS="…"     of `python -m cloud cost --help`
+cost: #: OPTIONS="…"     options of `python -m cloud cost --help`
 	@$(PYTHON) -m cloud cost $$OPTIONS
 
 test: .venv/complete ## all tests, against real servers on this machine
 	@$(PYTHON) -m local.bigquery.environment
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
-bench: .venv/complete ## measure everything, each beside something in the same run
+bench: .venv/complete ## measure speed and memory, compared with something simpler in the same run
 bench: #: OPTIONS="--only decode --scale 0.1"   a part, or a quick look
 	@$(PYTHON) -m benchmarks $$OPTIONS
 
@@ -192,7 +192,7 @@ lock: .venv/complete ## requirements.lock, and what the images install, from pyp
 	@$(COMPILE) --universal --constraint requirements.lock \
 	    -o templates/bridge/requirements.txt templates/bridge/requirements.in
 
-clean: ## remove what can be made again: environments, caches, build/ (not .local/)
+clean: ## remove what can be created again: environments, caches, build/ (not .local/)
 	@rm -rf .venv .venv-bigquery build dist *.egg-info
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

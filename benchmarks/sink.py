@@ -19,8 +19,8 @@ from benchmarks.sink_proxy import Fault, Proxy, counting
 from benchmarks.sink_rows import TABLE_ROWS, spread, two_batches
 from benchmarks.sink_writes import (
     Outcome,
-    Place,
     Sink,
+    SinkTarget,
     beams,
     ours,
     reached_at,
@@ -62,7 +62,9 @@ class Stage(NamedTuple):
     ) -> Outcome:
         """Writes rows; `proxy.calls` then has the requests of it."""
         self.proxy.calls.clear()
-        return sink(method, Place(dataset, self.proxy.host, str(self.files)), batches)
+        return sink(
+            method, SinkTarget(dataset, self.proxy.host, str(self.files)), batches
+        )
 
     def rows(self, dataset: str) -> int:
         """How many rows the tables of IRIS datasets have."""

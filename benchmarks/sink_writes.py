@@ -27,7 +27,7 @@ from pipeline.steps.write_rows import WriteRows
 RUNNER = "FnApiRunner"
 
 
-class Place(NamedTuple):
+class SinkTarget(NamedTuple):
     """Where rows go.
 
     Attributes:
@@ -70,25 +70,27 @@ class Outcome(NamedTuple):
 
 
 # By method, such as FILE_LOADS.
-Sink = Callable[[str, Place, Sequence[RowBatch]], Outcome]
+Sink = Callable[[str, SinkTarget, Sequence[RowBatch]], Outcome]
 
 # What the pipeline of this process returned. Beam copies what a step holds; a function
 # that uses this list is not copied.
 _kept: list[Any] = []
 
 
-def ours(method: str, place: Place, batches: Sequence[RowBatch]) -> Outcome:
+def ours(method: str, target: SinkTarget, batches: Sequence[RowBatch]) -> Outcome:
     """Writes rows as the product does; it returns dead letters."""
-    warehouse = Warehouse(emulator.PROJECT, place.dataset)
+    warehouse = Warehouse(emulator.PROJECT, target.dataset)
     steps = {
         "STREAMING_INSERTS": WriteRows(warehouse.insert),
-        "FILE_LOADS": LoadRows(warehouse.load, place.files),
+        "FILE_LOADS": LoadRows(warehouse.load, target.files),
         "STORAGE_WRITE_API": WriteRows(warehouse.append),
     }
-    return _run(batches, lambda rows: (rows | steps[method]).dead_letters, _of_letter)
+    return _run(
+        batches, lambda rows: (rows | steps[method]).dead_letters, refusal_of_letter
+    )
 
 
-def beams(method: str, place: Place, batches: Sequence[RowBatch]) -> Outcome:
+def beams(method: str, target: SinkTarget, batches: Sequence[RowBatch]) -> Outcome:
     """Writes rows with Beam's sink; load jobs return no failed rows."""
     registry = load_registry()
     # Beam routes the row that it writes, so the row itself must lead to its table.
@@ -98,14 +100,14 @@ def beams(method: str, place: Place, batches: Sequence[RowBatch]) -> Outcome:
         for record in batch.records
     }
     write = WriteToBigQuery(
-        partial(_table_of, f"{emulator.PROJECT}:{place.dataset}", tables),
+        partial(_table_of, f"{emulator.PROJECT}:{target.dataset}", tables),
         method=method,
         create_disposition=BigQueryDisposition.CREATE_NEVER,
         # By default it repeats a row that BigQuery refuses 10,000 times.
         insert_retry_strategy=RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
-        custom_gcs_temp_location=place.files,
+        custom_gcs_temp_location=target.files,
         validate=False,  # allows a folder of this machine
-        test_client=LocalClients(place.host),
+        test_client=LocalClients(target.host),
     )
 
     def written(rows: beam.PCollection) -> beam.PCollection | None:
@@ -114,7 +116,7 @@ def beams(method: str, place: Place, batches: Sequence[RowBatch]) -> Outcome:
         return result.failed_rows_with_errors if inserts_rows else None
 
     rows = [batch.values_of(record) for batch in batches for record in batch.records]
-    return _run(rows, written, _of_failed_row)
+    return _run(rows, written, refusal_of_failed_row)
 
 
 def _table_of(dataset: str, tables: dict[str, str], row: dict[str, Any]) -> str:
@@ -142,13 +144,15 @@ def _keep(element: Any) -> None:
     _kept.append(element)
 
 
-def _of_letter(letter: TableRow) -> Refusal:
+def refusal_of_letter(letter: TableRow) -> Refusal:
     values = letter.values
     record = base64.b64decode(values["payload"]).decode()
     return Refusal(values["error"], "record", record, values["record_index"])
 
 
-def _of_failed_row(failed: tuple[str, dict[str, Any], list[dict[str, str]]]) -> Refusal:
+def refusal_of_failed_row(
+    failed: tuple[str, dict[str, Any], list[dict[str, str]]],
+) -> Refusal:
     _, row, (error, *_) = failed
     text = f"{error['reason']}: {error['message']}"
     return Refusal(text, "row", orjson.dumps(row).decode(), None)

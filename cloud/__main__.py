@@ -14,7 +14,7 @@ COMMANDS = {
         "cloud.images", "build the images of pipeline and bridge with Cloud Build"
     ),
     "template": Command(
-        "cloud.template", "the same, and publish the Dataflow flex template"
+        "cloud.template", "build the images, and publish the Dataflow flex template"
     ),
     "launch": Command("cloud.launch", "start, update or drain the streaming job"),
     "smoke": Command(

@@ -10,5 +10,5 @@ def no_credentials(error: GoogleAuthError) -> UsageError:
     """The mistake of a user who has not logged in."""
     return UsageError(
         f"no Google credentials ({first_line(error)}): "
-        "run gcloud auth application-default login"
+        "run `gcloud auth application-default login`"
     )

@@ -8,22 +8,17 @@ import os
 import re
 from dataclasses import dataclass
 
-from command.tables_path import TablesPath
+from command.tables_path import DATASET, TablesPath, project_id
 from command.usage import UsageError
 
 TOPIC = "iris-messages"
 SUBSCRIPTION = "iris-messages-pipeline"
-DATASET = "uk_energy_prod"
 SECRET = "iris-client-secret"  # noqa: S105 - its name
 DRAIN_JOB = "iris-drain"
 DATAFLOW_JOB = "gb-iris"
 REPOSITORY = "gb-iris"
 EMULATORS = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
 
-
-# https://cloud.google.com/resource-manager/docs/creating-managing-projects, with the
-# domain of older ones.
-_PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -151,14 +146,9 @@ def deployment_of(options: argparse.Namespace) -> Deployment:
     return Deployment(options.project, options.region)
 
 
-def project_id(text: str) -> str:
-    """The type of an option that is a project."""
-    return _checked(_PROJECT, text, "a project id: use one such as my-project-1")
-
-
 def region_name(text: str) -> str:
     """The type of an option that is a region."""
-    return _checked(_REGION, text, "a region: use one such as europe-west2")
+    return _checked(_REGION, text, "a region, such as europe-west2")
 
 
 def image_tag(text: str) -> str:

@@ -16,9 +16,9 @@ from cloud.deployment import (
     deployment_of,
     image_tag,
 )
+from command.usage import USER_ERROR
 
 ROOT = Path(__file__).parents[1]
-USER_ERROR = 2
 
 
 class Images(NamedTuple):
@@ -29,7 +29,6 @@ class Images(NamedTuple):
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add_deployment_options(parser)
     parser.add_argument(
         "--tag",

@@ -13,7 +13,6 @@ from google.cloud import dataflow_v1beta3 as dataflow
 from cloud.credentials import no_credentials
 from cloud.deployment import (
     DATAFLOW_JOB,
-    DATASET,
     Deployment,
     add_deployment_options,
     bucket_name,
@@ -21,9 +20,9 @@ from cloud.deployment import (
     template_path,
 )
 from cloud.template import METADATA
-from command.usage import UsageError
+from command.tables_path import DATASET
+from command.usage import USER_ERROR, UsageError
 
-USER_ERROR = 2
 MODES = {
     mode.name.removeprefix("STREAMING_MODE_").lower(): mode
     for mode in (
@@ -36,7 +35,6 @@ _OWN = ("subscription", "dataset")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add_deployment_options(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(

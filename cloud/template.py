@@ -18,7 +18,6 @@ SPEC = ROOT / "build" / "template" / "gb-iris.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     images.configure(parser)
     parser.add_argument(
         "--bucket",

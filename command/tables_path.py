@@ -37,7 +37,9 @@ def project_id(text: str) -> str:
         argparse.ArgumentTypeError: The text is not a project id.
     """
     if not _PROJECT.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a project id")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a project id, such as my-project-123"
+        )
     return text
 
 

@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="list and report, publish nothing"
     )
     what.add_argument(
-        "--again", action="store_true", help="publish a finished span again"
+        "--again", action="store_true", help="publish a finished interval again"
     )
     warehouse.add_options(how, what)
     _configure_how(how)
@@ -143,7 +143,7 @@ def _request(options: argparse.Namespace, destination: Destination) -> Request:
         )
     if options.via == "archive" and span.end > datetime.now(UTC):
         raise UsageError(
-            "--to is in the future, where messages are still to come: give a past time"
+            "--to is in the future, and messages may arrive until then: use a past time"
         )
     return Request(
         span=span,

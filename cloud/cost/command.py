@@ -68,7 +68,6 @@ _FIXED = [
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     prices = load_prices()
     where = parser.add_argument_group("where")
     where.add_argument(

@@ -151,9 +151,7 @@ def findings(
     """Whether rows, dead letters and the unmapped message are those of the run.
 
     Args:
-        run: The run.
         found: What the tables hold.
-        deployment: The deployment.
         waited: For how long they were waited for: `after 15 m`.
     """
     todo = start_command(deployment)
@@ -207,12 +205,10 @@ def duplicate(
     """Whether the rows of the message that was published twice are there once.
 
     Args:
-        run: The run.
         found: What the tables hold.
         unified: Rows of the `_unified` views, by message; None if they fail.
         dropped: Duplicates that the ledger counted since the run began, by dataset;
             None if it fails.
-        deployment: The deployment.
     """
     name = "duplicate"
     todo = f"{deployment.sql('apply')}; then run this again"

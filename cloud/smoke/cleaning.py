@@ -60,7 +60,6 @@ def clean(
 
     Args:
         client: The BigQuery client.
-        deployment: The deployment.
         registry: All datasets.
         marker: The marker of the run; None for all runs.
         today: The day from which the age of rows is counted; None for the real one.
@@ -98,7 +97,6 @@ def finding(outcome: Outcome, deployment: Deployment, *, settled: bool) -> Findi
 
     Args:
         outcome: What cleaning did.
-        deployment: The deployment.
         settled: Whether every message of the run had arrived in the tables.
     """
     name, todo = "cleaning", deployment.smoke("--clean")

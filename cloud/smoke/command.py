@@ -26,10 +26,10 @@ from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
 from command.duration import seconds_in
 from command.text import first_line, printable
+from command.usage import INTERRUPTED
 from pipeline.registry import Registry, load_registry
 from sql.connection import add_path_options, client_of
 
-INTERRUPTED = 130
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # Pub/Sub's own rule
 
 _DESCRIPTION = """\
@@ -51,7 +51,6 @@ are left after --clean, 2 an option must be corrected, 130 stopped with Ctrl-C
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add_path_options(parser)

@@ -64,7 +64,6 @@ def findings(
 
     Args:
         api: The APIs, as the caller.
-        deployment: The deployment.
         known: What may read the subscription.
         now: The current time.
         impersonate: Ask for permissions as each service account.

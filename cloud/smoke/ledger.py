@@ -95,10 +95,8 @@ def finding(
     """Whether the ledger counted the run, and is balanced.
 
     Args:
-        run: The run.
         before: The sums before it.
         after: The sums now.
-        deployment: The deployment.
         settled: Whether every message of the run has arrived in the tables.
     """
     if not settled:

@@ -73,7 +73,6 @@ def needs(deployment: Deployment, project_number: str | None) -> Iterator[Need]:
     """What every account must be able to do.
 
     Args:
-        deployment: The deployment.
         project_number: The number in the name of Pub/Sub's own account; None if it is
             not known, and then that account is left out.
     """

@@ -22,7 +22,6 @@ def findings(
 
     Args:
         api: The APIs, as the caller.
-        deployment: The deployment.
         impersonate: Ask as each account. If the caller may not, or without this option,
             the policies are read instead.
     """

@@ -65,7 +65,6 @@ def secret(version: Mapping[str, Any] | None, deployment: Deployment) -> Finding
     Args:
         version: The newest version as Secret Manager describes it, without its value;
             None if there is no version.
-        deployment: The deployment.
     """
     state = version.get("state") if version else "missing"
     if state == "ENABLED":
@@ -95,7 +94,6 @@ def quotas(
 
     Args:
         document: A response of `regions.get`.
-        deployment: The deployment.
         drains: There is a drain job, which does not use Compute Engine.
     """
     name = "quotas for Dataflow"
@@ -200,7 +198,6 @@ def runner(
     Args:
         drain: The Cloud Run job; empty if there is none; a text says why it is unknown.
         jobs: Active Dataflow jobs, or why they are unknown.
-        deployment: The deployment.
     """
     name = "pipeline"
     if is_streaming(drain, jobs):

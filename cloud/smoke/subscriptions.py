@@ -115,7 +115,6 @@ def dead_letters(
         subscription: The subscription of the pipeline.
         readers: The subscriptions of its dead-letter topic; None if it has no such
             topic.
-        deployment: The deployment.
         streams: Whether Dataflow reads the subscription; None if it is not known.
     """
     topic = subscription.dead_letter_policy.dead_letter_topic

@@ -62,7 +62,6 @@ def exist(
         kind: `TABLE` or `VIEW`.
         wanted: The names that must exist.
         kinds: What exists: the kind by name.
-        deployment: The deployment.
     """
     lacking = [name for name in wanted if kinds.get(name) != kind]
     if lacking:

@@ -28,9 +28,7 @@ def look(
 
     Args:
         client: The BigQuery client.
-        deployment: The deployment.
         registry: All datasets.
-        run: The run.
         suffix: `unified` or `latest`.
     """
     parts = [

@@ -22,6 +22,7 @@ from command.usage import FAILED, USER_ERROR, UsageError
 from local.bigquery.environment import bigquery_python
 from local.data_folder import DEFAULT_DATA, DataFolder, add_data_option
 from local.process import ROOT
+from local.simulator.feed import DEMO_RATE
 from local.stack import background
 from local.stack.iris_source import read_source
 from local.stack.plan import DEFAULT_MODE, DRAINED, Plan, run_plan, services_plan
@@ -48,7 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "serve: the same in the foreground; env: their addresses; down: stop them",
     )
     _add(parser, "samples", "folder <DATASET>/<message_id> to replay (default: a demo)")
-    _add(parser, "rate", "messages a second of the simulator (default: its own)")
+    _add(
+        parser,
+        "rate",
+        f"messages a second of the simulator (default: {DEMO_RATE:g}; with --samples: "
+        "as fast as they are received)",
+    )
     _add(parser, "until", f"`{DRAINED}`: end when all of SAMPLES is accounted for")
     add_data_option(parser)
     _add(parser, "pubsub", "`google` or `embedded` (default: google if installed)")

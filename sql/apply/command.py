@@ -18,7 +18,6 @@ from sql.tables import all_tables
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_path_options(parser)
     parser.add_argument(
         "--location",

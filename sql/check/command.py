@@ -51,7 +51,6 @@ YEARS = range(BEGINNING.year, dt.MAXYEAR)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_path_options(parser)
     parser.add_argument(
         "--only",

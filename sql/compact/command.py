@@ -51,7 +51,6 @@ _TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}\Z")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.description = (__doc__ or "").partition(": ")[2]
     add_path_options(parser)
     parser.add_argument(

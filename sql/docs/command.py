@@ -8,11 +8,13 @@ from command.usage import UsageError
 from pipeline.registry import load_registry
 from sql.docs.data_page import data_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "data.md"
+# Real messages, `<DATASET>/<message_id>`; the registry's contract is tested with them.
+SAMPLES = ROOT / "local" / "samples"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     parser.add_argument(
         "--output", type=Path, default=PAGE, help="the file (default: %(default)s)"
     )
@@ -25,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Writes the page, or compares it with the file."""
-    page, output = data_page(load_registry()), options.output
+    page, output = data_page(load_registry(), real_datasets()), options.output
     try:
         if options.check:
             return _check(page, output)
@@ -34,6 +36,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     print(output)
     return 0
+
+
+def real_datasets() -> set[str]:
+    """The datasets of which the tests have a real message."""
+    return {path.parent.name for path in SAMPLES.glob("*/*.json")}
 
 
 def _check(page: str, output: Path) -> int:

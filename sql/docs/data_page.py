@@ -1,6 +1,6 @@
 """The data page: every dataset, table and column of the product, as Markdown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import groupby
 
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset, Registry
@@ -18,7 +18,7 @@ sends, under Elexon's names, followed by the [metadata columns](#metadata-column
 Times are UTC; `settlementDate` is a day in Great Britain. Each table has two views:
 
 - `bmrs_<dataset>_unified`: history and IRIS, each record once, every version.
-- `bmrs_<dataset>_latest`: of each thing, the latest version.
+- `bmrs_<dataset>_latest`: the latest version of each thing.
 
 Limits (MELS, MILS) have a third, `bmrs_<dataset>_resolved`: the declaration in force
 at each instant. [The guide](guide.md) has queries to start with.
@@ -27,13 +27,20 @@ A *natural key* identifies one version of one thing, a *latest key* the thing. T
 *version order* says which version is later. *Cadence* is the time between values of
 one series, if it is known. A table is partitioned by day and clustered by the columns
 that its section names: a query that filters by them reads less."""
+_REAL = "a real message of IRIS"
+_MADE_UP = "made-up messages of this schema, as no real one is in this repository"
 _ACRONYMS = frozenset({"bm", "remit"})
 # In seconds, the largest first.
 _TIME_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-def data_page(registry: Registry) -> str:
-    """The whole page; the same registry gives the same text."""
+def data_page(registry: Registry, real: Set[str] = frozenset()) -> str:
+    """The whole page; the same arguments give the same text.
+
+    Args:
+        registry: The registry.
+        real: Datasets of which the tests have a real message.
+    """
     datasets = sorted(registry.values(), key=lambda d: (d.group, d.name.lower()))
     parts = [GENERATED, "# The data", _ABOUT, "## Datasets"]
     for group, members in groupby(datasets, key=lambda dataset: dataset.group):
@@ -48,7 +55,7 @@ def data_page(registry: Registry) -> str:
         parts += _own_table(table)
     parts.append("## Columns of each dataset")
     for dataset in sorted(datasets, key=lambda dataset: dataset.name.lower()):
-        parts += _section(dataset)
+        parts += _section(dataset, is_real=dataset.name in real)
     return "\n\n".join(parts) + "\n"
 
 
@@ -93,7 +100,7 @@ def _own_table(table: Table) -> list[str]:
     return [f"### {table.name}", text, facts, _column_table(table.columns)]
 
 
-def _section(dataset: Dataset) -> list[str]:
+def _section(dataset: Dataset, *, is_real: bool) -> list[str]:
     views = [f"{dataset.stem}_unified", f"{dataset.stem}_latest"]
     functions = []
     if dataset.name in RESOLVED:
@@ -117,6 +124,7 @@ def _section(dataset: Dataset) -> list[str]:
         facts.append(f"Other names in IRIS: {_names(dataset.aliases)}")
     confidence, source = dataset.schema_confidence, dataset.schema_source
     facts.append(f"Schema: {confidence}; {cell(source)}")
+    facts.append(f"Tested with: {_REAL if is_real else _MADE_UP}")
     parts = [f"### {dataset.name}", cell(dataset.title) + ".", _list(facts)]
     if dataset.notes:
         parts += ["Notes:", _list([cell(note) for note in dataset.notes])]

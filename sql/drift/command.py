@@ -30,7 +30,6 @@ from sql.drift.unknown_fields import unknown_fields
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_path_options(parser)
     parser.add_argument(
         "--format",
@@ -68,7 +67,6 @@ def accept(client: bigquery.Client, options: argparse.Namespace, folder: Path) -
     """Adds what `options.accept` names to a registry, and then to the tables.
 
     Args:
-        client: The client.
         options: The options of the command.
         folder: The registry's files.
 

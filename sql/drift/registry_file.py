@@ -70,7 +70,6 @@ def with_column(
         file_name: The name of the file, `REMIT.yaml`.
         text: What it holds.
         parents: The RECORDs that the column is inside of, outermost first.
-        column: The column.
 
     Raises:
         RegistryError: The text is not a dataset, or cannot be extended line by line.

@@ -169,7 +169,6 @@ def unknown_datasets(
     """The datasets in `iris_unmapped` that the registry does not know.
 
     Args:
-        client: The client.
         path: Where the tables are.
         registry: The known datasets.
 

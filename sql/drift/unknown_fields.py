@@ -60,7 +60,6 @@ def unknown_fields(
     """The unknown fields of all rows in all `_iris` tables, by dataset and path.
 
     Args:
-        client: The client.
         path: Where the tables are.
         registry: The known datasets; a field that is known now is left out.
 

@@ -15,7 +15,6 @@ _OURS = ("bmrs_*.sql", "iris_*.sql")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the command."""
     add_path_options(parser, project_required=False)
     parser.add_argument(
         "--output",

@@ -66,7 +66,6 @@ def create_statement(view: View, path: TablesPath) -> str:
     """The DDL that creates or replaces a view.
 
     Args:
-        view: The view.
         path: Where the tables are.
     """
     columns = ",\n".join(
@@ -86,7 +85,6 @@ def create_function_statement(function: Function, path: TablesPath) -> str:
     """The DDL that creates or replaces a table function.
 
     Args:
-        function: The function.
         path: Where the tables are.
     """
     return (

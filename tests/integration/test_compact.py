@@ -253,8 +253,8 @@ def test_rows_without_a_day_are_a_step_of_their_own(client, dataset, compact, ca
     rows = fuelinst(DAYS[:1], copies=1) + nowhere
     name = make(client, dataset, "bmrs_fuelinst", FUELINST, rows, BY_DAY)
     assert compact("bmrs_fuelinst") == 0
-    told = capsys.readouterr().out
-    assert "bmrs_fuelinst rows without a day: 6 rows, 2 distinct, 4 copies" in told
+    printed = capsys.readouterr().out
+    assert "bmrs_fuelinst rows without a day: 6 rows, 2 distinct, 4 copies" in printed
     assert compact("bmrs_fuelinst", "--execute") == 0
     undated = {key: n for key, n in data(client, name, *VALUES).items() if not key[1]}
     assert undated == {(None, None, "WIND", 5): 1, (None, None, None, 5): 1}
@@ -266,12 +266,12 @@ def test_the_dry_run_counts_and_changes_nothing(client, dataset, compact, capsys
     name = make(client, dataset, "bmrs_fuelinst", FUELINST, rows, BY_DAY)
     before = content(client, name)
     assert compact("bmrs_fuelinst") == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert content(client, name) == before
-    assert "bmrs_fuelinst 2025-10-21: 36 rows, 12 distinct, 24 copies" in told
-    assert "2025-10-23" not in told
-    assert "84 rows in 3 days, 48 copies in 2 days" in told
-    assert told.splitlines()[-1] == (
+    assert "bmrs_fuelinst 2025-10-21: 36 rows, 12 distinct, 24 copies" in printed
+    assert "2025-10-23" not in printed
+    assert "84 rows in 3 days, 48 copies in 2 days" in printed
+    assert printed.splitlines()[-1] == (
         "to remove them: python -m sql compact bmrs_fuelinst --project gb-iris "
         f"--dataset {dataset} --execute"
     )
@@ -282,12 +282,13 @@ def test_an_unpartitioned_table_is_told_to_be_read_once_for_each_day(
 ):
     name = make(client, dataset, "bmrs_fuelinst", FUELINST, fuelinst(DAYS))
     assert compact("bmrs_fuelinst") == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert (
-        "not partitioned by settlementDate: each day reads the whole table, 6 x" in told
+        "not partitioned by settlementDate: each day reads the whole table, 6 x"
+        in printed
     )
-    start, end = told.index("-- A copy"), told.index("nothing was changed")
-    client.query(told[start:end]).result()
+    start, end = printed.index("-- A copy"), printed.index("nothing was changed")
+    client.query(printed[start:end]).result()
     copy = client.get_table(f"{name}_by_day")
     assert copy.time_partitioning.field == "settlementDate"
     assert content(client, f"{name}_by_day") == content(client, name)
@@ -297,8 +298,10 @@ def test_a_partitioned_copy_of_a_table_of_strings(client, dataset, compact, caps
     row = {"settlementDate": "2025-10-26T00:00:00", "price": 1.0}
     make(client, dataset, "bmrs_mid", MID_OF_STRINGS, [row, row])
     assert compact("bmrs_mid") == 0
-    told = capsys.readouterr().out
-    client.query(told[told.index("-- A copy") : told.index("nothing was")]).result()
+    printed = capsys.readouterr().out
+    client.query(
+        printed[printed.index("-- A copy") : printed.index("nothing was")]
+    ).result()
     name = f"{PROJECT}.{dataset}.bmrs_mid_by_day"
     assert data(client, name, "partition_day") == {(date(2025, 10, 26),): 2}
     assert compact("bmrs_mid_by_day", "--execute") == 0
@@ -376,13 +379,13 @@ def test_a_signal_in_the_middle_leaves_days_done_or_untouched(
     while len(lines) < 4:
         lines.append(process.stdout.readline())
     process.send_signal(number)
-    told = "".join(lines) + process.stdout.read()
+    printed = "".join(lines) + process.stdout.read()
     assert process.wait(timeout=60) == code
     found = list(copies_by_day(client, name).values())
     assert 3 <= found.count(1) < len(days)
     assert set(found) == {1, 5}
     if number == signal.SIGINT:
-        assert f"{found.count(5)} left: run it again" in told
+        assert f"{found.count(5)} left: run it again" in printed
     assert compact("bmrs_fuelinst", "--execute") == 0
     assert set(copies_by_day(client, name).values()) == {1}
 
@@ -434,9 +437,9 @@ def test_several_tables_in_one_run(client, dataset, compact, capsys):
     for table in ("bmrs_fuelinst", "bmrs_fuelhh"):
         make(client, dataset, table, FUELINST, fuelinst(DAYS[:1]))
     assert compact("bmrs_fuelinst", "bmrs_fuelhh", "--execute") == 0
-    told = capsys.readouterr().out
-    assert "bmrs_fuelinst: 48 copies removed in 1 day" in told
-    assert "bmrs_fuelhh: 48 copies removed in 1 day" in told
+    printed = capsys.readouterr().out
+    assert "bmrs_fuelinst: 48 copies removed in 1 day" in printed
+    assert "bmrs_fuelhh: 48 copies removed in 1 day" in printed
 
 
 def test_what_cannot_be_compacted_is_one_line_and_changes_nothing(
@@ -491,9 +494,9 @@ def test_a_day_in_the_streaming_buffer_is_skipped_and_named(
 
     monkeypatch.setattr("sql.compact.command.remove_copies", refused_once)
     assert compact("bmrs_fuelinst", "--execute") == 1
-    told = capsys.readouterr().out
-    assert f"{DAYS[1]}: skipped, rows are still in" in told
-    assert f"bmrs_fuelinst: skipped, too fresh: {DAYS[1]}\n" in told
+    printed = capsys.readouterr().out
+    assert f"{DAYS[1]}: skipped, rows are still in" in printed
+    assert f"bmrs_fuelinst: skipped, too fresh: {DAYS[1]}\n" in printed
     assert copies_by_day(client, name) == {DAYS[0]: 1, DAYS[1]: 5, DAYS[2]: 1}
 
 
@@ -513,10 +516,12 @@ def test_a_statement_that_removes_too_much_stops_the_run(
         "sql.compact.compaction.deduplicate_statement", half_hour_and_fuel
     )
     assert compact("bmrs_fuelinst", "--execute") == 1
-    told = capsys.readouterr()
-    assert "2025-10-21 should hold 12 distinct rows, but has 2 rows, 2 of" in told.err
-    assert "FOR SYSTEM_TIME AS OF TIMESTAMP '" in told.err
-    assert "0 copies removed in 0 days, 3 left" in told.out
+    printed = capsys.readouterr()
+    assert (
+        "2025-10-21 should hold 12 distinct rows, but has 2 rows, 2 of" in printed.err
+    )
+    assert "FOR SYSTEM_TIME AS OF TIMESTAMP '" in printed.err
+    assert "0 copies removed in 0 days, 3 left" in printed.out
     assert data(client, name, *VALUES).total() == 2 + 60 + 60
 
 

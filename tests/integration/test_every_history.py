@@ -72,13 +72,13 @@ def empty_columns(path, dataset, generation):
     """How many of its view's rows lack something that their table has."""
     tables = list(tables_of(dataset, generation))
     mappings = [historic.mapping(dataset, table) for table in tables]
-    told = set.intersection(*({c.name for c in table.columns} for table in tables))
+    in_all = set.intersection(*({c.name for c in table.columns} for table in tables))
     held = " AND ".join(
         f"ARRAY_LENGTH(`{column.name}`) > 0"
         if column.mode == "REPEATED"
         else f"`{column.name}` IS NOT NULL"
         for column in dataset.columns
-        if column.name in told
+        if column.name in in_all
     )
     query = unified_view(dataset, path, mappings).query
     return (

@@ -56,13 +56,13 @@ def test_boalf_of_one_day(client, generation):
         f"settlementPeriodTo, acceptanceTime FROM {generation}.bmrs_boalf_unified "
         f"WHERE {DAY} ORDER BY acceptanceNumber, levelTo",
     )
-    at, told = utc("2026-05-06 03:00"), utc("2026-05-06 02:31")
+    at, accepted = utc("2026-05-06 03:00"), utc("2026-05-06 02:31")
     assert found == [
         (1170, -2, "IRIS", at, False, 9, utc("2026-05-06 02:46")),
         (217256, 480, "HISTORIC", at, True, 10, utc("2026-05-06 02:30")),
-        (217257, 470, "HISTORIC", at, True, 10, told),
-        (217257, 475, "IRIS", at, True, 10, told),
-        (217257, 480, "IRIS", at, True, 10, told),
+        (217257, 470, "HISTORIC", at, True, 10, accepted),
+        (217257, 475, "IRIS", at, True, 10, accepted),
+        (217257, 480, "IRIS", at, True, 10, accepted),
     ]
 
 
@@ -411,9 +411,9 @@ def test_a_second_apply_changes_nothing_and_another_schema_replaces_the_view(cli
     changed = apply_views(client, "text", VIEWS_OF["text"])
     assert (changed.replaced, changed.conflicts) == (["bmrs_freq_unified"], [])
     assert "bmrs_freq" in changed.histories
-    told = [note for note in changed.notes if note.startswith("bmrs_freq")]
-    assert "bmrs_freq has no frequency: NULL for its rows" in told
-    assert "bmrs_freq.station is not a column of FREQ: see extra" in told
+    notes = [note for note in changed.notes if note.startswith("bmrs_freq")]
+    assert "bmrs_freq has no frequency: NULL for its rows" in notes
+    assert "bmrs_freq.station is not a column of FREQ: see extra" in notes
     found = values(
         client, "SELECT frequency, source FROM text.bmrs_freq_unified ORDER BY 1, 2"
     )

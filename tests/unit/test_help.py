@@ -31,7 +31,7 @@ def test_every_default_is_named(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.module)
-def test_options_that_are_passed_on_are_told(command):
+def test_options_that_are_passed_on_are_named(command):
     parser = argparse.ArgumentParser()
     command.load().configure(parser)
     if parser.get_default("rest") is not None:

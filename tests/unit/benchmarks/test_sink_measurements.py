@@ -101,13 +101,13 @@ def test_a_dead_letter_returns_the_record_with_its_position():
     rejected = (Stage.WRITE, Reason.INSERT_REJECTED, "invalid at a")
     letter = DeadLetter(*rejected, 4, b'{"a":"b"}')
     row = dead_letter_row("FREQ", {}, letter, "2026-05-06T00:00:00Z")
-    refusal = sink_writes._of_letter(row)
+    refusal = sink_writes.refusal_of_letter(row)
     assert refusal == Refusal("invalid at a", "record", '{"a":"b"}', 4)
 
 
 def test_a_failed_row_of_beam_returns_the_row_without_a_position():
     errors = [{"reason": "invalid", "message": "no number", "location": "a"}]
-    refusal = sink_writes._of_failed_row(("p:d.t", {"a": "b"}, errors))
+    refusal = sink_writes.refusal_of_failed_row(("p:d.t", {"a": "b"}, errors))
     assert refusal == Refusal("invalid: no number", "row", '{"a":"b"}', None)
 
 

@@ -60,4 +60,4 @@ def test_without_credentials_it_says_how_to_log_in(monkeypatch, tmp_path, capsys
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     assert main(["launch", *DEPLOYMENT]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.endswith("gcloud auth application-default login")
+    assert line.endswith("`gcloud auth application-default login`")

@@ -223,4 +223,4 @@ def test_a_wrong_option_is_one_line_and_code_2(wrong, word, capsys):
         main(["template", *DEPLOYMENT, wrong])
     assert ended.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert re.search(f"is not a {word}( |:)", line)
+    assert re.search(f"is not a {word}[ :,]", line)

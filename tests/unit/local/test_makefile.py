@@ -66,8 +66,8 @@ def test_with_a_project_it_is_the_cloud(target, needed, options, variables, tabl
 def test_a_backfill_without_a_span_is_refused_in_a_line(variables):
     done = make("backfill", variables)
     assert done.returncode == 2
-    told = done.stderr.splitlines()[0]
-    assert told == "backfill: name an interval: FROM=2026-05-06 TO=2026-05-07"
+    said = done.stderr.splitlines()[0]
+    assert said == "backfill: name an interval: FROM=2026-05-06 TO=2026-05-07"
     assert done.stdout == ""
 
 
@@ -99,8 +99,8 @@ def test_a_drain_is_here_or_in_the_cloud():
 def test_a_place_that_is_left_out_is_asked_for_by_variables(target, variables):
     done = make(target, variables)
     assert (done.returncode, done.stdout) == (2, "")
-    told = done.stderr.splitlines()[0]
-    assert told == f"{target}: say where: PROJECT=id REGION=europe-west2"
+    said = done.stderr.splitlines()[0]
+    assert said == f"{target}: say where: PROJECT=id REGION=europe-west2"
 
 
 def test_a_smoke_test_needs_a_project():

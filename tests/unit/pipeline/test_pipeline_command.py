@@ -171,9 +171,9 @@ def test_a_wrong_registry_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
 
 
 def test_help_shows_our_options_first():
-    told = subprocess.run(
+    shown = subprocess.run(
         [sys.executable, "-m", "pipeline", "--help"], capture_output=True, text=True
     )
-    assert told.returncode == 0
-    assert "--dedup_horizon_hours" in told.stdout
-    assert len(told.stdout.splitlines()) < 60
+    assert shown.returncode == 0
+    assert "--dedup_horizon_hours" in shown.stdout
+    assert len(shown.stdout.splitlines()) < 60

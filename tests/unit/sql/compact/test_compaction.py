@@ -186,13 +186,13 @@ def steps(count):
 
 
 def test_the_loop_stops_before_the_next_day():
-    done, told = Done(), []
+    done, reported = Done(), []
     run_steps(
-        steps(5), lambda step: 2, done, lambda *what: told.append(what),
-        lambda: len(told) == 2,
+        steps(5), lambda step: 2, done, lambda *what: reported.append(what),
+        lambda: len(reported) == 2,
     )  # fmt: skip
     assert (done.changed, done.removed_rows) == (["day 0", "day 1"], 4)
-    assert [removed for _, removed in told] == [2, 2]
+    assert [removed for _, removed in reported] == [2, 2]
 
 
 def test_another_answer_of_the_service_ends_the_loop_with_what_was_done():

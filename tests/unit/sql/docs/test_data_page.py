@@ -7,11 +7,11 @@ import pytest
 
 from pipeline.registry import METADATA_COLUMNS, Column, Registry, load_registry
 from sql.__main__ import main
-from sql.docs.command import PAGE
+from sql.docs.command import PAGE, real_datasets
 from sql.docs.data_page import cadence_words, cell, data_page
 
 REGISTRY = load_registry()
-TEXT = data_page(REGISTRY)
+TEXT = data_page(REGISTRY, real_datasets())
 
 
 def section(name, text=TEXT):
@@ -21,6 +21,12 @@ def section(name, text=TEXT):
 
 def test_the_committed_page_is_what_the_registry_gives():
     assert PAGE.read_text(encoding="utf-8") == TEXT, "run `python -m sql docs`"
+
+
+def test_the_page_says_which_schemas_a_real_message_confirms():
+    assert "Tested with: a real message" in section("FREQ")
+    assert "Tested with: made-up messages" in section("SOSO")
+    assert TEXT.count("Tested with: a real message") == len(real_datasets())
 
 
 def test_the_first_line_says_how_it_was_made():

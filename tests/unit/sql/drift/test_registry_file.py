@@ -137,10 +137,10 @@ def test_a_column_that_is_there_already_is_refused():
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda d: d.name)
 def test_a_whole_file_says_the_same_again(dataset):
     # What nobody can infer from messages, it does not write.
-    told = {"cadence_seconds": None, "aliases": (), "historic": ()}
-    told |= {"published": Publication(), "own_series": None, "api_absent": ()}
-    told["day_of"] = None
-    dataset = dataclasses.replace(dataset, **told)
+    omitted = {"cadence_seconds": None, "aliases": (), "historic": ()}
+    omitted |= {"published": Publication(), "own_series": None, "api_absent": ()}
+    omitted["day_of"] = None
+    dataset = dataclasses.replace(dataset, **omitted)
     assert parse_dataset(f"{dataset.name}.yaml", dataset_text(dataset)) == dataset
 
 

@@ -1,4 +1,4 @@
-"""How historic tables are mapped, and what a user is told of them."""
+"""How historic tables are mapped, and what a user learns about it."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def test_history_is_looked_for_under_all_its_names():
     assert names_of(REGISTRY["ABUC"]) == ["bmrs_abuc"]
 
 
-def test_too_few_too_many_and_other_columns_are_told():
+def test_too_few_too_many_and_other_columns_are_noted():
     table = found(
         Column("MEASUREMENTTIME", "DATETIME"),
         Column("frequency", "BOOL"),
@@ -40,15 +40,15 @@ def test_too_few_too_many_and_other_columns_are_told():
         name="bmrs_freq",
         partition="MEASUREMENTTIME",
     )
-    told = mapping(FREQ, table)
-    assert told.notes == (
+    result = mapping(FREQ, table)
+    assert result.notes == (
         "bmrs_freq.frequency is BOOL NULLABLE, which cannot be read as FLOAT64 "
         "NULLABLE: see extra",
         "bmrs_freq.station is not a column of FREQ: see extra",
     )
-    assert told.expressions["measurementTime"] == "TIMESTAMP(`MEASUREMENTTIME`)"
-    assert told.expressions["frequency"] == "CAST(NULL AS FLOAT64)"
-    assert told.compared == {"measurementTime"}
+    assert result.expressions["measurementTime"] == "TIMESTAMP(`MEASUREMENTTIME`)"
+    assert result.expressions["frequency"] == "CAST(NULL AS FLOAT64)"
+    assert result.compared == {"measurementTime"}
     assert mapping(FREQ, found()).notes == (
         "bmrs_freq has no measurementTime, frequency: NULL for its rows",
         "bmrs_freq has no column for measurementTime: a query for one day does not "
@@ -56,7 +56,7 @@ def test_too_few_too_many_and_other_columns_are_told():
     )
 
 
-def test_a_table_that_cannot_be_pruned_is_told():
+def test_a_table_that_cannot_be_pruned_is_noted():
     columns = (Column("measurementTime", "STRING"), Column("frequency", "FLOAT64"))
     note = (
         "bmrs_freq is not partitioned by measurementTime: a query for one day reads "
@@ -76,19 +76,19 @@ def test_one_old_column_fills_two_and_only_the_first_is_compared():
         Column("settlementPeriod", "INT64"),
         Column("settlementDate", "DATETIME"),
     )
-    told = mapping(REGISTRY["BOALF"], FoundTable("bmrs_boalf", columns))
-    assert told.expressions["settlementPeriodFrom"] == "`settlementPeriod`"
-    assert told.expressions["settlementPeriodTo"] == "`settlementPeriod`"
-    assert told.compared == {"settlementDate", "settlementPeriodFrom"}
+    result = mapping(REGISTRY["BOALF"], FoundTable("bmrs_boalf", columns))
+    assert result.expressions["settlementPeriodFrom"] == "`settlementPeriod`"
+    assert result.expressions["settlementPeriodTo"] == "`settlementPeriod`"
+    assert result.compared == {"settlementDate", "settlementPeriodFrom"}
 
 
 def test_former_names_are_those_of_that_table_alone():
     columns = (Column("settlementPeriod", "INT64"),)
-    told = mapping(REGISTRY["BOALF"], FoundTable("another", columns))
-    assert told.expressions["settlementPeriodFrom"] == "CAST(NULL AS INT64)"
+    result = mapping(REGISTRY["BOALF"], FoundTable("another", columns))
+    assert result.expressions["settlementPeriodFrom"] == "CAST(NULL AS INT64)"
 
 
-def test_notes_of_a_load_are_told_from_data():
+def test_notes_of_a_load_are_recognised_in_its_data():
     assert is_load_column("_hash_key")
     assert is_load_column("_ingested_utc")
     assert not is_load_column("_direction")

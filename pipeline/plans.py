@@ -1,5 +1,6 @@
 """Plans: the graph that the options ask for; what it needs is looked for first."""
 
+import logging
 import math
 import os
 from functools import partial
@@ -11,8 +12,11 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
+from command.tables_path import TablesPath
+from command.text import first_line
 from command.usage import UsageError
 from pipeline.bigquery.client import connect, local_grpc_host
+from pipeline.bigquery.lacking import lacking
 from pipeline.bigquery.patience import BRIEF_SECONDS
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.files.raw_archive import archive_of, is_local
@@ -25,6 +29,7 @@ from pipeline.options import (
     write_method,
     write_window_seconds,
 )
+from pipeline.registry import load_registry
 from pipeline.steps.dedup import Memory
 from pipeline.steps.load_rows import LoadRows
 from pipeline.steps.sources import ReadFiles, ReadSubscription, find
@@ -34,6 +39,8 @@ from pipeline.steps.write_windows import WriteRowWindows
 # The client's own ten minutes are long for a wrong address.
 ANSWER_SECONDS = 10.0
 _RETRY = DEFAULT_RETRY.with_timeout(ANSWER_SECONDS)
+log = logging.getLogger(__name__)
+
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
 
 
@@ -96,7 +103,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
     if ours.files:
         _require_files(ours.files)
     if mode.here:
-        _require_tables(warehouse)
+        _require_tables(warehouse, all_of_them=mode is DRAIN)
     return Plan(
         ReadFiles(ours.files, spread=not mode.here)
         if ours.files
@@ -155,24 +162,48 @@ def _require_files(pattern: str) -> None:
         )
 
 
-def _require_tables(warehouse: Warehouse) -> None:
-    for table in OWN_TABLES:
-        name = f"{warehouse.project}.{warehouse.dataset}.{table}"
-        try:
-            connect(warehouse.project).get_table(
-                name, timeout=ANSWER_SECONDS, retry=_RETRY
-            )
-        except NotFound:
-            raise UsageError(
-                f"table {name} does not exist: make the tables with "
-                f"`python -m sql apply --project {warehouse.project} "
-                f"--dataset {warehouse.dataset}`"
-            ) from None
-        except (GoogleAPIError, GoogleAuthError, RequestException) as error:
-            host = os.environ.get("BIGQUERY_EMULATOR_HOST")
-            where = (
-                f"BigQuery at {host} (BIGQUERY_EMULATOR_HOST)" if host else "BigQuery"
-            )
-            raise UsageError(
-                f"{where} cannot be reached: {str(error).splitlines()[0]:.200}"
-            ) from None
+def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
+    """Makes sure that the pipeline finds its tables, and their columns.
+
+    Raises:
+        UsageError: One of its own tables or a column is missing, or BigQuery cannot be
+            reached.
+    """
+    path = TablesPath(warehouse.project, warehouse.dataset)
+    advice = (
+        f"make them with `python -m sql apply --project {path.project} "
+        f"--dataset {path.dataset}`"
+    )
+    client = connect(warehouse.project)
+    try:
+        for table in OWN_TABLES:
+            client.get_table(f"{path}.{table}", timeout=ANSWER_SECONDS, retry=_RETRY)
+        if not all_of_them:
+            return
+        datasets = load_registry().values()
+        missing = lacking(client, path, datasets, _RETRY, ANSWER_SECONDS)
+    except NotFound as error:
+        raise UsageError(
+            f"tables of {path} do not exist ({first_line(error):.200}): {advice}"
+        ) from None
+    except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+        host = os.environ.get("BIGQUERY_EMULATOR_HOST")
+        where = f"BigQuery at {host} (BIGQUERY_EMULATOR_HOST)" if host else "BigQuery"
+        raise UsageError(
+            f"{where} cannot be reached: {first_line(error):.200}"
+        ) from None
+    if missing.columns:
+        raise UsageError(
+            f"columns are missing, so rows would be refused: "
+            f"{_listed(missing.columns)}; {advice}"
+        )
+    if missing.tables:
+        log.warning(
+            "tables are missing, their messages stay in Pub/Sub: %s; %s",
+            _listed(missing.tables), advice,
+        )  # fmt: skip
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"

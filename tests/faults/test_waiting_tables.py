@@ -192,3 +192,23 @@ def test_no_refusal_of_our_own_tables_makes_a_row_be_written_twice(
     assert counts["records"] == sum(
         counts[name] for name in ("rows", "duplicates", "dead_letters", "unmapped")
     )
+
+
+def test_a_drain_does_not_start_where_a_column_is_missing(client, tables, feed, capsys):
+    client.query(f"ALTER TABLE {tables}.bmrs_freq_iris DROP COLUMN frequency").result()
+    assert feed.drain() == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "python -m" in x]
+    assert "columns are missing" in line
+    assert "bmrs_freq_iris.frequency" in line
+    assert f"python -m sql apply --project {PROJECT} --dataset {tables}" in line
+
+
+def test_a_drain_names_missing_tables_and_works_on_the_others(
+    client, tables, feed, caplog
+):
+    client.query(f"DROP TABLE {tables}.bmrs_freq_iris").result()
+    assert feed.drain() == 1
+    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+    assert any("tables are missing" in text for text in caplog.messages)
+    [waits] = [text for text in caplog.messages if "bmrs_freq_iris wait" in text]
+    assert "python -m sql apply" in waits

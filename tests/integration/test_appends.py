@@ -134,7 +134,7 @@ def test_a_row_that_bigquery_refuses_costs_its_neighbours_nothing(client, datase
     rows[5] = rows[5]._replace(values={**rows[5].values, "frequency": "fifty"})
     place = appends.Table(TablesPath(PROJECT, dataset), REGISTRY["FREQ"])
     refused = appends.append(place, rows, exactly_once=False)
-    assert [position for position, _ in refused] == [3, 5, 7]
+    assert [one.position for one in refused] == [3, 5, 7]
     assert "extra" in refused[0].error
     assert "frequency" in refused[1].error
     assert len(freq_rows(client, dataset)) == len(rows) - 3

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
             None in one process, where they gather by bundle.
         sets_aside: Whether a table that accepts no rows leaves its messages for a later
             round.
+        refuse_large: Whether to refuse what a stream on Dataflow cannot commit.
     """
 
     source: beam.PTransform
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     gather_archive: bool = False
     write_window_seconds: float | None = None
     sets_aside: bool = False
+    refuse_large: bool = False
 
     def write_table(self, table: str) -> beam.PTransform:
         """The step that writes one of the pipeline's own tables."""
@@ -59,7 +61,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """
     coders.register()
     messages = pipeline | "Read" >> plan.source
-    decoded = messages | "Decode" >> DecodeMessages()
+    decoded = messages | "Decode" >> DecodeMessages(refuse_large=plan.refuse_large)
     unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
         plan.memory, plan.dedup_horizon_hours
     )

@@ -117,6 +117,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         gather_archive=mode.keeps_state,
         write_window_seconds=write_window_seconds(ours) if mode.keeps_state else None,
         sets_aside=mode is DRAIN,
+        refuse_large=mode is STREAM_ON_SERVICE,
     )
 
 

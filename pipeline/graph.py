@@ -1,5 +1,6 @@
 """The graph: every source, every step, every table, on one screen."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -9,6 +10,8 @@ from pipeline.steps.decode import DecodeMessages
 from pipeline.steps.dedup import DeduplicateRecords, Memory
 from pipeline.steps.gather_ledger import GatherLedger
 from pipeline.steps.load_rows import LoadRows
+from pipeline.steps.sources import ReadFiles
+from pipeline.steps.window_ledger import WindowLedger
 from pipeline.steps.write_rows import Inserter, WriteRows, WriteTable
 
 
@@ -25,6 +28,8 @@ class Plan(NamedTuple):
             in one piece.
         archive_prefix: The folder of the raw archive; None for no archive.
         gather_archive: Whether to collect messages over bundles before archiving them.
+        windowed_ledger: Whether the entries of the ledger gather in one-minute windows,
+            in the state of the runner.
     """
 
     source: beam.PTransform
@@ -35,13 +40,28 @@ class Plan(NamedTuple):
     bounded: bool = False
     archive_prefix: str | None = None
     gather_archive: bool = False
+    windowed_ledger: bool = False
+
+    def ledger(self, done: Sequence[beam.PCollection]) -> beam.PTransform | None:
+        """The step that gathers the entries of the ledger; None for bundle by bundle.
+
+        Args:
+            done: What a bounded run writes before its ledger.
+        """
+        if self.windowed_ledger:
+            return WindowLedger()
+        if self.bounded:
+            loads = isinstance(self.write_rows, LoadRows)
+            by_minute = not (loads or isinstance(self.source, ReadFiles))
+            return GatherLedger(after=done, by_minute=by_minute)
+        return None
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Adds the steps to a pipeline.
 
-    Rows stay in the global window from end to end: no step groups by time, so no row
-    can be too late for its table.
+    Rows stay in the global window from end to end: no step groups them by time, so no
+    row can be too late for its table. Only entries of the ledger may be in windows.
     """
     messages = pipeline | "Read" >> plan.source
     decoded = messages | "Decode" >> DecodeMessages()
@@ -65,6 +85,6 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 
     entries = (decoded.ledger, unique.ledger, written.ledger)
     ledger = entries | "Ledger" >> beam.Flatten()
-    if plan.bounded:
-        ledger = ledger | "Gather ledger" >> GatherLedger(after=done)
+    if gather := plan.ledger(done):
+        ledger = ledger | "Gather ledger" >> gather
     _ = ledger | "Write iris_ledger" >> WriteTable("iris_ledger", plan.inserter)

@@ -101,6 +101,8 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         bounded=mode.bounded,
         archive_prefix=_archive_prefix(ours, here=mode.here),
         gather_archive=mode.gather_archive,
+        # Where the runner keeps state over bundles of about one record each.
+        windowed_ledger=mode == STREAM_ON_SERVICE,
     )
 
 

@@ -111,7 +111,7 @@ def _by_record_id_alone(batch: RowBatch) -> Iterator[Any]:
 
 
 def _only(batch: RowBatch, records: list[TypedRecord]) -> RowBatch:
-    return RowBatch(batch.dataset, batch.metadata, batch.attributes, records)
+    return batch.only(records)
 
 
 class _KeepFirst(beam.DoFn):
@@ -122,9 +122,8 @@ class _KeepFirst(beam.DoFn):
 
     def process(self, group: tuple[str, Iterable[RowBatch]]) -> Iterator[Any]:
         batches = list(group[1])
-        self.tally.add(batches[0].dataset, duplicates=len(batches) - 1)
         # Any order would do, but a second run must choose the same one.
-        yield min(
+        first = min(
             batches,
             key=lambda batch: (
                 batch.metadata["enqueued_utc"] or "",
@@ -132,6 +131,10 @@ class _KeepFirst(beam.DoFn):
                 batch.records[0].position,
             ),
         )
+        for batch in batches:
+            if batch is not first:
+                self.tally.add(batch.dataset, batch.published_utc, duplicates=1)
+        yield first
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
@@ -205,7 +208,8 @@ def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
     if all(fresh):
         return batch
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
-    tally.add(batch.dataset, duplicates=len(fresh) - len(records))
+    duplicates = len(fresh) - len(records)
+    tally.add(batch.dataset, batch.published_utc, duplicates=duplicates)
     return _only(batch, records) if records else None
 
 
@@ -219,7 +223,8 @@ class _CountDuplicates(beam.DoFn):
         self.tally = Tally()
 
     def process(self, batch: RowBatch) -> None:
-        self.tally.add(batch.dataset, duplicates=self.sign * len(batch.records))
+        duplicates = self.sign * len(batch.records)
+        self.tally.add(batch.dataset, batch.published_utc, duplicates=duplicates)
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.entries()

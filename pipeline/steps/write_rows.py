@@ -1,5 +1,6 @@
 """Writing: rows to their tables, and rows that BigQuery refuses to the dead letters."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,13 +77,13 @@ class _InsertRows(beam.DoFn):
                 for dataset, rows in buffered.items()
             }
         )
+        answered = time.time()
         for dataset, rows in buffered.items():
             refused = answers[registry[dataset].table]
-            self.tally.add(
-                dataset, rows=len(rows) - len(refused), dead_letters=len(refused)
-            )
+            self.tally.add_written(rows, {index for index, _ in refused}, answered)
             for index, error in refused:
                 batch, record = rows[index]
+                self.tally.add(dataset, batch.published_utc, dead_letters=1)
                 letter = refused_row(
                     dataset,
                     batch.attributes,

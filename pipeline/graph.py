@@ -1,5 +1,6 @@
 """The graph: every source, every step, every table, on one screen."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -10,6 +11,8 @@ from pipeline.steps.decode import DecodeMessages
 from pipeline.steps.dedup import DeduplicateRecords, Memory
 from pipeline.steps.gather_ledger import GatherLedger
 from pipeline.steps.load_rows import LoadRows
+from pipeline.steps.sources import ReadFiles
+from pipeline.steps.window_ledger import WindowLedger
 from pipeline.steps.write_rows import Inserter, WriteRows, WriteTable
 from pipeline.steps.write_windows import WriteRowWindows, WriteTableWindows
 
@@ -32,6 +35,8 @@ class Plan(NamedTuple):
         sets_aside: Whether a table that accepts no rows leaves its messages for a later
             round.
         refuse_large: Whether to refuse what a stream on Dataflow cannot commit.
+        windowed_ledger: Whether the entries of the ledger gather in one-minute windows,
+            in the state of the runner.
     """
 
     source: beam.PTransform
@@ -45,6 +50,7 @@ class Plan(NamedTuple):
     write_window_seconds: float | None = None
     sets_aside: bool = False
     refuse_large: bool = False
+    windowed_ledger: bool = False
 
     def write_table(self, table: str) -> beam.PTransform:
         """The step that writes one of the pipeline's own tables."""
@@ -52,12 +58,26 @@ class Plan(NamedTuple):
             return WriteTable(table, self.inserter, sets_aside=self.sets_aside)
         return WriteTableWindows(table, self.inserter, self.write_window_seconds)
 
+    def ledger(self, done: Sequence[beam.PCollection]) -> beam.PTransform | None:
+        """The step that gathers the entries of the ledger; None for bundle by bundle.
+
+        Args:
+            done: What a bounded run writes before its ledger.
+        """
+        if self.windowed_ledger:
+            return WindowLedger()
+        if self.bounded:
+            loads = isinstance(self.write_rows, LoadRows)
+            by_minute = not (loads or isinstance(self.source, ReadFiles))
+            return GatherLedger(after=done, by_minute=by_minute)
+        return None
+
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     """Adds the steps to a pipeline.
 
-    Rows stay in the global window from end to end: no step groups by time, so no row
-    can be too late for its table.
+    Rows stay in the global window from end to end: no step groups them by time, so no
+    row can be too late for its table. Only entries of the ledger may be in windows.
     """
     coders.register()
     messages = pipeline | "Read" >> plan.source
@@ -82,6 +102,6 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
 
     entries = (decoded.ledger, unique.ledger, written.ledger)
     ledger = entries | "Ledger" >> beam.Flatten()
-    if plan.bounded:
-        ledger = ledger | "Gather ledger" >> GatherLedger(after=done)
+    if gather := plan.ledger(done):
+        ledger = ledger | "Gather ledger" >> gather
     _ = ledger | "Write iris_ledger" >> plan.write_table("iris_ledger")

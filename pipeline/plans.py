@@ -118,6 +118,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         write_window_seconds=write_window_seconds(ours) if mode.keeps_state else None,
         sets_aside=mode is DRAIN,
         refuse_large=mode is STREAM_ON_SERVICE,
+        windowed_ledger=mode.keeps_state,
     )
 
 

@@ -114,17 +114,55 @@ REPLAYS = Table(
     "Each replay of a dead letter or an unmapped message.",
 )
 
+
+def _delay(name: str, what: str) -> tuple[Column, ...]:
+    """The columns of a delay, of which means and maxima of any rows can be made."""
+    mean = f"SUM({name}_seconds_sum) / SUM({name}_count)"
+    return (
+        _text(f"{name}_count", f"Number of delays {what}.", "INT64"),
+        _text(f"{name}_seconds_sum", f"Their sum. The mean is {mean}.", "FLOAT64"),
+        _text(f"{name}_seconds_max", "The largest of them.", "FLOAT64"),
+    )
+
+
 LEDGER = Table(
     "iris_ledger",
     (
         _text("minute_utc", "The minute in which it was counted.", "TIMESTAMP"),
         _text("dataset", "The IRIS dataset."),
+        _text(
+            "window_start",
+            "The minute in which Pub/Sub received the messages; null for files and "
+            "load jobs.",
+            "TIMESTAMP",
+        ),
+        _text(
+            "pane",
+            "0 for what a stream on Dataflow counted when the minute was over, then 1, "
+            "2, ... for what came later; null for other runs.",
+            "INT64",
+        ),
         _text("messages", "Messages received.", "INT64"),
         _text("records", "Records in them; an unreadable message counts one.", "INT64"),
         _text("rows", "Records that became rows.", "INT64"),
         _text("duplicates", "Identical records dropped.", "INT64"),
         _text("dead_letters", "Records in iris_dead_letters.", "INT64"),
         _text("unmapped", "Messages in iris_unmapped.", "INT64"),
+        _text(
+            "newest_event_utc",
+            "The newest event time of the records; ahead of now for a forecast.",
+            "TIMESTAMP",
+        ),
+        _text(
+            "newest_enqueued_utc",
+            "When IRIS queued the newest message that became rows; null when unknown.",
+            "TIMESTAMP",
+        ),
+        *_delay(
+            "to_pubsub",
+            "from IRIS's queue to Pub/Sub, one for each message that is not a replay",
+        ),
+        *_delay("to_row", "from Pub/Sub to BigQuery's answer, one for each row"),
         _text("entry_id", "The id of the entry.", "STRING"),
     ),
     "minute_utc",

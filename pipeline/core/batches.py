@@ -26,16 +26,20 @@ class RowBatch:
         metadata: The metadata columns that all of them share.
         attributes: Those of the message.
         records: The records.
+        published_utc: When Pub/Sub received the message; None for one of a file.
     """
 
     dataset: str
     metadata: dict[str, str | None]
     attributes: Mapping[str, str]
     records: list[TypedRecord]
+    published_utc: str | None = None
 
     def only(self, records: list[TypedRecord]) -> "RowBatch":
         """The same with other records."""
-        return RowBatch(self.dataset, self.metadata, self.attributes, records)
+        return RowBatch(
+            self.dataset, self.metadata, self.attributes, records, self.published_utc
+        )
 
     def values_of(self, record: TypedRecord) -> dict[str, Any]:
         """The column values of one of its records, as `insertAll` accepts them."""
@@ -59,7 +63,11 @@ class TableRow(NamedTuple):
 def row_batch(message: Message, decoded: Decoded) -> RowBatch:
     """The rows of a decoded message."""
     return RowBatch(
-        decoded.dataset, decoded.metadata, dict(message.attributes), decoded.records
+        decoded.dataset,
+        decoded.metadata,
+        dict(message.attributes),
+        decoded.records,
+        message.published_utc,
     )
 
 

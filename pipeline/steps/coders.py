@@ -88,7 +88,13 @@ class RowBatchCoder(_VersionedCoder):
             else (each.record_id, each.row, each.position, each.record)
             for each in value.records
         ]
-        return (value.dataset, value.metadata, dict(value.attributes), records)
+        return (
+            value.dataset,
+            value.metadata,
+            dict(value.attributes),
+            records,
+            value.published_utc,
+        )
 
 
 def _row_batch(
@@ -96,12 +102,13 @@ def _row_batch(
     metadata: dict[str, str | None],
     attributes: dict[str, str],
     records: list[tuple[Any, ...]],
+    published_utc: str | None,
 ) -> RowBatch:
     typed = [
         TypedRecord(record_id, row, position, *(record or (row,)))
         for record_id, row, position, *record in records
     ]
-    return RowBatch(dataset, metadata, attributes, typed)
+    return RowBatch(dataset, metadata, attributes, typed, published_utc)
 
 
 class TableRowCoder(_VersionedCoder):

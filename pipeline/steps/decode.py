@@ -63,13 +63,7 @@ class _Decode(beam.DoFn):
 
     def process(self, message: Message) -> Iterator[Any]:
         decoded = decode(message, self.now, refuse_large=self.refuse_large)
-        self.tally.add(
-            decoded.dataset,
-            messages=1,
-            records=decoded.count,
-            dead_letters=len(decoded.dead_letters),
-            unmapped=int(decoded.unmapped),
-        )
+        self.tally.add_message(message, decoded)
         if decoded.records:
             _report_unknown_fields(decoded)
             yield row_batch(message, decoded)

@@ -134,9 +134,8 @@ class _KeepFirst(beam.DoFn):
 
     def process(self, group: tuple[str, Iterable[RowBatch]]) -> Iterator[Any]:
         batches = list(group[1])
-        self.tally.add(batches[0].dataset, duplicates=len(batches) - 1)
         # Any order would do, but a second run must choose the same one.
-        yield min(
+        first = min(
             batches,
             key=lambda batch: (
                 batch.metadata["enqueued_utc"] or "",
@@ -144,6 +143,10 @@ class _KeepFirst(beam.DoFn):
                 batch.records[0].position,
             ),
         )
+        for batch in batches:
+            if batch is not first:
+                self.tally.add(batch.dataset, batch.published_utc, duplicates=1)
+        yield first
 
     def finish_bundle(self) -> Iterator[Any]:
         return self.tally.tagged_entries()
@@ -172,7 +175,8 @@ class _KeepNew(beam.DoFn):
     ) -> Iterator[RowBatch]:
         batch = keyed[1]
         if seen.read():
-            self.tally.add(batch.dataset, duplicates=len(batch.records))
+            duplicates = len(batch.records)
+            self.tally.add(batch.dataset, batch.published_utc, duplicates=duplicates)
             return
         seen.write(True)
         until = max(when, Timestamp.of(self.clock())) + self.horizon
@@ -269,5 +273,6 @@ def unseen(batch: RowBatch, fresh: list[bool], tally: Tally) -> RowBatch | None:
     if all(fresh):
         return batch
     records = [record for record, new in zip(batch.records, fresh, strict=True) if new]
-    tally.add(batch.dataset, duplicates=len(fresh) - len(records))
+    duplicates = len(fresh) - len(records)
+    tally.add(batch.dataset, batch.published_utc, duplicates=duplicates)
     return batch.only(records) if records else None

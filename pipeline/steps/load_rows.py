@@ -179,6 +179,7 @@ def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
     for dataset, loaded in answers:
         tally.add(
             dataset.name,
+            None,  # a load job does not say of which messages its rows are
             rows=loaded.rows,
             duplicates=loaded.present,
             dead_letters=len(loaded.refused),

@@ -1,5 +1,6 @@
 """Writing: rows to their tables, and rows that BigQuery refuses to the dead letters."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -89,24 +90,23 @@ class _InsertRows(beam.DoFn):
                 for dataset, rows in buffered.items()
             }
         )
+        answered = time.time()
         if self.sets_aside:
             note_waiting(answers)
         for dataset, rows in buffered.items():
             table = registry[dataset].table
             refused, later = answers[table], []
+            missing = {one.position for one in refused}
+            self.tally.add_written(rows, missing, answered)
             if self.sets_aside and not WAITING.is_over(table):
                 later = [one for one in refused if one.waits]
                 refused = [one for one in refused if not one.waits]
             for one in later:
                 batch, record = rows[one.position]
                 ROUND.rows(batch.only([record]))
-            self.tally.add(
-                dataset,
-                rows=len(rows) - len(refused) - len(later),
-                dead_letters=len(refused),
-            )
             for index, error, waits in refused:
                 batch, record = rows[index]
+                self.tally.add(dataset, batch.published_utc, dead_letters=1)
                 letter = refused_row(
                     dataset,
                     batch.attributes,

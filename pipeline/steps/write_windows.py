@@ -164,15 +164,13 @@ class _DatasetTables:
         flat = [(batch, record) for batch in elements for record in batch.records]
         tally, now, kept, outputs = Tally(), utc_now(), [], []
         missing = {one.position for one in answers}
-        for position, (batch, _) in enumerate(flat):
-            if position not in missing:
-                tally.add(batch.dataset, rows=1)
+        tally.add_written(flat, missing, time.time())
         for position, error, waits in answers:
             batch, record = flat[position]
             if waits and not is_over:
                 kept.append(batch.only([record]))
                 continue
-            tally.add(batch.dataset, dead_letters=1)
+            tally.add(key, batch.published_utc, dead_letters=1)
             letter = refused_row(
                 key,
                 batch.attributes,

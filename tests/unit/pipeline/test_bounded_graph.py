@@ -9,10 +9,12 @@ from apache_beam.testing import test_pipeline
 
 from pipeline.bigquery.inserts import Rejected
 from pipeline.core.decoding import Message
+from pipeline.files.avro import write_messages
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS
+from pipeline.steps.sources import ReadFiles
 from pipeline.steps.write_rows import WriteRows
 
 CALLS = []
@@ -97,3 +99,30 @@ def test_no_archive_no_ledger(tmp_path):
         run(archive_prefix=str(tmp_path))
     assert not any("iris_ledger" in call for call in CALLS)
     archive_of.cache_clear()
+
+
+@pytest.mark.parametrize("source", ["drain", "files"])
+def test_a_drain_has_a_row_a_minute_and_files_have_none(source, tmp_path):
+    """Also those of the raw archive, whose messages know when they were published."""
+    several = [
+        Message(each.data, each.attributes, f"2026-05-08T00:0{number % 2}:10.5Z")
+        for number, each in enumerate(message(number) for number in range(6))
+    ]
+    read = beam.Create(several, reshuffle=False)
+    if source == "files":
+        with (tmp_path / "messages.avro").open("wb") as opened:
+            write_messages(opened, several)
+        read = ReadFiles(str(tmp_path / "messages.avro"))
+    with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
+        plan = Plan(read, "in_process", 24, WriteRows(collect), collect, bounded=True)
+        build(pipeline, plan)
+    rows = CALLS[-1]["iris_ledger"]
+    minutes = {row["window_start"]: (row["messages"], row["rows"]) for row in rows}
+    if source == "files":
+        assert minutes == {None: (6, 6)}
+        assert rows[0]["to_row_seconds_max"] is None
+    else:
+        first, second = (f"2026-05-08T00:0{number}:00Z" for number in range(2))
+        assert minutes == {first: (3, 3), second: (3, 3)}
+        assert all(row["to_row_seconds_max"] > 0 for row in rows)
+    assert {row["pane"] for row in rows} == {None}

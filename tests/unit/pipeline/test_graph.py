@@ -25,6 +25,7 @@ from pipeline.steps.sources import ReadFiles
 from pipeline.steps.write_rows import WriteRows
 
 DAY = 24 * 3600
+T27 = "2026-05-28T20:27:59Z"
 WRITTEN = defaultdict(list)
 REFUSE = set()
 
@@ -62,7 +63,7 @@ def freq(second, frequency=50.5):
     }
 
 
-def run(source, memory, horizon_hours=24.0, streaming=True):
+def run(source, memory, horizon_hours=24.0, streaming=True, **more):
     options = PipelineOptions(
         ["--runner=BundleBasedDirectRunner"] if streaming else [],
         streaming=streaming,
@@ -70,7 +71,7 @@ def run(source, memory, horizon_hours=24.0, streaming=True):
     runner = "BundleBasedDirectRunner" if streaming else "FnApiRunner"
     with test_pipeline.TestPipeline(runner=runner, options=options) as pipeline:
         rows = WriteRows(collect)
-        build(pipeline, Plan(source, memory, horizon_hours, rows, collect))
+        build(pipeline, Plan(source, memory, horizon_hours, rows, collect, **more))
 
 
 def stream(*batches):
@@ -200,6 +201,41 @@ def test_everything_is_accounted_for(memory):
     ]  # fmt: skip
     (unmapped,) = WRITTEN["iris_unmapped"]
     assert unmapped.values["dataset"] == "NEW"
+
+
+def test_a_windowed_ledger_counts_the_same_in_the_minutes_of_pubsub():
+    start = 1_780_000_020
+    messages = [
+        Message(each.data, each.attributes, f"2026-05-28T20:{minute}:30Z")
+        for each, minute in (
+            (message("good", freq(1), freq(2)), 27),
+            (message("again", freq(1)), 28),
+            (message("broken", 7), 27),
+            (message("unknown", {"a": 1}, dataset="NEW"), 28),
+        )
+    ]
+    late = Message(message("late", freq(3)).data, {"dataset": "FREQ"}, T27)
+    source = (
+        test_stream.TestStream()
+        .advance_watermark_to(start)
+        .add_elements([TimestampedValue(each, start + 30) for each in messages])
+        .advance_watermark_to(start + 300)
+        .add_elements([TimestampedValue(late, start + 30)])
+        .advance_watermark_to(start + 400)
+        .advance_watermark_to_infinity()
+    )
+    run(source, "in_state", windowed_ledger=True)
+    assert totals() == {
+        "messages": 5, "records": 6, "rows": 3, "duplicates": 1, "dead_letters": 1,
+        "unmapped": 1,
+    }  # fmt: skip
+    found = {}
+    for row in WRITTEN["iris_ledger"]:
+        key = (row.values["dataset"], row.values["window_start"][14:16])
+        found.setdefault(key, []).append((row.values["pane"], row.values["rows"]))
+    assert found.keys() == {("FREQ", "27"), ("FREQ", "28"), ("NEW", "28")}
+    assert sorted(found["FREQ", "27"])[0] == (0, 2)
+    assert sum(rows for pane, rows in found["FREQ", "27"] if pane) == 1
 
 
 def test_a_refused_row_keeps_its_record_and_costs_no_other():

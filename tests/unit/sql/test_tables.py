@@ -5,7 +5,7 @@ import pytest
 from command.tables_path import TablesPath
 from pipeline.core.reasons import Stage
 from pipeline.registry import METADATA_COLUMNS, Column, load_registry
-from pipeline.steps.ledger import COUNTS
+from pipeline.steps.ledger import EMPTY
 from sql.__main__ import main
 from sql.schemas import merged_schema, schema_field, type_text
 from sql.tables import (
@@ -67,10 +67,8 @@ def test_the_statement_of_a_small_table():
 
 def test_the_ledger_table_has_the_counts_of_the_pipeline():
     assert {column.name for column in LEDGER.columns} == {
-        *COUNTS,
-        "minute_utc",
-        "dataset",
-        "entry_id",
+        *EMPTY,
+        *("minute_utc", "window_start", "dataset", "pane", "entry_id"),
     }
 
 

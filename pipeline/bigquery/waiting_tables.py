@@ -39,6 +39,12 @@ class WaitingTables:
     def __contains__(self, table: str) -> bool:
         return table in self._since
 
+    def clear(self) -> None:
+        """Forgets which tables wait."""
+        with self._lock:
+            self._since.clear()
+            self._due.clear()
+
     def tables(self) -> list[str]:
         """The names of those that wait."""
         return sorted(self._since)

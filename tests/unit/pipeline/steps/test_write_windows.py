@@ -11,6 +11,7 @@ from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 
 from pipeline.bigquery.inserts import Rejected
+from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import TableRow, row_batch
 from pipeline.core.decoding import Message, decode
 from pipeline.steps import coders, write_windows
@@ -75,11 +76,13 @@ def keep(name, row):
 
 
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch):
+def _fresh():
     WAREHOUSE.clear()
     OUT.clear()
     NOW[0] = 0.0
-    monkeypatch.setattr(write_windows, "WAITING", write_windows.WaitingTables())
+    WAITING.clear()
+    yield
+    WAITING.clear()
 
 
 def batch(number, dataset="FREQ"):

@@ -135,11 +135,8 @@ def read_delays(client: Client, started: datetime) -> Mapping[str, Delays]:
     rows = client.query_and_wait(
         DELAYS_SQL, job_config=config, retry=None, job_retry=None
     )
-    delays = {}
-    for row in rows:
-        values = {name: value for name, value in row.items() if value is not None}
-        delays[values.pop("dataset")] = Delays(**values)
-    return delays
+    found = ({k: v for k, v in row.items() if v is not None} for row in rows)
+    return {each.pop("dataset"): Delays(**each) for each in found}
 
 
 def since(start: Ledger, now: Ledger) -> Ledger:

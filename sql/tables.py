@@ -120,12 +120,8 @@ def _delay(name: str, what: str) -> tuple[Column, ...]:
     mean = f"SUM({name}_seconds_sum) / SUM({name}_count)"
     return (
         _text(f"{name}_count", f"Number of delays {what}.", "INT64"),
-        _text(
-            f"{name}_seconds_sum",
-            f"Sum of the delays {what}. Their mean is {mean}.",
-            "FLOAT64",
-        ),
-        _text(f"{name}_seconds_max", f"The largest delay {what}.", "FLOAT64"),
+        _text(f"{name}_seconds_sum", f"Their sum. The mean is {mean}.", "FLOAT64"),
+        _text(f"{name}_seconds_max", "The largest of them.", "FLOAT64"),
     )
 
 
@@ -142,8 +138,8 @@ LEDGER = Table(
         ),
         _text(
             "pane",
-            "0 for what was counted in time, then 1, 2, ... for what was late; null "
-            "where no stream on a service counted it.",
+            "0 for what a stream on Dataflow counted when the minute was over, then 1, "
+            "2, ... for what came later; null for other runs.",
             "INT64",
         ),
         _text("messages", "Messages received.", "INT64"),

@@ -1,8 +1,11 @@
 """Freshness: how long ago the newest row of each dataset came in.
 
 A row's time is when IRIS queued its message, so that old messages of a backlog do not
-count as fresh. If that is unknown (a file), it is when the pipeline made the row. Only
-partitions near the time of the check are read: rows that arrive now are about now.
+count as fresh. If that is unknown (a file), it is when the pipeline made the row.
+
+The ledger knows it, too, but not of rows that load jobs added. So a table is read only
+if its dataset is not fresh by the ledger; and of a table only partitions near the time
+of the check: rows that arrive now are about now.
 """
 
 import datetime as dt
@@ -12,6 +15,7 @@ from typing import Any
 from pipeline.registry import Dataset
 from sql.check.context import Context, Result, Status
 from sql.check.expectations import lateness
+from sql.tables import LEDGER
 from sql.working_days import london_day, working_time
 
 NAME = "freshness"
@@ -34,10 +38,32 @@ def check(context: Context) -> Iterator[Result]:
             yield _present(dataset, came, context.at)
 
 
-def _newest(context: Context, datasets: list[Dataset]) -> dict[str, dt.datetime | None]:
+def _newest(context: Context, filled: list[Dataset]) -> dict[str, dt.datetime | None]:
+    newest = _by_ledger(context)
+    doubtful = [
+        dataset
+        for dataset in filled
+        if (came := newest.get(dataset.name)) is None
+        or _is_stale(dataset, came, context.at)
+    ]
+    if not doubtful:
+        return newest
     bounds = near(context.at, LOOKBACK_DAYS, LOOKAHEAD_DAYS)
     parameters = {"at": context.at, **bounds}
-    rows = context.query("freshness.sql", parameters, datasets=datasets)
+    for row in context.query("freshness.sql", parameters, datasets=doubtful):
+        times = (row.newest_utc, newest.get(row.dataset))
+        newest[row.dataset] = max(filter(None, times), default=None)
+    return newest
+
+
+def _by_ledger(context: Context) -> dict[str, dt.datetime | None]:
+    if LEDGER.name not in context.tables:
+        return {}
+    bounds = {
+        "at": context.at,
+        "from_time": context.at - dt.timedelta(days=LOOKBACK_DAYS),
+    }
+    rows = context.query("freshness_ledger.sql", bounds, table=LEDGER.name)
     return {row.dataset: row.newest_utc for row in rows}
 
 
@@ -67,21 +93,35 @@ def _present(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> Result:
     detail = f"{minutes:,.0f} minutes since a row of {came:%Y-%m-%d %H:%M:%S} UTC"
     if not dataset.cadence_seconds:
         return Result(NAME, dataset.name, Status.INFO, minutes, "minutes", detail)
-    allowed = dt.timedelta(seconds=dataset.cadence_seconds) + lateness(dataset)
-    age = at - came
+    allowed, age = _allowed(dataset), _age(dataset, came, at)
     if dataset.published.working_days_only:
-        age = working_time(came, at)
         detail += f", {_minutes(age):,.0f} of them on working days"
-    stale = age > allowed
     return Result(
         NAME,
         dataset.name,
-        Status.FAIL if stale else Status.OK,
+        Status.FAIL if age > allowed else Status.OK,
         minutes,
         "minutes",
         f"{detail}; allowed are {_minutes(allowed):,.0f}",
         {"counted_minutes": _minutes(age), "allowed_minutes": _minutes(allowed)},
     )
+
+
+def _is_stale(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> bool:
+    """Whether its next row is late; never without a cadence."""
+    if not dataset.cadence_seconds:
+        return False
+    return _age(dataset, came, at) > _allowed(dataset)
+
+
+def _allowed(dataset: Dataset) -> dt.timedelta:
+    return dt.timedelta(seconds=dataset.cadence_seconds or 0) + lateness(dataset)
+
+
+def _age(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> dt.timedelta:
+    if dataset.published.working_days_only:
+        return working_time(came, at)
+    return at - came
 
 
 def _minutes(span: dt.timedelta) -> float:

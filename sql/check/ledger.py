@@ -1,9 +1,9 @@
 """Ledger: every record received ended as exactly one thing.
 
-All entries are summed, whatever the time: they are partial counts, and a record may be
-counted in one minute and its row in the next. So a running pipeline usually has records
-in flight, but at some moments it has none. What was missing at every moment of the last
-15 minutes is lost.
+All entries are summed, whatever the time and pane: they are partial counts, and a
+record may be counted in one minute and its row in the next. So a running pipeline
+usually has records in flight, but at some moments it has none. What was missing at
+every moment of the last 15 minutes is lost.
 """
 
 import datetime as dt

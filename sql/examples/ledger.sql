@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS `gb-iris.uk_energy_prod.iris_ledger` (
   `minute_utc` TIMESTAMP OPTIONS (description = "The minute in which it was counted."),
   `dataset` STRING OPTIONS (description = "The IRIS dataset."),
   `window_start` TIMESTAMP OPTIONS (description = "The minute in which Pub/Sub received the messages; null for files and load jobs."),
-  `pane` INT64 OPTIONS (description = "0 for what was counted in time, then 1, 2, ... for what was late; null where no stream on a service counted it."),
+  `pane` INT64 OPTIONS (description = "0 for what a stream on Dataflow counted when the minute was over, then 1, 2, ... for what came later; null for other runs."),
   `messages` INT64 OPTIONS (description = "Messages received."),
   `records` INT64 OPTIONS (description = "Records in them; an unreadable message counts one."),
   `rows` INT64 OPTIONS (description = "Records that became rows."),
@@ -13,11 +13,11 @@ CREATE TABLE IF NOT EXISTS `gb-iris.uk_energy_prod.iris_ledger` (
   `newest_event_utc` TIMESTAMP OPTIONS (description = "The newest event time of the records; ahead of now for a forecast."),
   `newest_enqueued_utc` TIMESTAMP OPTIONS (description = "When IRIS queued the newest message that became rows; null when unknown."),
   `to_pubsub_count` INT64 OPTIONS (description = "Number of delays from IRIS's queue to Pub/Sub, one for each message that is not a replay."),
-  `to_pubsub_seconds_sum` FLOAT64 OPTIONS (description = "Sum of the delays from IRIS's queue to Pub/Sub, one for each message that is not a replay. Their mean is SUM(to_pubsub_seconds_sum) / SUM(to_pubsub_count)."),
-  `to_pubsub_seconds_max` FLOAT64 OPTIONS (description = "The largest delay from IRIS's queue to Pub/Sub, one for each message that is not a replay."),
+  `to_pubsub_seconds_sum` FLOAT64 OPTIONS (description = "Their sum. The mean is SUM(to_pubsub_seconds_sum) / SUM(to_pubsub_count)."),
+  `to_pubsub_seconds_max` FLOAT64 OPTIONS (description = "The largest of them."),
   `to_row_count` INT64 OPTIONS (description = "Number of delays from Pub/Sub to BigQuery's answer, one for each row."),
-  `to_row_seconds_sum` FLOAT64 OPTIONS (description = "Sum of the delays from Pub/Sub to BigQuery's answer, one for each row. Their mean is SUM(to_row_seconds_sum) / SUM(to_row_count)."),
-  `to_row_seconds_max` FLOAT64 OPTIONS (description = "The largest delay from Pub/Sub to BigQuery's answer, one for each row."),
+  `to_row_seconds_sum` FLOAT64 OPTIONS (description = "Their sum. The mean is SUM(to_row_seconds_sum) / SUM(to_row_count)."),
+  `to_row_seconds_max` FLOAT64 OPTIONS (description = "The largest of them."),
   `entry_id` STRING OPTIONS (description = "The id of the entry.")
 )
 PARTITION BY TIMESTAMP_TRUNC(`minute_utc`, DAY)

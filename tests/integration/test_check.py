@@ -427,6 +427,44 @@ def test_a_ledger_that_does_not_balance_fails_with_its_figures(plant, capsys):
         assert "in flight" in result_of(document, "ledger", name)["detail"]
 
 
+def test_panes_of_the_ledger_add_up_and_say_what_is_fresh(plant, capsys):
+    """The tables have older rows only; one is newer than the ledger knows."""
+    start = (NOW - dt.timedelta(minutes=3)).isoformat()
+    fresh = {"newest_enqueued_utc": (NOW - dt.timedelta(minutes=2)).isoformat()}
+    stale = {"newest_enqueued_utc": (NOW - 5 * HALF_HOUR).isoformat()}
+    pane = {"window_start": start, "to_row_count": 1, "to_row_seconds_sum": 0.5}
+    entries = [
+        ledger_entry("FREQ", NOW - HALF_HOUR, records=3, rows=2, **pane, pane=0),
+        ledger_entry("FREQ", NOW - HALF_HOUR, rows=1, **pane, pane=1, **fresh),
+        ledger_entry("BOALF", NOW - HALF_HOUR, records=1, rows=1, **fresh),
+        ledger_entry("INDO", NOW - DAY, records=1, rows=1, **stale),
+        ledger_entry("FUELINST", NOW - DAY, records=1, rows=1, **stale),
+    ]
+    rows = clean_rows()
+    for name in ("FREQ", "FUELINST"):
+        rows[name] = [r for r in rows[name] if r["enqueued_utc"] < "2026-05-06T06:00"]
+    name = plant("panes", {**rows, "iris_ledger": entries})
+    options = ("--only", "freshness", "--only", "ledger")
+    code, document = run_check(capsys, name, *options)
+    assert (code, found(document, "fail")) == (1, {("freshness", "FUELINST")})
+    ages = {d: result_of(document, "freshness", d)["measured"] for d in SOME}
+    assert (ages["FREQ"], ages["BOALF"], ages["INDO"]) == (2.0, 2.0, 0.0)
+    assert ages["FUELINST"] == 150.0  # by the ledger, as its table is older still
+    assert result_of(document, "ledger", "FREQ")["rows"] == 3
+
+
+def test_a_ledger_of_an_older_release_is_named_with_what_to_do(plant, client, capsys):
+    name = plant("older", {"INDO": clean_rows()["INDO"]}, only("INDO"))
+    table = f"{PROJECT}.{name}.iris_ledger"
+    client.query(f"ALTER TABLE `{table}` DROP COLUMN newest_enqueued_utc").result()
+    code, document = run_check(capsys, name, "--only", "freshness")
+    assert code == 1
+    assert "python -m sql apply" in result_of(document, "freshness", None)["detail"]
+    apply_tables(client, name, list(all_tables(only("INDO"))), "EU")
+    code, document = run_check(capsys, name, "--only", "freshness")
+    assert (code, found(document, "fail")) == (0, set())
+
+
 def test_a_check_that_cannot_read_fails_and_the_others_go_on(plant, client, capsys):
     """A view whose table has gone."""
     name = plant("broken", clean_rows())

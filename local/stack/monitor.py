@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.request import urlopen
 
@@ -11,7 +12,7 @@ from google.cloud.bigquery import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack.snapshot import Snapshot
-from local.stack.summary import Ledger, read_ledger, since
+from local.stack.summary import Ledger, read_delays, read_ledger, since
 
 HTTP_SECONDS = 5.0
 
@@ -39,6 +40,7 @@ class Monitor:
         self._client = client
         self._health_url = health_url
         self._control_url = control_url
+        self._started = datetime.now(UTC)
         self._start = read_ledger(client)
         self.last = Snapshot(backlog=backlog)
 
@@ -70,6 +72,8 @@ class Monitor:
         """The last snapshot, with the ledger as it is now if BigQuery still answers."""
         try:
             self.last = replace(self.last, ledger=self._ledger())
+            delays = read_delays(self._client, self._started)
+            self.last = replace(self.last, delays=delays)
         except (OSError, GoogleAPICallError) as error:
             log.warning("the last counts are missing: %s", error)
         return self.last

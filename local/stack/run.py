@@ -193,7 +193,9 @@ class Run:
             started: UTC.
         """
         expected = snapshot.expected if self._drained else None
-        summary = summarize(snapshot.ledger, expected, started, datetime.now(UTC))
+        summary = summarize(
+            snapshot.ledger, expected, started, datetime.now(UTC), snapshot.delays
+        )
         summary["refused"] = snapshot.refused
         summary["drained"] = self._drained
         summary["failure"] = str(self.failure) if self.failure else None

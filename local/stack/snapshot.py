@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from local.stack.summary import Ledger, total
+from local.stack.summary import Delays, Ledger, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Snapshot:
         published: Messages that Pub/Sub has accepted from the bridge.
         in_flight: Messages that the bridge has received and not settled.
         backlog: Messages of an earlier run that waited in Pub/Sub at the start.
+        delays: How long messages and rows took, by dataset; read at the end.
     """
 
     ledger: Ledger = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Snapshot:
     published: int = 0
     in_flight: int = 0
     backlog: int = 0
+    delays: Mapping[str, Delays] = field(default_factory=dict)
 
     @property
     def expected(self) -> int:

@@ -1,12 +1,12 @@
-"""What a run has done: the six counts, per dataset and in total."""
+"""What a run has done: its counts and delays, per dataset and in total."""
 
 import operator
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
-from google.cloud.bigquery import Client
+from google.cloud.bigquery import Client, QueryJobConfig, ScalarQueryParameter
 
 # The table holds partial counts: any number of rows a minute and dataset.
 LEDGER_SQL = """
@@ -15,6 +15,17 @@ SELECT IFNULL(dataset, 'unknown') AS dataset,
   SUM(duplicates) AS duplicates, SUM(dead_letters) AS dead_letters,
   SUM(unmapped) AS unmapped
 FROM iris_ledger
+GROUP BY 1
+"""
+DELAYS_SQL = """
+SELECT IFNULL(dataset, 'unknown') AS dataset, MAX(newest_event_utc) AS newest_event_utc,
+  SUM(to_pubsub_count) AS to_pubsub_count,
+  SUM(to_pubsub_seconds_sum) AS to_pubsub_seconds_sum,
+  MAX(to_pubsub_seconds_max) AS to_pubsub_seconds_max,
+  SUM(to_row_count) AS to_row_count, SUM(to_row_seconds_sum) AS to_row_seconds_sum,
+  MAX(to_row_seconds_max) AS to_row_seconds_max
+FROM iris_ledger
+WHERE minute_utc >= TIMESTAMP_TRUNC(@started, MINUTE)
 GROUP BY 1
 """
 
@@ -52,6 +63,61 @@ Ledger = Mapping[str, Counts]
 """Counts by dataset."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How long messages and rows took, and the newest event time among their records.
+
+    Attributes:
+        newest_event_utc: None if no record has an event time.
+        to_pubsub_count: Messages whose way from IRIS's queue to Pub/Sub was timed.
+        to_pubsub_seconds_sum: How long they took together.
+        to_pubsub_seconds_max: The longest; None for no messages.
+        to_row_count: Rows whose way from Pub/Sub to BigQuery's answer was timed.
+        to_row_seconds_sum: How long they took together.
+        to_row_seconds_max: The longest; None for no rows.
+    """
+
+    newest_event_utc: datetime | None = None
+    to_pubsub_count: int = 0
+    to_pubsub_seconds_sum: float = 0.0
+    to_pubsub_seconds_max: float | None = None
+    to_row_count: int = 0
+    to_row_seconds_sum: float = 0.0
+    to_row_seconds_max: float | None = None
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            _larger(self.newest_event_utc, other.newest_event_utc),
+            self.to_pubsub_count + other.to_pubsub_count,
+            self.to_pubsub_seconds_sum + other.to_pubsub_seconds_sum,
+            _larger(self.to_pubsub_seconds_max, other.to_pubsub_seconds_max),
+            self.to_row_count + other.to_row_count,
+            self.to_row_seconds_sum + other.to_row_seconds_sum,
+            _larger(self.to_row_seconds_max, other.to_row_seconds_max),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What `run-summary.json` says of them."""
+        newest = self.newest_event_utc
+        return {
+            "newest_event_utc": rfc3339(newest) if newest else None,
+            "to_pubsub_seconds_mean": _mean(
+                self.to_pubsub_seconds_sum, self.to_pubsub_count
+            ),
+            "to_pubsub_seconds_max": self.to_pubsub_seconds_max,
+            "to_row_seconds_mean": _mean(self.to_row_seconds_sum, self.to_row_count),
+            "to_row_seconds_max": self.to_row_seconds_max,
+        }
+
+
+def _larger(one: Any, other: Any) -> Any:
+    return max((each for each in (one, other) if each is not None), default=None)
+
+
+def _mean(seconds: float, count: int) -> float | None:
+    return round(seconds / count, 3) if count else None
+
+
 def read_ledger(client: Client) -> Ledger:
     """Reads the counts of every dataset since the tables were made."""
     rows = client.query_and_wait(LEDGER_SQL, retry=None, job_retry=None)
@@ -60,6 +126,17 @@ def read_ledger(client: Client) -> Ledger:
         row.pop("dataset"): Counts(**{name: int(n or 0) for name, n in row.items()})
         for row in counted
     }
+
+
+def read_delays(client: Client, started: datetime) -> Mapping[str, Delays]:
+    """Reads the delays of every dataset that was counted since a time."""
+    parameter = ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC))
+    config = QueryJobConfig(query_parameters=[parameter])
+    rows = client.query_and_wait(
+        DELAYS_SQL, job_config=config, retry=None, job_retry=None
+    )
+    found = ({k: v for k, v in row.items() if v is not None} for row in rows)
+    return {each.pop("dataset"): Delays(**each) for each in found}
 
 
 def since(start: Ledger, now: Ledger) -> Ledger:
@@ -73,7 +150,11 @@ def total(ledger: Ledger) -> Counts:
 
 
 def summarize(
-    ledger: Ledger, expected: int | None, started: datetime, finished: datetime
+    ledger: Ledger,
+    expected: int | None,
+    started: datetime,
+    finished: datetime,
+    delays: Mapping[str, Delays] | None = None,
 ) -> dict[str, Any]:
     """Returns the content of `run-summary.json`.
 
@@ -83,6 +164,7 @@ def summarize(
             delivered twice); None when the run was stopped before its end.
         started: UTC.
         finished: UTC.
+        delays: Those of this run, by dataset.
     """
     all_counts = total(ledger)
     balanced = all(counts.balanced for counts in (*ledger.values(), all_counts))
@@ -92,6 +174,12 @@ def summarize(
         **asdict(all_counts),
         "total": asdict(all_counts),
         "datasets": {name: asdict(ledger[name]) for name in sorted(ledger)},
+        "delays": {
+            "total": sum((delays or {}).values(), Delays()).summary(),
+            "datasets": {
+                name: each.summary() for name, each in sorted((delays or {}).items())
+            },
+        },
         "started": rfc3339(started),
         "finished": rfc3339(finished),
         "seconds": round((finished - started).total_seconds(), 1),

@@ -205,6 +205,10 @@ def test_every_sample_is_accounted_for(data, drained):
     assert summary["messages"] == sum(sent.values())
     assert {n: c["messages"] for n, c in summary["datasets"].items()} == sent
     assert summary["rows"] == summary["records"] > 0
+    delays = summary["delays"]["total"]
+    assert delays["newest_event_utc"] > "2026-05-"
+    assert 0 < delays["to_row_seconds_mean"] <= delays["to_row_seconds_max"] < 300
+    assert delays["to_pubsub_seconds_max"] is not None
     assert "balanced" in drained.stdout
     assert f" DATA='{data}'\n" in drained.stdout  # as a shell reads it
     wait_until_gone(data)

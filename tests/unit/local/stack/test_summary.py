@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from local.stack.summary import Counts, since, summarize, total
+from local.stack.summary import Counts, Delays, since, summarize, total
 
 START = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 END = datetime(2026, 5, 6, 12, 0, 31, tzinfo=UTC)
@@ -38,3 +38,20 @@ def test_errors_of_two_datasets_do_not_make_up_for_each_other():
     ledger = {"A": Counts(records=1, rows=2), "B": Counts(records=2, rows=1)}
     assert total(ledger).balanced
     assert not summarize(ledger, None, START, END)["balanced"]
+
+
+def test_means_are_made_of_sums_over_all_datasets():
+    slow = Delays(START, 1, 9.0, 9.0, 2, 1.0, 0.75)
+    quick = Delays(END, 3, 3.0, 2.0)
+    summary = summarize({}, None, START, END, {"FREQ": slow, "BOD": quick})["delays"]
+    assert summary["total"] == {
+        "newest_event_utc": "2026-05-06T12:00:31Z",
+        "to_pubsub_seconds_mean": 3.0,
+        "to_pubsub_seconds_max": 9.0,
+        "to_row_seconds_mean": 0.5,
+        "to_row_seconds_max": 0.75,
+    }
+    assert list(summary["datasets"]) == ["BOD", "FREQ"]
+    assert summary["datasets"]["BOD"]["to_row_seconds_mean"] is None
+    nothing = summarize({}, None, START, END)["delays"]["total"]
+    assert set(nothing.values()) == {None}

@@ -52,8 +52,8 @@ _LEFT_OUT = """\
   on the day reads years.
 - Messages that wait in Pub/Sub for more than a day, for example after an outage: $0.27
   a GiB-month, a cent or two for three days.
-- Rows of `iris_ledger`, dead letters, unmapped messages; the staging bucket; reading
-  the archive again.
+- Rows of `iris_ledger` ([8.4 GB a year at most](rows.md#how-it-grows)), dead letters,
+  unmapped messages; the staging bucket; reading the archive again.
 - Traffic: incoming traffic is free, and all other traffic stays in its region, if the
   BigQuery location includes that region.
 - `iris-check`, the second scheduled job: four runs a day, about 20 cents, and the data

@@ -9,8 +9,8 @@ a file has none.
 """
 
 import datetime as dt
+import functools
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
@@ -71,9 +71,10 @@ class Tally:
         sums["dead_letters"] += len(decoded.dead_letters)
         sums["unmapped"] += decoded.unmapped
         _raise(sums, "newest_event_utc", _newest_event(decoded))
-        published = epoch_seconds(message.published_utc)
+        if (published := epoch_seconds(message.published_utc)) is None:
+            return
         enqueued = epoch_seconds(message.attributes.get("enqueued_time"))
-        if published is not None and enqueued is not None and _is_first_try(message):
+        if enqueued is not None and _is_first_try(message):
             _add_delays(sums, "to_pubsub", published - enqueued, 1)
 
     def add_written(
@@ -89,12 +90,13 @@ class Tally:
             missing: The positions of those that were not accepted.
             answered: When BigQuery had answered, in seconds since the epoch.
         """
-        batches = {id(batch): batch for batch, _ in rows}
-        counts = Counter(
-            id(batch)
-            for position, (batch, _) in enumerate(rows)
-            if position not in missing
-        )
+        counts: dict[int, int] = {}
+        batches: dict[int, RowBatch] = {}
+        for position, (batch, _) in enumerate(rows):
+            if position not in missing:
+                identity = id(batch)
+                batches[identity] = batch
+                counts[identity] = counts.get(identity, 0) + 1
         for identity, count in counts.items():
             self._add_rows(batches[identity], count, answered)
 
@@ -149,8 +151,10 @@ class Tally:
 
 def epoch_seconds(text: str | None) -> float | None:
     """The seconds since the epoch of an RFC 3339 time; None if it is not one."""
+    if not text:
+        return None
     try:
-        moment = dt.datetime.fromisoformat(text or "")
+        moment = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
@@ -171,11 +175,17 @@ def _newest_event(decoded: Decoded) -> str | None:
     """The newest event time of a message; a day is its midnight in UTC."""
     if not decoded.records:
         return None
-    name = load_registry()[decoded.dataset].event_time
+    name = _event_time(decoded.dataset)
     # Typed times are canonical texts, which sort like the times.
-    texts = [text for each in decoded.records if (text := each.row.get(name))]
-    newest: str | None = max(texts, default=None)
-    return f"{newest}T00:00:00Z" if newest and "T" not in newest else newest
+    newest: str = max([each.row.get(name) or "" for each in decoded.records])
+    if not newest:
+        return None
+    return newest if "T" in newest else f"{newest}T00:00:00Z"
+
+
+@functools.cache
+def _event_time(dataset: str) -> str:
+    return load_registry()[dataset].event_time
 
 
 def _add_delays(sums: Values, way: str, seconds: float, count: int) -> None:

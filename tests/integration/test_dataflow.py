@@ -103,9 +103,28 @@ def test_the_stream_reads_the_subscription_by_its_publish_id(staged):
 
 
 def test_nothing_on_the_way_to_a_table_groups_by_time(staged):
-    windowings = staged.components.windowing_strategies.values()
-    urns = {one.window_fn.urn for one in windowings}
-    assert urns == {"beam:window_fn:global_windows:v1"}
+    """Only entries of the ledger are in windows, between two steps of its own."""
+    parts = staged.components
+    strategies = parts.windowing_strategies
+    windowed = {
+        name
+        for name, one in parts.pcollections.items()
+        if strategies[one.windowing_strategy_id].window_fn.urn
+        != "beam:window_fn:global_windows:v1"
+    }
+    makers = {
+        one.unique_name
+        for one in parts.transforms.values()
+        if windowed & set(one.outputs.values())
+    }
+    assert makers
+    assert all(name.startswith("Gather ledger/") for name in makers), makers
+    lateness = {
+        strategies[parts.pcollections[name].windowing_strategy_id].allowed_lateness
+        for name in windowed
+    }
+    assert lateness == {7 * 24 * 3600 * 1000}
+    assert "Gather ledger/Leave the windows" in steps(staged)
     grouping = {
         one.unique_name
         for one in staged.components.transforms.values()

@@ -3,6 +3,12 @@
 Messages that are pulled are leased: a thread extends their ack deadline as long as the
 process lives. If the process is killed, Pub/Sub delivers the messages again when the
 last lease ends.
+
+The service answers a request with some of the messages, or waits until there is one. So
+several requests are under way at once, and a pull gathers their answers for a short
+time. It gives up no request: the service may just have sent messages, which would come
+again only when the subscription's own deadline ends. Such an answer is for the next
+pull, and leased meanwhile.
 """
 
 import datetime as dt
@@ -11,6 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Self
 
 import grpc
@@ -42,8 +49,18 @@ RENEW_SECONDS = 3.0
 # one although there are messages. And what a killed process had leased has come again
 # by then.
 EMPTY_SECONDS = LEASE_SECONDS + 2.0
-WAIT_SECONDS = 2.0
+# A pull gathers for a tenth of the time that its oldest message has waited, within
+# these bounds: a backlog makes large rounds, and a fresh message is hardly later. It
+# ends sooner when nothing has come for a third of that time.
+LEAST_GATHER_SECONDS, MOST_GATHER_SECONDS = 0.3, 3.0
+GATHER_SHARE, QUIET_SHARE = 1 / 10, 1 / 3
+# The service may answer one request with a few messages although thousands wait
+# (Google's emulator never returns more than 100), after some 50 ms.
+REQUESTS_AT_ONCE = 4
+# A request is repeated after this time. The service and the emulators wait nearly as
+# long as the client does.
 REQUEST_SECONDS = 15.0
+STOP_SECONDS = 0.2  # how soon a wait notices that it must stop
 RETRY_SECONDS = 60.0
 
 PUBSUB_ERRORS = (GoogleAPIError, GoogleAuthError)
@@ -86,6 +103,69 @@ class Pulled(NamedTuple):
         )
 
 
+class _Gathering:
+    """The messages of one pull, while they come in.
+
+    Attributes:
+        received: The messages as they came.
+        ends: When it is over, on the monotonic clock.
+    """
+
+    def __init__(self, max_messages: int) -> None:
+        self.received: list[Any] = []
+        self.ends = time.monotonic() + EMPTY_SECONDS
+        self._max_messages = max_messages
+        self._requests, self._bytes = 0, 0
+        self._began = self._last = 0.0
+        self._oldest_ns = 0
+
+    @property
+    def left(self) -> int:
+        """How many messages it still accepts."""
+        return self._max_messages - len(self.received)
+
+    @property
+    def is_full(self) -> bool:
+        return self.left <= 0 or self._bytes >= MAX_BYTES
+
+    @property
+    def oldest(self) -> dt.datetime | None:
+        if not self.received:
+            return None
+        return dt.datetime.fromtimestamp(self._oldest_ns / 1e9, dt.UTC)
+
+    def add(self, more: list[Any]) -> None:
+        """Adds an answer, and sets when to end."""
+        self._requests += 1
+        if not more:
+            return
+        self._last = time.monotonic()
+        oldest_ns = min(each.message.publish_time.ToNanoseconds() for each in more)
+        if self.received:
+            self._oldest_ns = min(self._oldest_ns, oldest_ns)
+        else:
+            self._oldest_ns, self._began = oldest_ns, self._last
+        self.received += more
+        self._bytes += sum(len(each.message.data) for each in more)
+        seconds = gather_seconds(time.time() - self._oldest_ns / 1e9)
+        self.ends = min(self._began + seconds, self._last + seconds * QUIET_SHARE)
+
+    def log(self) -> None:
+        log.info(
+            "pulled %s messages, %.1f MB, in %.2f s with %d requests",
+            f"{len(self.received):,}",
+            self._bytes / 1e6,
+            self._last - self._began,
+            self._requests,
+        )
+
+
+def gather_seconds(age_seconds: float) -> float:
+    """How long to gather, for the age of the oldest message."""
+    seconds = age_seconds * GATHER_SHARE
+    return min(max(seconds, LEAST_GATHER_SECONDS), MOST_GATHER_SECONDS)
+
+
 class Subscription:
     """The subscription, and the leases on its messages; use it as a context.
 
@@ -100,6 +180,11 @@ class Subscription:
         self.name = name
         self.reached = False
         self._client = pubsub_v1.SubscriberClient(transport=emulator_transport())
+        # Its own connection: closing it cancels the requests that are under way.
+        self._pulling = pubsub_v1.SubscriberClient(transport=emulator_transport())
+        self._threads = ThreadPoolExecutor(REQUESTS_AT_ONCE, "pull")
+        # The requests under way, and how many messages each asks for.
+        self._requests: dict[Future[list[Any]], int] = {}
         self._leased: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -107,11 +192,17 @@ class Subscription:
 
     def __enter__(self) -> Self:
         self._renewing.start()
+        log.info("draining %s", self.name)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._renewing.join(timeout=1)  # it may be waiting for an answer
+        self._pulling.close()
+        self._threads.shutdown()
+        for request in self._requests:
+            if not request.exception():
+                self.release([each.ack_id for each in request.result()])
         self._client.close()
 
     def pull(
@@ -127,25 +218,30 @@ class Subscription:
             GoogleAPIError, GoogleAuthError: Pub/Sub refuses, or cannot be reached.
                 Messages that were pulled before that are released.
         """
-        received: list[Any] = []
-        size = 0
+        self._forget_failures()
+        gathering = _Gathering(max_messages)
         try:
-            more = self._first(min(max_messages, MAX_REQUEST_MESSAGES), stopped)
-            while more:
-                received += more
-                size += sum(len(each.message.data) for each in more)
-                left = min(max_messages - len(received), MAX_REQUEST_MESSAGES)
-                if left <= 0 or size >= MAX_BYTES or stopped():
+            while not (gathering.is_full or stopped()):
+                if (seconds := gathering.ends - time.monotonic()) <= 0:
                     break
-                more = self._ask(left)
+                self._gather(gathering, min(seconds, STOP_SECONDS))
+            if not gathering.received and not stopped():
+                # Requests without an answer look like no messages; to this one Pub/Sub
+                # must answer. (Asked always in this way, the service gets slower.)
+                gathering.add(self._ask(1, return_immediately=True))
         except PUBSUB_ERRORS:
-            self.release([each.ack_id for each in received])
+            self.release([each.ack_id for each in gathering.received])
             raise
+        received = gathering.received[:max_messages]
+        # The last request asks for a message that another one may have asked for, too.
+        self.release([each.ack_id for each in gathering.received[max_messages:]])
+        if received:
+            gathering.log()
         return Pulled(
             [_message(each.message) for each in received],
             [each.ack_id for each in received],
-            min((_published(each.message) for each in received), default=None),
-            full=bool(more),
+            gathering.oldest,
+            full=gathering.is_full,
         )
 
     def acknowledge(self, ack_ids: list[str]) -> None:
@@ -174,36 +270,41 @@ class Subscription:
         except PUBSUB_ERRORS as error:
             log.debug("messages come again when their lease ends: %s", error)
 
-    def _first(self, max_messages: int, stopped: Callable[[], bool]) -> list[Any]:
-        """The first response with messages; none when the subscription is empty."""
-        # Without a wait: a refusal comes at once, and so do messages that are there.
-        if received := self._ask(max_messages):
-            return received
-        deadline = time.monotonic() + EMPTY_SECONDS
-        while time.monotonic() < deadline and not stopped():
-            if received := self._ask(max_messages, wait=True):
-                return received
-        # An answer that does not come in time looks like no messages; to this last
-        # request Pub/Sub must answer.
-        return [] if stopped() else self._ask(max_messages)
+    def _gather(self, gathering: _Gathering, seconds: float) -> None:
+        """Waits for the next answer, with as many requests under way as there may be.
 
-    def _ask(self, max_messages: int, *, wait: bool = False) -> list[Any]:
-        """One response; its messages are leased from here on."""
-        request = {
-            "subscription": self.name,
-            "max_messages": max_messages,
-            "return_immediately": not wait,
-        }
-        timeout = WAIT_SECONDS if wait else REQUEST_SECONDS
+        Together they ask for no more messages than the pull accepts.
+        """
+        free = gathering.left - sum(self._requests.values())
+        while free > 0 and len(self._requests) < REQUESTS_AT_ONCE:
+            count = min(free, MAX_REQUEST_MESSAGES)
+            self._requests[self._threads.submit(self._ask, count)] = count
+            free -= count
+        done, _ = wait(self._requests, seconds, FIRST_COMPLETED)
+        for request in done:
+            del self._requests[request]
+            gathering.add(request.result())
+
+    def _forget_failures(self) -> None:
+        """Forgets requests that failed since the last pull; the next ones show why."""
+        for request in [each for each in self._requests if each.done()]:
+            if request.exception():
+                del self._requests[request]
+
+    def _ask(self, max_messages: int, *, return_immediately: bool = False) -> list[Any]:
+        """One answer; its messages are leased from here on."""
+        request = {"subscription": self.name, "max_messages": max_messages}
+        if return_immediately:
+            request["return_immediately"] = True
         try:
-            response = self._client.pull(request=request, timeout=timeout, retry=None)
+            response = self._pulling.pull(
+                request=request, timeout=REQUEST_SECONDS, retry=None
+            )
         except DeadlineExceeded:
-            if wait:
-                return []
-            raise
-        if not self.reached:
-            self.reached = True
-            log.info("draining %s", self.name)
+            if return_immediately:
+                raise
+            return []
+        self.reached = True
         # Plain protocol buffers: the client's wrappers cost more than all the rest.
         received = list(types.PullResponse.pb(response).received_messages)
         ack_ids = [each.ack_id for each in received]
@@ -269,8 +370,3 @@ def _message(message: Any) -> Message:
     return Message(
         message.data, dict(message.attributes), message.publish_time.ToJsonString()
     )
-
-
-def _published(message: Any) -> dt.datetime:
-    published: dt.datetime = message.publish_time.ToDatetime(tzinfo=dt.UTC)
-    return published

@@ -1,5 +1,6 @@
 """Rounds against a Pub/Sub server: what is held, acknowledged and given back."""
 
+import re
 import threading
 import time
 from collections import Counter
@@ -33,7 +34,6 @@ def clients(server, monkeypatch):
     with Clients(server.host, monkeypatch) as clients:
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
         monkeypatch.setattr(subscription, "EMPTY_SECONDS", 0.5)
-        monkeypatch.setattr(subscription, "WAIT_SECONDS", 0.2)
         yield clients
 
 
@@ -52,6 +52,13 @@ class Work:
     @property
     def taken(self):
         return Counter(data for messages in self.rounds for data in messages)
+
+
+def wait_until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # the condition is what is waited for
 
 
 def bodies(count):
@@ -173,13 +180,14 @@ def test_a_stop_gives_back_what_is_not_begun(clients, name, monkeypatch):
 
 def test_a_feed_that_never_pauses_ends_the_drain(clients):
     topic = clients.topic()
-    name = clients.subscription(topic)
+    # A request that is cancelled at the end may hold the last one for this long.
+    name = clients.subscription(topic, ack_deadline_seconds=1)
     clients.publish(topic, b"before")
     work = Work(lambda _messages: clients.publish(topic, b"meanwhile"))
     with Subscription(name) as held:
         Drain(held, work, Limits()).once()
     assert work.rounds == [[b"before"], [b"meanwhile"]]
-    assert not clients.nothing_left(name)
+    assert len(clients.pull_until(name, 1)) == 1
 
 
 def test_a_repeated_drain_goes_on_after_a_failure_until_it_is_stopped(
@@ -236,6 +244,56 @@ def test_stopping_ends_the_wait_for_messages(clients, monkeypatch):
         began = time.monotonic()
         drain.once()
         assert time.monotonic() - began < 10
+
+
+def test_many_small_answers_are_one_round(clients, name, monkeypatch, caplog):
+    monkeypatch.setattr(subscription, "MAX_REQUEST_MESSAGES", 10)
+    caplog.set_level("INFO")
+    with Subscription(name) as held:
+        assert len(held.pull().messages) == 250
+    (line,) = [text for text in caplog.messages if text.startswith("pulled")]
+    assert re.fullmatch(
+        r"pulled 250 messages, 0\.0 MB, in \S+ s with \d+ requests", line
+    )
+    assert int(line.split()[-2]) >= 25
+
+
+def test_what_comes_between_two_pulls_is_for_the_second_one(clients):
+    topic = clients.topic()
+    name = clients.subscription(topic)
+    clients.publish(topic, b"first")
+    with Subscription(name) as held:
+        held.acknowledge(held.pull().ack_ids)
+        clients.publish(topic, b"second")
+        wait_until(lambda: clients.nothing_left(name))
+        assert [message.data for message in held.pull().messages] == [b"second"]
+
+
+def test_what_comes_after_the_last_pull_is_given_back(clients):
+    topic = clients.topic()
+    name = clients.subscription(topic, ack_deadline_seconds=600)
+    clients.publish(topic, b"first")
+    with Subscription(name) as held:
+        held.acknowledge(held.pull().ack_ids)
+        clients.publish(topic, b"second")
+        wait_until(lambda: clients.nothing_left(name))
+    assert len(clients.pull_until(name, 1)) == 1
+
+
+def test_a_request_that_failed_between_two_pulls_is_forgotten(tmp_path, monkeypatch):
+    with pubsub_server("embedded", tmp_path) as server:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+        with Clients(server.host, monkeypatch) as clients:
+            topic = clients.topic()
+            name = clients.subscription(topic)
+            clients.publish(topic, b"first")
+            with Subscription(name) as held:
+                held.acknowledge(held.pull().ack_ids)
+                server.kill()
+                wait_until(lambda: all(each.done() for each in held._requests))
+                server.start()
+                clients.publish(topic, b"second")
+                assert [each.data for each in held.pull().messages] == [b"second"]
 
 
 def test_a_response_above_4_mb_is_taken(clients):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import subscription
 from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
-from pipeline.subscription import Pulled
+from pipeline.subscription import Pulled, gather_seconds
 
 HALF = MAX_UNPACKED_BYTES // 2
 
@@ -47,3 +47,11 @@ def test_a_message_larger_than_a_round_is_one(monkeypatch):
 
 def test_nothing_is_no_round():
     assert list(pulled().rounds()) == []
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "seconds"),
+    [(-5, 0.3), (0, 0.3), (3, 0.3), (10, 1.0), (30, 3.0), (86_400, 3.0)],
+)
+def test_a_backlog_is_gathered_longer_than_fresh_messages(age_seconds, seconds):
+    assert gather_seconds(age_seconds) == pytest.approx(seconds)

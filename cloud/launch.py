@@ -219,6 +219,19 @@ def _check(deployment: Deployment, parameters: dict[str, str]) -> None:
     parse([*given, "--runner=DataflowRunner", f"--project={deployment.project}"])
 
 
+def _too_large() -> str:
+    """What the job will refuse, for a user who must know it before the launch."""
+    from pipeline.core.decoding import MAX_SERVICE_BYTES, MAX_SERVICE_RECORDS
+    from pipeline.core.reasons import Reason
+
+    return (
+        f"messages above {MAX_SERVICE_BYTES // 1_000_000} MB unpacked, or "
+        f"{MAX_SERVICE_RECORDS:,} records, will be dead letters "
+        f"({Reason.TOO_LARGE_FOR_SERVICE.value}), for a drain: see Large messages in "
+        "docs/dead-letters.md"
+    )
+
+
 def _launch(
     deployment: Deployment,
     request: dataflow.LaunchFlexTemplateRequest,
@@ -226,9 +239,12 @@ def _launch(
     dry_run: bool,
 ) -> int:
     if dry_run:
+        print(_too_large(), file=sys.stderr)
         print(f"POST {_launch_path(deployment)}\n{_json(request)}")
         return 0
-    job = templates_client().launch_flex_template(request).job
+    client = templates_client()
+    print(_too_large(), file=sys.stderr)
+    job = client.launch_flex_template(request).job
     print(
         f"job {job.name} {job.id} starts within some minutes\n"
         f"{_console(deployment, job.id)}"

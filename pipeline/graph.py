@@ -25,6 +25,7 @@ class Plan(NamedTuple):
             in one piece.
         archive_prefix: The folder of the raw archive; None for no archive.
         gather_archive: Whether to collect messages over bundles before archiving them.
+        refuse_large: Whether to refuse what a stream on Dataflow cannot commit.
     """
 
     source: beam.PTransform
@@ -35,6 +36,7 @@ class Plan(NamedTuple):
     bounded: bool = False
     archive_prefix: str | None = None
     gather_archive: bool = False
+    refuse_large: bool = False
 
 
 def build(pipeline: beam.Pipeline, plan: Plan) -> None:
@@ -44,7 +46,7 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
     can be too late for its table.
     """
     messages = pipeline | "Read" >> plan.source
-    decoded = messages | "Decode" >> DecodeMessages()
+    decoded = messages | "Decode" >> DecodeMessages(refuse_large=plan.refuse_large)
     unique = decoded.rows | "Deduplicate" >> DeduplicateRecords(
         plan.memory, plan.dedup_horizon_hours
     )

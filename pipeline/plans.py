@@ -101,6 +101,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         bounded=mode.bounded,
         archive_prefix=_archive_prefix(ours, here=mode.here),
         gather_archive=mode.gather_archive,
+        refuse_large=mode is STREAM_ON_SERVICE,
     )
 
 

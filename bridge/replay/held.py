@@ -25,6 +25,9 @@ PAGE_BYTES = 8_000_000
 # (https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations).
 BUFFER_MINUTES = 90
 
+# A stream on Dataflow would refuse such a message again. So it is only published when
+# the user names the reason, which is to say: when a drain reads it.
+TOO_LARGE = "TOO_LARGE_FOR_SERVICE"
 FAILED = ("WAITING", "FAILED_AGAIN")
 IN_FLIGHT = "REPLAYED"
 # Of letters with the same record only one is sent: both would become rows. So a letter
@@ -38,7 +41,7 @@ FROM (
   SELECT
     *,
     {conditions} AS fits,
-    payload IS NOT NULL AND state IN UNNEST(@states) AND ROW_NUMBER() OVER (
+    payload IS NOT NULL AND state IN UNNEST(@states) AND {named} AND ROW_NUMBER() OVER (
       PARTITION BY IFNULL(record_id, held_id)
       ORDER BY payload IS NULL, state != 'REPLAYED', held_utc, held_id
     ) = 1 AS chosen
@@ -63,6 +66,7 @@ BOUND_SQL = (
     "AND letters.failed_utc < "
     f"TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {BUFFER_MINUTES} MINUTE)"
 )
+NOT_TOO_LARGE_SQL = f"IFNULL(reason, '') != '{TOO_LARGE}'"
 PLAN_FIELDS = ("dataset", "reason", "state", "chosen", "payload_bytes", "absent")
 
 
@@ -206,7 +210,8 @@ def select_statement(path: TablesPath, selection: Selection) -> tuple[str, list[
         if instant:
             conditions.append(f"held_utc {sign} @{name}")
             parameters.append(bigquery.ScalarQueryParameter(name, "TIMESTAMP", instant))
-    sql = SELECT_SQL.format(path=path, conditions=" AND ".join(conditions))
+    named = "TRUE" if TOO_LARGE in selection.reasons else NOT_TOO_LARGE_SQL
+    sql = SELECT_SQL.format(path=path, conditions=" AND ".join(conditions), named=named)
     return sql, parameters
 
 

@@ -31,6 +31,7 @@ class Report:
     Attributes:
         counts: By dataset, reason and column of `COLUMNS`.
         twins: Letters left out because another letter has the same record.
+        too_large: Messages that only a drain can process, and that are not named.
         left: Messages in flight that are not sent once more.
         refused: Messages that Pub/Sub refused.
         notes: What else the user should know, one line each.
@@ -38,6 +39,7 @@ class Report:
 
     counts: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     twins: int = 0
+    too_large: int = 0
     left: int = 0
     refused: int = 0
     notes: list[str] = field(default_factory=list)
@@ -52,7 +54,10 @@ class Report:
                 row["no payload"] += 1
             elif not each.chosen:
                 self.left += each.state == held.IN_FLIGHT
-                self.twins += each.state in held.FAILED
+                if each.state in held.FAILED:
+                    is_large = each.reason == held.TOO_LARGE
+                    self.too_large += is_large
+                    self.twins += not is_large
             yield each
 
     def add_published(self, replays: Iterable[Replay]) -> None:
@@ -91,6 +96,12 @@ class Report:
             )
         if self.twins:
             yield f"{self.twins:,} have the same record as another one, which is enough"
+        if self.too_large:
+            yield (
+                f"{self.too_large:,} are too large for a stream on Dataflow: publish "
+                f"them for a drain, with --reason {held.TOO_LARGE} "
+                "(docs/dead-letters.md, Large messages)"
+            )
         if self.left:
             yield (
                 f"{self.left:,} were replayed before and are not rows yet: when the "

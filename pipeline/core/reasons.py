@@ -24,6 +24,9 @@ class Reason(StrEnum):
     INVALID_JSON = "INVALID_JSON"
     """The body is not JSON: broken, cut off, not UTF-8, or nested too deeply."""
 
+    TOO_LARGE_FOR_SERVICE = "TOO_LARGE_FOR_SERVICE"
+    """More than a stream on Dataflow can commit; a drain makes rows of it."""
+
     NOT_RECORDS = "NOT_RECORDS"
     """The body is JSON, but neither an array nor an object."""
 

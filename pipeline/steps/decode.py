@@ -30,16 +30,26 @@ class DecodeMessages(beam.PTransform):
     """`Message` to `.rows` (`RowBatch`) and three outputs of `TableRow`.
 
     Those are `.dead_letters`, `.unmapped` and `.ledger`.
+
+    Args:
+        refuse_large: Whether to refuse what a stream on Dataflow cannot commit.
     """
+
+    def __init__(self, *, refuse_large: bool = False) -> None:
+        super().__init__()
+        self.refuse_large = refuse_large
 
     def expand(self, messages: beam.PCollection[Message]) -> Outputs:
         return messages | "Decode, flatten, coerce" >> beam.ParDo(
-            _Decode()
+            _Decode(self.refuse_large)
         ).with_outputs("dead_letters", "unmapped", "ledger", main="rows")
 
 
 class _Decode(beam.DoFn):
     """`Message` to everything that becomes of it."""
+
+    def __init__(self, refuse_large: bool) -> None:
+        self.refuse_large = refuse_large
 
     def setup(self) -> None:
         # Here, as every process that makes rows runs this step: `python -m pipeline`,
@@ -52,7 +62,7 @@ class _Decode(beam.DoFn):
         self.now = utc_now()
 
     def process(self, message: Message) -> Iterator[Any]:
-        decoded = decode(message, self.now)
+        decoded = decode(message, self.now, refuse_large=self.refuse_large)
         self.tally.add(
             decoded.dataset,
             messages=1,

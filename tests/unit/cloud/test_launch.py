@@ -50,6 +50,13 @@ def test_an_update_keeps_the_archive(capsys):
     assert sent["archive_prefix"] == "gs://another/folder"
 
 
+def test_what_the_job_refuses_is_said_before_the_launch(capsys):
+    assert main(["launch", *DEPLOYMENT, "--dry-run"]) == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("messages above 16 MB unpacked, or 150,000 records, ")
+    assert "TOO_LARGE_FOR_SERVICE" in line
+
+
 def test_an_empty_archive_prefix_is_no_archive(capsys):
     assert "archive_prefix" not in parameters(capsys, "--set=archive_prefix=")
 

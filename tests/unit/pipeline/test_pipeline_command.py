@@ -139,6 +139,14 @@ def test_dataflow_gathers_what_it_archives_in_a_bucket():
         plan_of(parse([*options, "--archive_prefix=raw"]), "")
 
 
+def test_only_a_stream_on_dataflow_refuses_what_that_cannot_commit(tmp_path):
+    service = ["--project=p", "--runner=DataflowRunner"]
+    assert plan_of(parse([SUBSCRIPTION, *service]), "").refuse_large
+    (tmp_path / "FREQ_202605080000_1.json").write_text("[]")
+    files = [f"--files={tmp_path}", "--write_method=STREAMING_INSERTS"]
+    assert not plan_of(parse([*files, *service]), "").refuse_large
+
+
 def test_load_jobs_of_a_service_need_a_bucket(tmp_path):
     (tmp_path / "FREQ_202605080000_1.json").write_text("[]")
     options = [f"--files={tmp_path}", "--project=p", "--runner=DataflowRunner"]

@@ -56,6 +56,18 @@ def test_bytes_and_attributes_are_those_that_came():
     assert sent == {k: v for k, v in ATTRIBUTES.items() if k != "publish_id"}
 
 
+def test_what_dataflow_would_refuse_again_is_published_only_by_name():
+    path = TablesPath("p", "d")
+    condition = "IFNULL(reason, '') != 'TOO_LARGE_FOR_SERVICE'"
+    for reasons, left_out in (
+        ((), True),
+        (("WRONG_TYPE",), True),
+        (("TOO_LARGE_FOR_SERVICE",), False),
+    ):
+        sql, _ = select_statement(path, Selection(reasons=reasons))
+        assert (condition in sql) == left_out
+
+
 def test_a_second_run_after_a_crash_has_the_same_publish_id_and_a_new_replay_another():
     first = replay_of(held()).envelope.attributes["publish_id"]
     assert replay_of(held()).envelope.attributes["publish_id"] == first

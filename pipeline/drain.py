@@ -261,6 +261,7 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     with subscription:
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)
+        log.info("draining %s", name)
         # Our one line names the error and its step; Beam would add a traceback.
         logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         code = _drained(drain, plan, limits)

@@ -193,7 +193,6 @@ class Subscription:
 
     def __enter__(self) -> Self:
         self._renewing.start()
-        log.info("draining %s", self.name)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,7 +2,7 @@
 
 A service's bundles are about one message each. 10,000 messages of one record, of all
 datasets, go through the whole graph in one simulated minute, in such bundles. What is
-counted is what the client of BigQuery would send. `bundles_of_one` is the runner.
+counted is what the client of BigQuery would send. `service_runner` runs it.
 """
 
 import random
@@ -15,9 +15,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud import bigquery
 
-from benchmarks.bundles_of_one import LAG_SECONDS, Arrival, Arrivals, BundlesOfOne, now
 from benchmarks.measurement import Measurement, Target
 from benchmarks.service_before import build_before
+from benchmarks.service_runner import LAG_SECONDS, Arrival, Arrivals, BundlesOfOne, now
 from local.simulator.generator import generate_message
 from pipeline.bigquery import inserts
 from pipeline.bigquery.inserts import Insert, Rejected

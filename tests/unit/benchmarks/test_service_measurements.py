@@ -14,7 +14,7 @@ from apache_beam.transforms.userstate import (
 )
 
 from benchmarks import service
-from benchmarks.bundles_of_one import LAG_SECONDS, Arrival, Arrivals, BundlesOfOne, now
+from benchmarks.service_runner import LAG_SECONDS, Arrival, Arrivals, BundlesOfOne, now
 from pipeline.core.decoding import decode
 from pipeline.registry import load_registry
 

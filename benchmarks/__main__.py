@@ -30,6 +30,7 @@ PARTS = {
     "latency": "from the IRIS queue to the answer of a query, in both modes",
     "growth": "time and memory as the input grows",
     "sink": "rows to BigQuery, beside Beam's own sink",
+    "service": "requests and ledger rows of a service, in bundles of one element",
     "views": "one day through the views, beside its table",
 }
 RESULTS = Path(__file__).with_name("results.json")

@@ -23,8 +23,9 @@ from pipeline.subscription import PUBSUB_ERRORS
 
 # BigQuery counts each query as 10 MB of each table at least.
 POLL_SECONDS = 5.0
-# The ledger follows the rows within one round of a drain, or one bundle of a stream.
-LEDGER_SECONDS = 120.0
+# The ledger follows the rows within one round of a drain. In a stream it comes when the
+# watermark has passed the minute.
+LEDGER_SECONDS = 300.0
 # If one of these failed, messages would be lost or become dead letters.
 CONDITIONS = ("topic", "subscription", "tables", "columns")
 

@@ -178,10 +178,21 @@ VALUES = st.fixed_dictionaries(
         "newest_event_utc": st.none() | st.just(minute(0)) | st.just(minute(60)),
     }
 )
+
+
+def realistic(values):
+    """Delays are those of messages and rows that are counted, too."""
+    for count, of in (("to_pubsub", "messages"), ("to_row", "rows")):
+        values[f"{count}_count"] = min(values[f"{count}_count"], values[of])
+        if not values[f"{count}_count"]:
+            values[f"{count}_seconds_sum"] = 0.0
+    return values
+
+
 ONE_ENTRY = st.tuples(
     st.sampled_from(["FREQ", "BOD"]),
     st.sampled_from([0, 61, 130, -3 * DAY]),
-    VALUES,
+    VALUES.map(realistic),
 )
 STEPS = st.lists(
     st.lists(ONE_ENTRY, min_size=1, max_size=3) | st.integers(1, 200), max_size=6

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import Forbidden, GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import dataflow_v1beta3 as dataflow
 
@@ -19,9 +19,13 @@ from cloud.deployment import (
     deployment_of,
     template_path,
 )
+from cloud.smoke.findings import Verdict
+from cloud.smoke.tables import findings
 from cloud.template import METADATA
 from command.tables_path import DATASET
 from command.usage import USER_ERROR, UsageError
+from pipeline.bigquery.client import connect
+from pipeline.registry import load_registry
 
 MODES = {
     mode.name.removeprefix("STREAMING_MODE_").lower(): mode
@@ -145,6 +149,8 @@ def run(options: argparse.Namespace) -> int:
             return _drain(deployment, options.job, dry_run=options.dry_run)
         request = request_of(options)
         _check(deployment, dict(request.launch_parameter.parameters))
+        if not options.dry_run:
+            require_tables(deployment)
         return _launch(deployment, request, dry_run=options.dry_run)
     except GoogleAuthError as error:
         raise no_credentials(error) from None
@@ -195,6 +201,25 @@ def _parameters(deployment: Deployment, options: argparse.Namespace) -> dict[str
     if not parameters["archive_prefix"]:
         del parameters["archive_prefix"]
     return parameters
+
+
+def require_tables(deployment: Deployment) -> None:
+    """Makes sure that the job finds its tables, with their columns.
+
+    Raises:
+        UsageError: Some are missing: their rows would wait, and become dead letters.
+    """
+    client = connect(deployment.project)
+    try:
+        found = list(findings(client, deployment, load_registry()))
+    except Forbidden:  # a launch itself needs no right to read them
+        print(
+            "the tables were not checked: no permission to read them", file=sys.stderr
+        )
+        return
+    for finding in found:
+        if finding.verdict is Verdict.FAILED and finding.name in ("tables", "columns"):
+            raise UsageError(f"{finding.name}: {finding.seen}; run `{finding.todo}`")
 
 
 def _check(deployment: Deployment, parameters: dict[str, str]) -> None:

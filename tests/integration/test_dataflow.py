@@ -15,6 +15,7 @@ from google.cloud import dataflow_v1beta3
 
 from cloud import launch
 from cloud.__main__ import main
+from command.tables_path import TablesPath
 from tests.integration.dataflow_fixture import JOB_ID, dataflow
 
 pytestmark = pytest.mark.integration
@@ -154,7 +155,7 @@ def test_a_template_is_a_file_and_no_job(tmp_path, service):
 def test_the_storage_write_api_needs_no_other_language(tmp_path, service):
     method = ["--write_method=STORAGE_WRITE_API", "--exactly_once=true"]
     staged = submit(tmp_path, service, f"--subscription={SUBSCRIPTION}", *method)
-    assert "Write rows/Insert rows" in steps(staged)
+    assert "Write rows/Gather and insert" in steps(staged)
     assert {one.urn for one in staged.components.environments.values()} == {
         beam.portability.common_urns.environments.DOCKER.urn
     }
@@ -176,6 +177,8 @@ def local_clients(service, monkeypatch):
     monkeypatch.setattr(launch, "templates_client", client_of(templates))
     jobs = dataflow_v1beta3.JobsV1Beta3Client
     monkeypatch.setattr(launch, "jobs_client", client_of(jobs))
+    # This service has no BigQuery; the check has a test of its own.
+    monkeypatch.setattr(launch, "require_tables", lambda _: None)
 
 
 def test_a_launch_names_template_account_and_parameters(service, local_clients, capsys):
@@ -231,3 +234,19 @@ def test_a_drain_of_nothing_is_one_line_and_code_2(service, local_clients, capsy
     assert main(["launch", *DEPLOYMENT, "--drain"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "no job named gb-iris is running in europe-west2" in line
+
+
+def test_a_launch_is_refused_where_tables_are_missing(
+    service, client, monkeypatch, capsys
+):
+    """Against a local BigQuery that has a dataset without tables."""
+    client.create_dataset("uk_energy_prod")
+    monkeypatch.setattr(launch, "connect", lambda _: client)
+    monkeypatch.setattr(
+        "cloud.deployment.Deployment.tables", TablesPath(client.project)
+    )
+    assert main(["launch", *DEPLOYMENT]) == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if "missing" in x]
+    assert "tables: 93 of 93 are missing" in line
+    assert "python -m sql apply" in line
+    assert not service.requests

@@ -20,7 +20,7 @@ def print_table(measurements: Sequence[Measurement], console: Console) -> None:
         table.add_row(
             one.name,
             f"{number(one.value)} {one.unit}",
-            f"{one.ratio:.2f}" if one.ratio is not None else "",
+            number(one.ratio) if one.ratio is not None else "",
             target_words(one.target, one.unit),
             {True: "met", False: "MISSED", None: ""}[one.is_met],
             f"{one.against}: {number(one.reference)}" if one.reference else "",
@@ -90,6 +90,6 @@ def _margin(one: Measurement) -> float:
 
 
 def _label(one: Measurement) -> str:
-    if one.target is not None and one.target.of == "ratio":
-        return f"{one.ratio:.2f} ({target_words(one.target, one.unit)})"
+    if one.ratio is not None and one.target and one.target.of == "ratio":
+        return f"{number(one.ratio)} ({target_words(one.target, one.unit)})"
     return f"{number(one.value)} {one.unit} ({target_words(one.target, one.unit)})"

@@ -28,7 +28,7 @@ START = dt.datetime(2026, 5, 6, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 FREQ = "bmrs_freq_iris"
 # `SERVICE_MESSAGES=60000` for the whole trial: that runner takes many minutes for it.
-MESSAGES = int(os.environ.get("SERVICE_MESSAGES", "600"))
+MESSAGES = int(os.environ.get("SERVICE_MESSAGES", "3000"))
 STORED = defaultdict(list)
 REQUESTS = []
 REFUSE = set()

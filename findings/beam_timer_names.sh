@@ -4,8 +4,7 @@
 # One expects: a timer belongs to its DoFn, so that its name need only be unique there.
 # What happens: FnApiRunner runs two stateful DoFns as one stage. If a timer of the first,
 # in one-minute windows, has the name of a timer of the second, in the global window, the
-# run ends with a ValueError while timers are decoded. With different names it works. In
-# windows of one kind a timer of the first also fires in the second.
+# run ends with a ValueError while timers are decoded. With different names it works.
 # Tried with apache-beam 2.77.0, Python 3.11.
 set -eu
 work=$(mktemp -d)

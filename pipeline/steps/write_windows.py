@@ -62,7 +62,9 @@ class WriteRowWindows(beam.PTransform):
         clock: Clock = time.time,
     ) -> None:
         super().__init__()
-        self.gather = _Gather(_DatasetTables(inserter), window_seconds, clock)
+        self.gather = _gathering("rows")(
+            _DatasetTables(inserter), window_seconds, clock
+        )
 
     def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         keyed = batches | "Key by dataset" >> beam.Map(
@@ -95,7 +97,7 @@ class WriteTableWindows(beam.PTransform):
     ) -> None:
         super().__init__()
         self.table = table
-        self.gather = _Gather(_OwnTable(inserter), window_seconds, clock)
+        self.gather = _gathering(table)(_OwnTable(inserter), window_seconds, clock)
 
     def expand(self, rows: beam.PCollection[TableRow]) -> beam.PCollection:
         keyed = rows | "Key by table" >> beam.WithKeys(self.table).with_output_types(
@@ -208,8 +210,15 @@ class _OwnTable:
         return Outcome([elements[one.position] for one in answers], [])
 
 
+ELEMENTS = BagStateSpec("elements", ElementCoder())
+ROWS = CombiningValueStateSpec("rows", combine_fn=beam.CombineFn.from_callable(sum))
+BYTES = CombiningValueStateSpec("bytes", combine_fn=beam.CombineFn.from_callable(sum))
+# Since when the table waits; unlike `WAITING` it outlives the worker.
+SINCE = ReadModifyWriteStateSpec("since", FloatCoder())
+
+
 class _Gather(beam.DoFn):
-    """`(key, element)`, gathered in state, to requests.
+    """`(key, element)`, gathered in state, to requests; `_gathering` adds the timers.
 
     Args:
         target: The tables.
@@ -217,74 +226,19 @@ class _Gather(beam.DoFn):
         clock: The runner's processing time.
     """
 
-    ELEMENTS = BagStateSpec("elements", ElementCoder())
-    ROWS = CombiningValueStateSpec("rows", combine_fn=beam.CombineFn.from_callable(sum))
-    BYTES = CombiningValueStateSpec(
-        "bytes", combine_fn=beam.CombineFn.from_callable(sum)
-    )
-    # Since when the table waits; unlike `WAITING` it outlives the worker.
-    SINCE = ReadModifyWriteStateSpec("since", FloatCoder())
-    DUE = TimerSpec("due", TimeDomain.REAL_TIME)
-    # The global window ends when a job is drained.
-    END = TimerSpec("end", TimeDomain.WATERMARK)
-
     def __init__(self, target: _Target, window_seconds: float, clock: Clock) -> None:
         self.target = target
         self.window_seconds = window_seconds
         self.clock = clock
 
-    def process(
-        self,
-        keyed: tuple[str, Any],
-        elements: Any = beam.DoFn.StateParam(ELEMENTS),
-        rows: Any = beam.DoFn.StateParam(ROWS),
-        size: Any = beam.DoFn.StateParam(BYTES),
-        since: Any = beam.DoFn.StateParam(SINCE),
-        due: Any = beam.DoFn.TimerParam(DUE),
-        end: Any = beam.DoFn.TimerParam(END),
-        window: Any = beam.DoFn.WindowParam,
-    ) -> Iterator[Any]:
-        key, element = keyed
+    def add(self, element: Any, elements: Any, rows: Any, size: Any) -> None:
+        """Keeps an element in state."""
         inserts = self.target.rows(element)
-        if not rows.read():
-            due.set(self.clock() + self.window_seconds)
-            end.set(window.end)
         elements.add(element)
         rows.add(len(inserts))
         size.add(sum(map(size_of, inserts)))
-        is_full = rows.read() >= MAX_ROWS or size.read() >= MAX_BYTES
-        if is_full and since.read() is None:
-            due.clear()
-            yield from self._write(key, elements, rows, size, since, due)
 
-    @on_timer(DUE)
-    def at_due(
-        self,
-        key: str = beam.DoFn.KeyParam,
-        elements: Any = beam.DoFn.StateParam(ELEMENTS),
-        rows: Any = beam.DoFn.StateParam(ROWS),
-        size: Any = beam.DoFn.StateParam(BYTES),
-        since: Any = beam.DoFn.StateParam(SINCE),
-        due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[Any]:
-        """Writes at the end of the window, or of a pause."""
-        yield from self._write(key, elements, rows, size, since, due)
-
-    @on_timer(END)
-    def at_end(
-        self,
-        key: str = beam.DoFn.KeyParam,
-        elements: Any = beam.DoFn.StateParam(ELEMENTS),
-        rows: Any = beam.DoFn.StateParam(ROWS),
-        size: Any = beam.DoFn.StateParam(BYTES),
-        since: Any = beam.DoFn.StateParam(SINCE),
-        due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[Any]:
-        """Writes what is left when a job is drained, which waits for no table."""
-        due.clear()
-        yield from self._write(key, elements, rows, size, since, due, is_last=True)
-
-    def _write(
+    def write(
         self,
         key: str,
         elements: Any,
@@ -295,11 +249,12 @@ class _Gather(beam.DoFn):
         *,
         is_last: bool = False,
     ) -> Iterator[Any]:
+        """Sends what is in state; rows of a table that waits stay there."""
         taken = list(elements.read())
         if not taken:
             return
         table, now = self.target.table(key), self.clock()
-        answers = self._attempt(table, taken, is_last=is_last)
+        answers = self.attempt(table, taken, is_last=is_last)
         if answers is None:  # other waiting tables have the threads
             due.set(now + WAITING.pause_seconds(table))
             return
@@ -315,16 +270,13 @@ class _Gather(beam.DoFn):
         for state in (elements, rows, size, since):
             state.clear()
         for element in kept:
-            inserts = self.target.rows(element)
-            elements.add(element)
-            rows.add(len(inserts))
-            size.add(sum(map(size_of, inserts)))
+            self.add(element, elements, rows, size)
         if kept:
             since.write(began)
             due.set(now + WAITING.pause_seconds(table))
         yield from outputs
 
-    def _attempt(
+    def attempt(
         self, table: str, taken: list[Any], *, is_last: bool
     ) -> list[Rejected] | None:
         """Sends rows; returns those that are not stored, None where it may not."""
@@ -335,3 +287,65 @@ class _Gather(beam.DoFn):
             answers = self.target.insert({table: rows})[table]
         note_waiting({table: answers})
         return answers
+
+
+def _gathering(name: str) -> type[_Gather]:
+    """The DoFn with timers of its own names.
+
+    FnApiRunner runs several of these steps as one, and would mix up timers of one name:
+    some would never fire (findings/beam_timer_names.sh).
+    """
+    due_spec = TimerSpec(f"due {name}", TimeDomain.REAL_TIME)
+    # The global window ends when a job is drained.
+    end_spec = TimerSpec(f"end {name}", TimeDomain.WATERMARK)
+
+    class Gather(_Gather):
+        def process(
+            self,
+            keyed: tuple[str, Any],
+            elements: Any = beam.DoFn.StateParam(ELEMENTS),
+            rows: Any = beam.DoFn.StateParam(ROWS),
+            size: Any = beam.DoFn.StateParam(BYTES),
+            since: Any = beam.DoFn.StateParam(SINCE),
+            due: Any = beam.DoFn.TimerParam(due_spec),
+            end: Any = beam.DoFn.TimerParam(end_spec),
+            window: Any = beam.DoFn.WindowParam,
+        ) -> Iterator[Any]:
+            key, element = keyed
+            if not rows.read():
+                due.set(self.clock() + self.window_seconds)
+                end.set(window.end)
+            self.add(element, elements, rows, size)
+            is_full = rows.read() >= MAX_ROWS or size.read() >= MAX_BYTES
+            if is_full and since.read() is None:
+                due.clear()
+                yield from self.write(key, elements, rows, size, since, due)
+
+        @on_timer(due_spec)
+        def at_due(
+            self,
+            key: str = beam.DoFn.KeyParam,
+            elements: Any = beam.DoFn.StateParam(ELEMENTS),
+            rows: Any = beam.DoFn.StateParam(ROWS),
+            size: Any = beam.DoFn.StateParam(BYTES),
+            since: Any = beam.DoFn.StateParam(SINCE),
+            due: Any = beam.DoFn.TimerParam(due_spec),
+        ) -> Iterator[Any]:
+            """Writes at the end of the window, or of a pause."""
+            yield from self.write(key, elements, rows, size, since, due)
+
+        @on_timer(end_spec)
+        def at_end(
+            self,
+            key: str = beam.DoFn.KeyParam,
+            elements: Any = beam.DoFn.StateParam(ELEMENTS),
+            rows: Any = beam.DoFn.StateParam(ROWS),
+            size: Any = beam.DoFn.StateParam(BYTES),
+            since: Any = beam.DoFn.StateParam(SINCE),
+            due: Any = beam.DoFn.TimerParam(due_spec),
+        ) -> Iterator[Any]:
+            """Writes what is left when a job is drained, which waits for no table."""
+            due.clear()
+            yield from self.write(key, elements, rows, size, since, due, is_last=True)
+
+    return Gather

@@ -33,7 +33,9 @@ def unread(arguments, buffering):
 @pytest.mark.parametrize("arguments", UNREAD, ids=" ".join)
 def test_what_nobody_reads_is_no_failure(arguments):
     done = unread(arguments, "")
-    assert (done.returncode, done.stderr) == (0, "")
+    # `cloud launch` says there which messages are too large for it.
+    told = [x for x in done.stderr.splitlines() if "TOO_LARGE_FOR_SERVICE" not in x]
+    assert (done.returncode, told) == (0, [])
 
 
 def test_all_files_are_written_though_nobody_reads_of_them(tmp_path):

@@ -53,7 +53,7 @@ class _VersionedCoder(coders.Coder):
         return reader(_PRIMITIVES.decode(encoded[1:]))
 
     def is_deterministic(self) -> bool:
-        return False  # the order of a dict's keys is kept, and is no part of its value
+        return False  # keys keep their order, which is not part of the value
 
     def to_type_hint(self) -> type:
         return self.kind

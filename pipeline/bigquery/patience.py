@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
+from requests.exceptions import Timeout
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 30.0
 # For a request beside others: three attempts, a fault of a moment.
@@ -45,7 +46,7 @@ def until_answered(
         ask: Sends the request once.
         waiting: For the log: the table and the rows that wait meanwhile.
         not_found_attempts: How often a table may be unknown before it is missing.
-        limit_seconds: How long to repeat it.
+        limit_seconds: How long to repeat it, if the service answers, or takes too long.
 
     Raises:
         TableWaitsError: The limit has passed.
@@ -61,13 +62,15 @@ def until_answered(
             not_found += error.code == HTTPStatus.NOT_FOUND
             if error.code in _REFUSALS or not_found >= not_found_attempts:
                 raise
-            reason = str(error)
+            reason, is_answer = str(error), True
         except FileNotFoundError:
             raise  # the run has failed elsewhere, and deleted its files
         except (GoogleAPIError, GoogleAuthError, OSError) as error:
             # The client's error for a deadline has no text.
             reason = str(error) or type(error).__name__
-        if time.monotonic() + pause > deadline:
+            # Without a connection no table is better off than this one.
+            is_answer = isinstance(error, Timeout)
+        if is_answer and time.monotonic() + pause > deadline:
             raise TableWaitsError(reason)
         log.warning("%s wait: %s", waiting, reason)
         time.sleep(pause)  # back-pressure: the rest waits in Pub/Sub, where it is safe

@@ -1,6 +1,6 @@
 """Text: foreign text, errors, sizes and tables as a person reads them in a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def printable(text: str) -> str:
@@ -53,3 +53,10 @@ def table(rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
+
+
+def listed(names: Iterable[str], limit: int = 3) -> str:
+    """`a, b, c and 4 more`."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

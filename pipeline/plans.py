@@ -13,7 +13,7 @@ from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from command.tables_path import TablesPath
-from command.text import first_line
+from command.text import first_line, listed
 from command.usage import UsageError
 from pipeline.bigquery.client import connect, local_grpc_host
 from pipeline.bigquery.lacking import lacking
@@ -197,15 +197,10 @@ def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
     if missing.columns:
         raise UsageError(
             f"columns are missing, so rows would be refused: "
-            f"{_listed(missing.columns)}; {advice}"
+            f"{listed(missing.columns)}; {advice}"
         )
     if missing.tables:
         log.warning(
             "tables are missing, their messages stay in Pub/Sub: %s; %s",
-            _listed(missing.tables), advice,
+            listed(missing.tables), advice,
         )  # fmt: skip
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}"

@@ -9,8 +9,9 @@ from google.cloud import bigquery
 
 from cloud.deployment import DRAIN_JOB, Deployment
 from cloud.smoke import queries
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run, by_reason
+from command.text import listed
 from pipeline.registry import Registry
 from sql.tables import DEAD_LETTERS, UNMAPPED
 from sql.templates import quoted

@@ -20,9 +20,9 @@ from google.cloud import bigquery
 
 from cloud.deployment import Deployment
 from cloud.smoke import queries
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import DAYS_BACK, MARKER_PATTERN, PREFIX, UNIT_COLUMNS
-from command.text import first_line
+from command.text import first_line, listed
 from pipeline.registry import Registry
 from sql.connection import existing_tables
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED

@@ -48,10 +48,3 @@ def unknown(name: str, why: str, todo: str = "") -> Finding:
 def any_failed(findings: Iterable[Finding]) -> bool:
     """Whether at least one check failed."""
     return any(finding.verdict is Verdict.FAILED for finding in findings)
-
-
-def listed(names: Iterable[str], limit: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

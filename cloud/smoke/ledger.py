@@ -12,8 +12,9 @@ from google.cloud import bigquery
 
 from cloud.deployment import Deployment
 from cloud.smoke import queries
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import Run
+from command.text import listed
 from pipeline.steps.ledger import COUNTS, OUTCOMES
 from sql.tables import LEDGER
 from sql.templates import quoted

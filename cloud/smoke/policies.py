@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
+from command.text import listed
 
 # BigQuery has its own old names for three roles of a dataset
 # (https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets, access[].role).

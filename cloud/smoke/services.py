@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud.deployment import DATAFLOW_JOB, DRAIN_JOB, SECRET, Deployment
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
+from command.text import listed
 
 # What every deployment needs, and what each mode of the pipeline needs in addition.
 REQUIRED_APIS = ("bigquery", "pubsub", "storage", "secretmanager", "artifactregistry")

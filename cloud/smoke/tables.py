@@ -7,7 +7,8 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from cloud.deployment import Deployment
-from cloud.smoke.findings import Finding, failed, listed, ok
+from cloud.smoke.findings import Finding, failed, ok
+from command.text import listed
 from pipeline.registry import Registry
 from sql.connection import PARALLEL_REQUESTS
 from sql.schemas import Merged, merged_schema

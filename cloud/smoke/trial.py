@@ -14,10 +14,10 @@ from cloud.deployment import Deployment
 from cloud.smoke import arrivals, cleaning, ledger, queries, views
 from cloud.smoke.arrivals import Arrived
 from cloud.smoke.drain import LocalDrain
-from cloud.smoke.findings import Finding, Verdict, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, Verdict, failed, ok, unknown
 from cloud.smoke.messages import Run
 from cloud.smoke.pubsub import Pubsub
-from command.text import first_line
+from command.text import first_line, listed
 from pipeline.registry import Registry
 from pipeline.subscription import PUBSUB_ERRORS
 

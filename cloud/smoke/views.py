@@ -7,9 +7,9 @@ from google.cloud import bigquery
 from cloud.deployment import Deployment
 from cloud.smoke import queries
 from cloud.smoke.arrivals import Arrived
-from cloud.smoke.findings import Finding, failed, listed, ok, unknown
+from cloud.smoke.findings import Finding, failed, ok, unknown
 from cloud.smoke.messages import UNIT_COLUMNS, Run
-from command.text import first_line
+from command.text import first_line, listed
 from pipeline.registry import Registry
 from sql.templates import quoted
 from sql.views.held import HELD

@@ -2,8 +2,8 @@
 
 A row that BigQuery refuses is returned with the service's own reason; the other rows of
 its request are stored. A request that fails for another cause (no connection, 5xx, a
-quota, a missing permission) is tried again as long as necessary: the runner's
-back-pressure then keeps the rest in Pub/Sub, where nothing is lost.
+quota, a missing permission) is tried again, as long as the caller says: it has other
+tables to write, or its back-pressure keeps the rest in Pub/Sub, where nothing is lost.
 """
 
 import functools

@@ -9,8 +9,9 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from command.text import listed
 from pipeline.registry import Dataset
-from sql.check.context import Context, Result, Status, summed
+from sql.check.context import Context, Result, Status
 from sql.check.expectations import Grid, days_due, grid_of
 from sql.working_days import ONE_DAY, day_start
 
@@ -162,12 +163,12 @@ def _gaps(owed: Owed, gaps: dict[str, frozenset[int]]) -> str:
         if gap:
             series_of.setdefault(gap, []).append(series)
     largest = sorted(series_of, key=len, reverse=True)
-    return summed([_gap(owed, gap, series_of[gap], len(gaps)) for gap in largest])
+    return listed([_gap(owed, gap, series_of[gap], len(gaps)) for gap in largest])
 
 
 def _gap(owed: Owed, gap: frozenset[int], series: list[str], all_series: int) -> str:
     text = owed.grid.text(gap)
     if all_series == 1 and series == [""]:
         return text
-    named = "all series" if len(series) == all_series > 1 else summed(series)
+    named = "all series" if len(series) == all_series > 1 else listed(series)
     return f"{text} of {named}"

@@ -1,7 +1,7 @@
 """The context that a check receives, and the results that it returns."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -106,9 +106,3 @@ class Context:
             rows = self.client.query_and_wait(statement, job_config=job)
             self.answers[statement, given] = list(rows)
         return self.answers[statement, given]
-
-
-def summed(names: Sequence[str], limit: int = 3) -> str:
-    """`CCGT, WIND, OIL and 17 more`."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

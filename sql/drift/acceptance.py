@@ -11,7 +11,7 @@ from google.cloud import bigquery
 from requests.exceptions import RequestException
 
 from command.tables_path import TablesPath
-from command.text import first_line
+from command.text import first_line, listed
 from command.usage import UsageError
 from pipeline.registry import Column, Dataset, Registry, read_registry
 from sql.apply.outcome import Outcome
@@ -119,21 +119,17 @@ def _full_name(name: str, unknown: list[str], known: list[str]) -> str:
         found = [name] if name in names else []
         found = found or [full for full in names if full.partition(".")[2] == name]
         if len(found) > 1:
-            raise UsageError(f"{name!r} may mean {_listed(found)}: name one of them")
+            choice = listed(found, MAX_LISTED)
+            raise UsageError(f"{name!r} may mean {choice}: name one of them")
         if found:
             return found[0]
     by_text = {full.partition(".")[2]: full for full in unknown}
     by_text |= {full: full for full in unknown}
     near = difflib.get_close_matches(name, by_text, MAX_LISTED)
-    choice = list(dict.fromkeys(by_text[text] for text in near)) or unknown
-    advice = f"there is {_listed(choice)}" if choice else "nothing is unknown"
+    close = list(dict.fromkeys(by_text[text] for text in near)) or unknown
+    names_there = listed(close, MAX_LISTED)
+    advice = f"there is {names_there}" if close else "nothing is unknown"
     raise UsageError(f"no unknown field or dataset is called {name!r}: {advice}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MAX_LISTED
-    text = ", ".join(names[:MAX_LISTED])
-    return f"{text} and {more} more" if more > 0 else text
 
 
 def write_registry(selection: Selection, folder: Path) -> list[str]:

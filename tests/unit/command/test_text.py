@@ -3,7 +3,7 @@
 import pytest
 from google.api_core.exceptions import NotFound
 
-from command.text import first_line, one_line, printable, size_text, table
+from command.text import first_line, listed, one_line, printable, size_text, table
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,9 @@ def test_a_table_has_texts_on_the_left_and_numbers_on_the_right():
         "FREQ     late      1",
         "B              1,234",
     ]
+
+
+def test_a_long_list_is_cut_and_says_how_many_more_there_are():
+    assert listed(["a", "b", "c"]) == "a, b, c"
+    assert listed(name for name in "abcdefg") == "a, b, c and 4 more"
+    assert listed("abc", limit=1) == "a and 2 more"

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from cloud.smoke import command, report
-from cloud.smoke.findings import failed, listed, ok, unknown
+from cloud.smoke.findings import failed, ok, unknown
+from command.text import listed
 
 FINDINGS = [
     ok("topic", "it exists"),

@@ -34,6 +34,7 @@ class Plan(NamedTuple):
             None in one process, where they gather by bundle.
         sets_aside: Whether a table that accepts no rows leaves its messages for a later
             round.
+        holds_waiting: Whether rows of such a table wait in a step of their own.
         refuse_large: Whether to refuse what a stream on Dataflow cannot commit.
         windowed_ledger: Whether the entries of the ledger gather in one-minute windows,
             in the state of the runner.
@@ -49,14 +50,21 @@ class Plan(NamedTuple):
     gather_archive: bool = False
     write_window_seconds: float | None = None
     sets_aside: bool = False
+    holds_waiting: bool = False
     refuse_large: bool = False
     windowed_ledger: bool = False
 
     def write_table(self, table: str) -> beam.PTransform:
         """The step that writes one of the pipeline's own tables."""
-        if self.write_window_seconds is None:
-            return WriteTable(table, self.inserter, sets_aside=self.sets_aside)
-        return WriteTableWindows(table, self.inserter, self.write_window_seconds)
+        if self.write_window_seconds is not None:
+            return WriteTableWindows(table, self.inserter, self.write_window_seconds)
+        holds = self.holds_waiting
+        return WriteTable(
+            table,
+            self.inserter,
+            sets_aside=self.sets_aside,
+            waiting=WriteTableWindows(table, self.inserter) if holds else None,
+        )
 
     def ledger(self, done: Sequence[beam.PCollection]) -> beam.PTransform | None:
         """The step that gathers the entries of the ledger; None for bundle by bundle.

@@ -98,7 +98,8 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
     ours, mode = options.view_as(IrisOptions), mode_of(options)
     project = options.view_as(GoogleCloudOptions).project
     # Where rows can be left for later, no table waits for another.
-    limit_seconds = BRIEF_SECONDS if mode.keeps_state or mode is DRAIN else math.inf
+    leaves = mode.keeps_state or mode in (DRAIN, STREAM_HERE)
+    limit_seconds = BRIEF_SECONDS if leaves else math.inf
     warehouse = Warehouse(project, ours.dataset, limit_seconds)
     if ours.files:
         _require_files(ours.files)
@@ -117,6 +118,7 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         gather_archive=mode.keeps_state,
         write_window_seconds=write_window_seconds(ours) if mode.keeps_state else None,
         sets_aside=mode is DRAIN,
+        holds_waiting=mode is STREAM_HERE,
         refuse_large=mode is STREAM_ON_SERVICE,
         windowed_ledger=mode.keeps_state,
     )
@@ -132,7 +134,9 @@ def _write_rows(
                 "load jobs of a service need --temp_location gs://…, a folder that "
                 "its workers share"
             )
-        return LoadRows(warehouse.load, spool, spread=not mode.here)
+        return LoadRows(
+            warehouse.load, spool, spread=not mode.here, sets_aside=mode is DRAIN
+        )
     inserter: Inserter = warehouse.insert
     if method == "STORAGE_WRITE_API":
         if mode.here:
@@ -140,7 +144,11 @@ def _write_rows(
         inserter = partial(warehouse.append, exactly_once=exactly_once(ours))
     if mode.keeps_state:
         return WriteRowWindows(inserter, write_window_seconds(ours))
-    return WriteRows(inserter, sets_aside=mode is DRAIN)
+    return WriteRows(
+        inserter,
+        sets_aside=mode is DRAIN,
+        waiting=WriteRowWindows(inserter) if mode is STREAM_HERE else None,
+    )
 
 
 def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:
@@ -198,6 +206,11 @@ def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
         raise UsageError(
             f"columns are missing, so rows would be refused: "
             f"{listed(missing.columns)}; {advice}"
+        )
+    if missing.unread:
+        log.warning(
+            "tables that this account may not read were not checked: %s",
+            listed(missing.unread),
         )
     if missing.tables:
         log.warning(

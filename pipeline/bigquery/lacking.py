@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from google.api_core.exceptions import Forbidden
 from google.api_core.retry import Retry
 from google.cloud import bigquery
 
@@ -20,10 +21,12 @@ class Lacking(NamedTuple):
     Attributes:
         tables: Names of tables.
         columns: Columns of tables that are there, as `table.column`.
+        unread: Names of tables that this account may not read.
     """
 
     tables: list[str]
     columns: list[str]
+    unread: list[str]
 
 
 def lacking(
@@ -46,9 +49,15 @@ def lacking(
         google.api_core.exceptions.NotFound: There is no such BigQuery dataset.
     """
 
+    unread: list[str] = []
+
     def without(dataset: Dataset) -> list[str]:
         name = f"{path}.{dataset.table}"
-        found = client.get_table(name, retry=retry, timeout=timeout).schema
+        try:
+            found = client.get_table(name, retry=retry, timeout=timeout).schema
+        except Forbidden:
+            unread.append(dataset.table)
+            return []
         names = {column.name.lower() for column in found}
         wanted = (*dataset.columns, *METADATA_COLUMNS)
         return [
@@ -66,4 +75,4 @@ def lacking(
     with ThreadPoolExecutor(THREADS) as threads:
         columns = [name for names in threads.map(without, present) for name in names]
     tables = [dataset.table for dataset in datasets if dataset.table not in there]
-    return Lacking(tables, columns)
+    return Lacking(tables, columns, sorted(unread))

@@ -8,6 +8,7 @@ run that is repeated, or was killed, adds nothing twice.
 
 import datetime as dt
 import logging
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -36,7 +37,12 @@ from pipeline.bigquery.inserts import (
 )
 from pipeline.bigquery.kept_records import Kept, kept_in
 from pipeline.bigquery.parquet_rows import from_parquet
-from pipeline.bigquery.patience import until_answered
+from pipeline.bigquery.patience import (
+    TableWaitsError,
+    is_limited,
+    limited,
+    until_answered,
+)
 from pipeline.registry import Dataset
 
 # A staging table that a killed run leaves behind expires.
@@ -100,21 +106,33 @@ class Loaded(NamedTuple):
         rows: The number of rows that were added to the table.
         present: The number of rows that the table had already.
         refused: The rows that BigQuery refused.
+        waits: Why the table accepts no rows at the moment; None if it has answered.
     """
 
     rows: int
     present: int = 0
     refused: Sequence[Refused] = ()
+    waits: str | None = None
 
 
 def filled_datasets(
     client: bigquery.Client,
     path: TablesPath,
     spooled: Mapping[Dataset, Sequence[Spooled]],
+    limit_seconds: float = math.inf,
 ) -> set[Dataset]:
-    """The datasets whose tables already have rows of the days of the files."""
+    """The datasets whose tables may have rows of the days of the files already.
+
+    Args:
+        path: The project and BigQuery dataset of the tables.
+        spooled: The files.
+        limit_seconds: How long a request is repeated; a table that does not answer may
+            have some.
+    """
     tables = [f"{path}.{dataset.table}" for dataset in spooled]
-    empty = table_threads().map(partial(_is_empty, client), tables)
+    empty = table_threads().map(
+        lambda table: _is_surely_empty(client, table, limit_seconds), tables
+    )
     filled = {
         dataset.table: dataset
         for dataset, is_empty in zip(spooled, empty, strict=True)
@@ -129,8 +147,20 @@ def filled_datasets(
     )
     one = f"{path}.{next(iter(filled))}"
     waiting = f"{len(filled)} tables"
-    answers = _rows(_query(client, one, statement, waiting), waiting)
+    try:
+        with limited(limit_seconds):
+            answers = _rows(_query(client, one, statement, waiting), waiting)
+    except TableWaitsError:
+        return set(filled.values())
     return {filled[answer.name] for answer in answers if answer.present}
+
+
+def _is_surely_empty(client: bigquery.Client, name: str, limit_seconds: float) -> bool:
+    try:
+        with limited(limit_seconds):
+            return _is_empty(client, name)
+    except TableWaitsError:
+        return False
 
 
 def _is_empty(client: bigquery.Client, name: str) -> bool:
@@ -155,6 +185,7 @@ def load(
     files: Sequence[Spooled],
     *,
     is_filled: bool,
+    limit_seconds: float = math.inf,
 ) -> Loaded:
     """Loads the files of one dataset into its table.
 
@@ -163,7 +194,24 @@ def load(
         dataset: The dataset of the rows.
         files: Its files; no `record_id` is in them twice.
         is_filled: Whether the table may have some of their rows already.
+        limit_seconds: How long a request is repeated before the table waits. Some rows
+            may be stored then; the next load finds them.
     """
+    try:
+        with limited(limit_seconds):
+            return _load(client, path, dataset, files, is_filled=is_filled)
+    except TableWaitsError as error:
+        return Loaded(0, waits=str(error))
+
+
+def _load(
+    client: bigquery.Client,
+    path: TablesPath,
+    dataset: Dataset,
+    files: Sequence[Spooled],
+    *,
+    is_filled: bool,
+) -> Loaded:
     target = f"{path}.{dataset.table}"
     if is_filled:
         days = _days_condition(dataset, files)
@@ -390,10 +438,18 @@ def _insert_each(
         there = known(table, [row["record_id"] for row in part])
         new = [row for row in part if row["record_id"] not in there]
         answers = insert(client, table, [Insert(row["record_id"], row) for row in new])
+        if is_limited() and (waits := [one for one in answers if one.waits]):
+            raise TableWaitsError(waits[0].error)
         rows += len(new) - len(answers)
         present += len(part) - len(new)
         refused += [Refused(new[index], error) for index, error, _ in answers]
     return Loaded(rows, present, _with_records(refused, files))
+
+
+def all_refused(files: Sequence[Spooled], error: str) -> list[Refused]:
+    """All rows of files, each with the same reason."""
+    rows = (row for part in _parts(files) for row in part)
+    return _with_records([Refused(row, error) for row in rows], files)
 
 
 def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:

@@ -7,7 +7,9 @@ caller comes back to it later.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -23,12 +25,33 @@ NOT_FOUND_ATTEMPTS = 4
 # Answers that are about the request itself, and will not change.
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
+# How long a request is repeated, where its caller does not say.
+_LIMIT_SECONDS = ContextVar("limit_seconds", default=math.inf)
+
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
 class TableWaitsError(Exception):
     """BigQuery has said nothing about the rows, and may accept them later."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """In this context, in this thread, each request is repeated for some time at most.
+
+    For what takes several requests, such as a load.
+    """
+    token = _LIMIT_SECONDS.set(seconds)
+    try:
+        yield
+    finally:
+        _LIMIT_SECONDS.reset(token)
+
+
+def is_limited() -> bool:
+    """Whether a table may wait, in this context."""
+    return _LIMIT_SECONDS.get() < math.inf
 
 
 def until_answered(
@@ -46,7 +69,8 @@ def until_answered(
         ask: Sends the request once.
         waiting: For the log: the table and the rows that wait meanwhile.
         not_found_attempts: How often a table may be unknown before it is missing.
-        limit_seconds: How long to repeat it, if the service answers, or takes too long.
+        limit_seconds: How long to repeat it, if the service answers, or takes too long;
+            inside of `limited`, not longer than that.
 
     Raises:
         TableWaitsError: The limit has passed.
@@ -54,7 +78,7 @@ def until_answered(
         FileNotFoundError: The file that it should send no longer exists.
     """
     pause, not_found = FIRST_PAUSE_SECONDS, 0
-    deadline = time.monotonic() + limit_seconds
+    deadline = time.monotonic() + min(limit_seconds, _LIMIT_SECONDS.get())
     while True:
         try:
             return ask()

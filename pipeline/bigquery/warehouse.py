@@ -54,11 +54,17 @@ class Warehouse(NamedTuple):
         self, spooled: Mapping[Dataset, Sequence[Spooled]]
     ) -> Iterator[tuple[Dataset, Loaded]]:
         """Loads files into the tables of their datasets; yields each one's outcome."""
-        client = connect(self.project)
-        filled = filled_datasets(client, self._path, spooled)
+        client, limit_seconds = connect(self.project), self.limit_seconds
+        filled = filled_datasets(client, self._path, spooled, limit_seconds)
         answers = {
             dataset: table_threads().submit(
-                load, client, self._path, dataset, files, is_filled=dataset in filled
+                load,
+                client,
+                self._path,
+                dataset,
+                files,
+                is_filled=dataset in filled,
+                limit_seconds=limit_seconds,
             )
             for dataset, files in spooled.items()
         }

@@ -16,14 +16,18 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
-from pipeline.bigquery.loads import Loaded, Refused, Spooled
+from pipeline.bigquery.loads import Loaded, Refused, Spooled, all_refused
 from pipeline.bigquery.spool import Files, Spool, use_system_memory
+from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.decoding import identity_of, record_json, utc_now
 from pipeline.core.fast_paths import Row
+from pipeline.core.reasons import Reason
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
+from pipeline.steps import dedup
 from pipeline.steps.ledger import METRICS, PRESENT, Tally
 from pipeline.steps.outputs import Outputs
+from pipeline.steps.set_aside import ROUND
 
 PROGRESS_SECONDS = 5.0
 _METADATA = frozenset(column.name for column in METADATA_COLUMNS)
@@ -42,18 +46,27 @@ class LoadRows(beam.PTransform):
         spread: Whether several workers write them; then they are gathered, and each
             table has one load job. In one process a dataset is loaded as soon as it
             seems complete, while others are still being read.
+        sets_aside: Whether rows of a table that waits are left for a later round.
     """
 
-    def __init__(self, loader: Loader, folder: str, *, spread: bool = False) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        folder: str,
+        *,
+        spread: bool = False,
+        sets_aside: bool = False,
+    ) -> None:
         super().__init__()
         self.loader = loader
         self.folder = folder
         self.spread = spread
+        self.sets_aside = sets_aside
 
     def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
         if not self.spread:
             return batches | "Write and load files" >> beam.ParDo(
-                _SpoolAndLoad(self.loader, self.folder)
+                _SpoolAndLoad(self.loader, self.folder, self.sets_aside)
             ).with_outputs("dead_letters", main="ledger")
         loaded = (
             batches
@@ -76,9 +89,10 @@ class LoadRows(beam.PTransform):
 class _SpoolAndLoad(beam.DoFn):
     """`RowBatch` to files, each loaded when it seems complete or at the end."""
 
-    def __init__(self, loader: Loader, folder: str) -> None:
+    def __init__(self, loader: Loader, folder: str, sets_aside: bool) -> None:
         self.loader = loader
         self.folder = folder
+        self.sets_aside = sets_aside
 
     def setup(self) -> None:
         use_system_memory()
@@ -95,9 +109,11 @@ class _SpoolAndLoad(beam.DoFn):
 
     def _load(self, files: Files) -> list[tuple[Dataset, Loaded]]:
         answers = []
-        for answer in _loaded(self.loader, files):
-            answers.append(answer)
-            self.spool.delete(file.path for file in files[answer[0]])
+        for dataset, loaded in _loaded(self.loader, files):
+            if self.sets_aside:
+                loaded = _set_aside(dataset, loaded, files[dataset])
+            answers.append((dataset, loaded))
+            self.spool.delete(file.path for file in files[dataset])
         return answers
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -114,6 +130,23 @@ class _SpoolAndLoad(beam.DoFn):
 def _early_threads() -> ThreadPoolExecutor:
     """The thread that loads while the process reads on."""
     return ThreadPoolExecutor(1, thread_name_prefix="load")
+
+
+def _set_aside(dataset: Dataset, loaded: Loaded, files: list[Spooled]) -> Loaded:
+    """Leaves the rows of a table that waits for a later round, for some time.
+
+    Dedup forgets all it knows, as a load adds no row that its table has.
+    """
+    if loaded.waits is None:
+        WAITING.succeeded(dataset.table)
+        return loaded
+    WAITING.failed(dataset.table, loaded.waits)
+    if WAITING.is_over(dataset.table):
+        refused = all_refused(files, loaded.waits)
+        return Loaded(0, refused=refused, waits=loaded.waits)
+    ROUND.datasets.add(dataset.name)
+    dedup.forget()
+    return loaded
 
 
 class _WriteFiles(beam.DoFn):
@@ -185,13 +218,17 @@ def _outcomes(answers: Iterable[tuple[Dataset, Loaded]]) -> Iterator[Any]:
             dead_letters=len(loaded.refused),
         )
         Metrics.counter(METRICS, PRESENT).inc(loaded.present)
+        reason = Reason.TABLE_UNAVAILABLE if loaded.waits else Reason.INSERT_REJECTED
         for refused in loaded.refused:
-            row = GlobalWindows.windowed_value(_letter_of(dataset, refused, now))
+            letter = _letter_of(dataset, refused, now, reason)
+            row = GlobalWindows.windowed_value(letter)
             yield beam.pvalue.TaggedOutput("dead_letters", row)
     yield from tally.entries()
 
 
-def _letter_of(dataset: Dataset, refused: Refused, now: str) -> TableRow:
+def _letter_of(
+    dataset: Dataset, refused: Refused, now: str, reason: Reason
+) -> TableRow:
     row = refused.row
     attributes: dict[str, Any] = refused.attributes or {
         "dataset": dataset.name,
@@ -207,6 +244,7 @@ def _letter_of(dataset: Dataset, refused: Refused, now: str) -> TableRow:
         refused.record or _record_of(dataset, row),
         refused.error,
         now,
+        reason=reason,
     )
 
 

@@ -1,8 +1,14 @@
-"""Writing: rows to their tables, and rows that BigQuery refuses to the dead letters."""
+"""Writing: rows to their tables, and rows that BigQuery refuses to the dead letters.
+
+A table that BigQuery accepts no rows for at the moment *waits*. What its rows do
+meanwhile is the run's choice: they are left in Pub/Sub for a later round, they gather
+in a step that keeps state (`write_windows`), or they become dead letters.
+"""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -33,6 +39,15 @@ LEDGER = "iris_ledger"
 
 # Writes some tables: rows by table in, refused rows by table out.
 Inserter = Callable[[dict[str, list[Insert]]], dict[str, list[Rejected]]]
+# A record, and the message that it is of.
+BatchRow = tuple[RowBatch, TypedRecord]
+
+
+class Written(NamedTuple):
+    """The outputs of a step that writes rows (`TableRow`)."""
+
+    dead_letters: beam.PCollection
+    ledger: beam.PCollection
 
 
 class WriteRows(beam.PTransform):
@@ -40,31 +55,53 @@ class WriteRows(beam.PTransform):
 
     Args:
         inserter: Writes the rows.
-        sets_aside: Whether rows of a table that waits are left for a later round;
-            otherwise they become dead letters.
+        sets_aside: Whether rows of a table that waits are left for a later round.
+        waiting: The step that they go to otherwise; without it they become dead
+            letters.
     """
 
-    def __init__(self, inserter: Inserter, *, sets_aside: bool = False) -> None:
+    def __init__(
+        self,
+        inserter: Inserter,
+        *,
+        sets_aside: bool = False,
+        waiting: beam.PTransform | None = None,
+    ) -> None:
         super().__init__()
         self.inserter = inserter
         self.sets_aside = sets_aside
+        self.waiting = waiting
 
     def expand(self, batches: beam.PCollection[RowBatch]) -> Outputs:
-        return batches | "Insert rows" >> beam.ParDo(
-            _InsertRows(self.inserter, self.sets_aside)
-        ).with_outputs("dead_letters", main="ledger")
+        insert = _InsertRows(
+            self.inserter, self.sets_aside, passes_on=self.waiting is not None
+        )
+        inserted = batches | "Insert rows" >> beam.ParDo(insert).with_output_types(
+            TableRow, dead_letters=TableRow, waiting=RowBatch
+        ).with_outputs("dead_letters", "waiting", main="ledger")
+        if self.waiting is None:
+            return inserted
+        later = inserted.waiting | "Rows that wait" >> self.waiting
+        dead_letters = (inserted.dead_letters, later.dead_letters)
+        return Written(
+            dead_letters | "Dead letters" >> beam.Flatten(),
+            (inserted.ledger, later.ledger) | "Ledger" >> beam.Flatten(),
+        )
 
 
 class _InsertRows(beam.DoFn):
     """`RowBatch` to requests, when rows are many or the bundle ends."""
 
-    def __init__(self, inserter: Inserter, sets_aside: bool) -> None:
+    def __init__(
+        self, inserter: Inserter, sets_aside: bool, *, passes_on: bool
+    ) -> None:
         self.inserter = inserter
         self.sets_aside = sets_aside
+        self.passes_on = passes_on
 
     def start_bundle(self) -> None:
         self.tally = Tally()
-        self.buffered: dict[str, list[tuple[RowBatch, TypedRecord]]] = {}
+        self.buffered: dict[str, list[BatchRow]] = {}
         self.buffered_rows = 0
 
     def process(self, batch: RowBatch) -> Iterator[Any]:
@@ -84,6 +121,12 @@ class _InsertRows(beam.DoFn):
     def _flush(self) -> Iterator[beam.pvalue.TaggedOutput]:
         buffered, self.buffered, self.buffered_rows = self.buffered, {}, 0
         registry, now = load_registry(), utc_now()
+        if self.passes_on:
+            # Their step asks whether the tables accept rows again.
+            for dataset in [
+                name for name in buffered if registry[name].table in WAITING
+            ]:
+                yield from _passed_on(buffered.pop(dataset))
         answers = self.inserter(
             {
                 registry[dataset].table: [insert_of(*row) for row in rows]
@@ -91,19 +134,17 @@ class _InsertRows(beam.DoFn):
             }
         )
         answered = time.time()
-        if self.sets_aside:
+        if self.sets_aside or self.passes_on:
             note_waiting(answers)
         for dataset, rows in buffered.items():
             table = registry[dataset].table
-            refused, later = answers[table], []
+            refused = answers[table]
             missing = {one.position for one in refused}
             self.tally.add_written(rows, missing, answered)
-            if self.sets_aside and not WAITING.is_over(table):
-                later = [one for one in refused if one.waits]
+            if self._may_wait(table):
+                later = [rows[one.position] for one in refused if one.waits]
                 refused = [one for one in refused if not one.waits]
-            for one in later:
-                batch, record = rows[one.position]
-                ROUND.rows(batch.only([record]))
+                yield from self._left(later)
             for index, error, waits in refused:
                 batch, record = rows[index]
                 self.tally.add(dataset, batch.published_utc, dead_letters=1)
@@ -120,6 +161,24 @@ class _InsertRows(beam.DoFn):
                     else Reason.INSERT_REJECTED,
                 )
                 yield beam.pvalue.TaggedOutput("dead_letters", letter)
+
+    def _may_wait(self, table: str) -> bool:
+        return self.passes_on or (self.sets_aside and not WAITING.is_over(table))
+
+    def _left(self, rows: list[BatchRow]) -> Iterator[beam.pvalue.TaggedOutput]:
+        if self.passes_on:
+            yield from _passed_on(rows)
+            return
+        for batch, record in rows:
+            ROUND.rows(batch.only([record]))
+
+
+def _passed_on(rows: list[BatchRow]) -> Iterator[beam.pvalue.TaggedOutput]:
+    """The rows as the output `waiting`, those of one message together."""
+    for _, part in groupby(rows, lambda row: id(row[0])):
+        pairs = list(part)
+        batch = pairs[0][0].only([record for _, record in pairs])
+        yield beam.pvalue.TaggedOutput("waiting", batch)
 
 
 def note_waiting(answers: dict[str, list[Rejected]]) -> None:
@@ -142,54 +201,73 @@ class WriteTable(beam.PTransform):
     Args:
         table: Its name.
         inserter: Writes the rows.
-        sets_aside: Whether a refusal leaves the messages for a later round; otherwise
-            it ends the run.
+        sets_aside: Whether a refusal leaves the messages for a later round.
+        waiting: The step that refused rows go to otherwise; without it a refusal ends
+            the run.
     """
 
     def __init__(
-        self, table: str, inserter: Inserter, *, sets_aside: bool = False
+        self,
+        table: str,
+        inserter: Inserter,
+        *,
+        sets_aside: bool = False,
+        waiting: beam.PTransform | None = None,
     ) -> None:
         super().__init__()
         self.table = table
         self.inserter = inserter
         self.sets_aside = sets_aside
+        self.waiting = waiting
 
     def expand(self, rows: beam.PCollection[TableRow]) -> beam.PCollection:
-        return rows | f"Insert into {self.table}" >> beam.ParDo(
-            _InsertTable(self.table, self.inserter, self.sets_aside)
+        insert = _InsertTable(
+            self.table,
+            self.inserter,
+            self.sets_aside,
+            passes_on=self.waiting is not None,
         )
+        left = rows | f"Insert into {self.table}" >> beam.ParDo(
+            insert
+        ).with_output_types(TableRow)
+        return left if self.waiting is None else left | "Rows that wait" >> self.waiting
 
 
 class _InsertTable(beam.DoFn):
-    """`TableRow` to requests."""
+    """`TableRow` to requests; yields those that wait, if it passes them on."""
 
-    def __init__(self, table: str, inserter: Inserter, sets_aside: bool) -> None:
+    def __init__(
+        self, table: str, inserter: Inserter, sets_aside: bool, *, passes_on: bool
+    ) -> None:
         self.table = table
         self.inserter = inserter
         self.sets_aside = sets_aside
+        self.passes_on = passes_on
 
     def start_bundle(self) -> None:
         self.buffered: list[TableRow] = []
         self.buffered_bytes = 0
 
-    def process(self, row: TableRow) -> None:
+    def process(self, row: TableRow) -> Iterator[TableRow]:
         self.buffered.append(row)
         self.buffered_bytes += size_of(Insert(row.insert_id, row.values))
         if len(self.buffered) >= MAX_ROWS or self.buffered_bytes >= MAX_BYTES:
-            self._flush()
+            yield from self._flush()
 
-    def finish_bundle(self) -> None:
-        self._flush()
+    def finish_bundle(self) -> Iterator[Any]:
+        for row in self._flush():
+            yield GlobalWindows.windowed_value(row)
 
-    def _flush(self) -> None:
+    def _flush(self) -> list[TableRow]:
+        """Writes what is buffered; returns the rows that are to wait in a step."""
         rows, self.buffered, self.buffered_bytes = self.buffered, [], 0
         if self.table == LEDGER:
             rows = merged([*ROUND.take_ledger(), *rows])
-        if not rows:
-            return
+        if not rows or (self.passes_on and self.table in WAITING):
+            return rows
         inserts = [Insert(row.insert_id, row.values) for row in rows]
         refused = self.inserter({self.table: inserts})[self.table]
-        if refused and not self.sets_aside:
+        if refused and not (self.sets_aside or self.passes_on):
             raise RuntimeError(
                 f"BigQuery refuses rows of {self.table} ({refused[0].error}): run "
                 "`python -m sql apply`, which makes the table as the pipeline needs it"
@@ -197,7 +275,10 @@ class _InsertTable(beam.DoFn):
         # Rows of these tables have no other place: each refusal is waited for.
         note_waiting({self.table: [one._replace(waits=True) for one in refused]})
         left = [rows[one.position] for one in refused]
+        if self.passes_on:
+            return left
         if self.table == LEDGER:
             ROUND.ledger += left
         else:
             ROUND.table_rows(left)
+        return []

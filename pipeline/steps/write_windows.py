@@ -26,8 +26,9 @@ from apache_beam.transforms.userstate import (
     on_timer,
 )
 
+from pipeline.bigquery import waiting_tables
 from pipeline.bigquery.inserts import MAX_BYTES, MAX_ROWS, Insert, Rejected, size_of
-from pipeline.bigquery.waiting_tables import PATIENCE_SECONDS, WAITING
+from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.decoding import record_json, utc_now
 from pipeline.core.reasons import Reason
@@ -261,7 +262,7 @@ class _Gather(beam.DoFn):
         began = since.read() or now
         is_over = (
             is_last
-            or now - began >= PATIENCE_SECONDS
+            or now - began >= waiting_tables.PATIENCE_SECONDS
             or len(answers) > MAX_WAITING_ROWS
         )
         kept, outputs = self.target.outcome(key, taken, answers, is_over=is_over)

@@ -32,6 +32,15 @@ def refused(table):
     return Fault(f"POST .*/tables/{table}/insertAll", "accessDenied", lasts=True)
 
 
+def refused_load(table):
+    """Every load job into a table is answered with 403."""
+    return Fault("POST .*/jobs", "accessDenied", lasts=True, body=f'"{table}"')
+
+
+REFUSED = {"STREAMING_INSERTS": refused, "FILE_LOADS": refused_load}
+BOTH_METHODS = pytest.mark.parametrize("method", list(REFUSED))
+
+
 @pytest.fixture
 def tables(client, request):
     """A dataset with the tables of FREQ and FUELINST, and those for all datasets."""
@@ -145,11 +154,33 @@ def test_other_tables_go_on_and_the_messages_of_the_bad_one_wait_in_pubsub(
     assert counts["duplicates"] == counts["unmapped"] == 0
 
 
-def test_a_drain_that_goes_on_writes_them_when_the_table_accepts_rows_again(
+def test_load_jobs_of_a_drain_leave_the_messages_of_a_bad_table_in_pubsub(
     bigquery_host, client, tables, feed
 ):
-    with failing(bigquery_host, *[refused("bmrs_freq_iris")._replace(lasts=False)] * 4):
-        assert feed.drain("--every=1s", "--max_seconds=20") == 0
+    loads = "--write_method=FILE_LOADS"
+    with failing(bigquery_host, refused_load("bmrs_freq_iris")) as faults:
+        assert feed.drain(loads) == 1
+        assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+        counts = ledger(client, tables)
+        assert (counts["records"], counts["rows"]) == (COUNT, COUNT)
+        faults.clear()
+        forget()
+        assert feed.drain(loads) == 0
+    freq_rows = stored(client, tables, "bmrs_freq_iris")
+    assert len(set(freq_rows)) == len(freq_rows) == COUNT - 1
+    counts = ledger(client, tables)
+    assert counts["records"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
+
+
+@BOTH_METHODS
+def test_a_drain_that_goes_on_writes_them_when_the_table_accepts_rows_again(
+    bigquery_host, client, tables, feed, method
+):
+    fault = REFUSED[method]("bmrs_freq_iris")._replace(lasts=False)
+    with failing(bigquery_host, *[fault] * 4):
+        options = (f"--write_method={method}", "--every=1s", "--max_seconds=20")
+        assert feed.drain(*options) == 0
     freq_rows = stored(client, tables, "bmrs_freq_iris")
     assert len(set(freq_rows)) == len(freq_rows) == COUNT - 1
     counts = ledger(client, tables)
@@ -157,12 +188,13 @@ def test_a_drain_that_goes_on_writes_them_when_the_table_accepts_rows_again(
     assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
 
 
+@BOTH_METHODS
 def test_after_the_patience_they_are_dead_letters_with_the_reason(
-    bigquery_host, client, tables, feed, monkeypatch
+    bigquery_host, client, tables, feed, monkeypatch, method
 ):
     monkeypatch.setattr(waiting_tables, "PATIENCE_SECONDS", 3)
-    with failing(bigquery_host, refused("bmrs_freq_iris")):
-        feed.drain("--every=1s", "--max_seconds=20")
+    with failing(bigquery_host, REFUSED[method]("bmrs_freq_iris")):
+        feed.drain(f"--write_method={method}", "--every=1s", "--max_seconds=20")
     query = f"SELECT reason, error FROM {tables}.iris_dead_letters"
     letters = [(row.reason, row.error) for row in client.query(query).result()]
     reasons = [reason for reason, _ in letters]
@@ -200,6 +232,16 @@ def test_a_drain_does_not_start_where_a_column_is_missing(client, tables, feed, 
     assert "columns are missing" in line
     assert "bmrs_freq_iris.frequency" in line
     assert f"python -m sql apply --project {PROJECT} --dataset {tables}" in line
+
+
+def test_a_table_that_may_not_be_read_does_not_stop_the_others(
+    bigquery_host, client, tables, feed, caplog
+):
+    fault = Fault("/tables/bmrs_freq_iris", "accessDenied", lasts=True)
+    with failing(bigquery_host, fault):
+        assert feed.drain() == 1
+    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+    assert any("not checked: bmrs_freq_iris" in text for text in caplog.messages)
 
 
 def test_a_drain_names_missing_tables_and_works_on_the_others(

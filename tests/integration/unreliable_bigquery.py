@@ -19,13 +19,17 @@ class Fault(NamedTuple):
 
     Attributes:
         request: A pattern for `METHOD /path`.
-        reason: BigQuery's reason of an error 403; None for no answer at all.
+        reason: BigQuery's reason of an error; None for no answer at all.
         lasts: Whether it happens to every request, until the fault is removed.
+        status: The HTTP status of the error.
+        body: A part of the body: that of a load names its table.
     """
 
     request: str
     reason: str | None = None
     lasts: bool = False
+    status: int = HTTPStatus.FORBIDDEN
+    body: str = ""
 
 
 class _Server(ThreadingHTTPServer):
@@ -36,10 +40,11 @@ class _Server(ThreadingHTTPServer):
         self.ended = threading.Event()
         self.lock = threading.Lock()
 
-    def fault_of(self, request: str) -> Fault | None:
+    def fault_of(self, request: str, body: bytes) -> Fault | None:
         with self.lock:
             for fault in self.faults:
-                if re.search(fault.request, request):
+                is_meant = fault.body.encode() in body
+                if is_meant and re.search(fault.request, request):
                     if not fault.lasts:
                         self.faults.remove(fault)
                     return fault
@@ -54,15 +59,15 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        fault = self.server.fault_of(f"{self.command} {self.path}")
+        fault = self.server.fault_of(f"{self.command} {self.path}", body)
         if fault is None:
             self._answer(*self._asked(body))
         elif fault.reason is None:
             self.server.ended.wait()
         else:
-            error = {"code": 403, "errors": [{"reason": fault.reason}]}
+            error = {"code": fault.status, "errors": [{"reason": fault.reason}]}
             answer = json.dumps({"error": error}).encode()
-            self._answer(HTTPStatus.FORBIDDEN, {}, answer)
+            self._answer(fault.status, {}, answer)
 
     do_GET = do_PUT = do_DELETE = do_POST
 

@@ -10,6 +10,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 
+from pipeline.bigquery import waiting_tables
 from pipeline.bigquery.inserts import Rejected
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import TableRow, row_batch
@@ -203,7 +204,7 @@ def test_rows_of_a_table_that_waits_are_tried_again_and_stored_once():
 
 
 def test_after_the_patience_rows_become_dead_letters_with_the_reason(monkeypatch):
-    monkeypatch.setattr(write_windows, "PATIENCE_SECONDS", 200)
+    monkeypatch.setattr(waiting_tables, "PATIENCE_SECONDS", 200)
     WAREHOUSE.waiting = {FREQ: 1_000}
     stream = TestStream().add_elements(
         stamped(batch(1), batch(2), batch(1, "FUELINST"))

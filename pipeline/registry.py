@@ -556,8 +556,8 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
 
 def _validate_period_time(dataset: Dataset, time: str, period: str) -> None:
     kinds = {column.name: column.kind for column in dataset.columns}
-    wanted = {time: "TIMESTAMP", period: "INT64", "settlementDate": "DATE"}
-    for name, kind in wanted.items():
+    wanted = ((time, "TIMESTAMP"), (period, "INT64"), ("settlementDate", "DATE"))
+    for name, kind in wanted:
         if kinds.get(name) != kind:
             raise ValueError(
                 f"period_times: {time}: {period} needs a column {name} of type {kind}"

@@ -64,8 +64,13 @@ class Evidence:
 
     @property
     def contradicts(self) -> bool:
-        """Whether there are local times; not if other faults are as frequent."""
-        return self.local > 0 and 2 * (self.local + self.utc) >= self.summer
+        """Whether there are local times; not if other faults are more frequent."""
+        return self.local > 0 and not self.others_prevail
+
+    @property
+    def others_prevail(self) -> bool:
+        """Whether most rows lie in their period neither as UTC nor as local time."""
+        return 2 * (self.local + self.utc) < self.summer
 
 
 @dataclass(frozen=True, slots=True)

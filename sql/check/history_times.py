@@ -6,7 +6,6 @@ table that has rows of winter only is undecided, and is not reported.
 
 from collections.abc import Iterator
 
-
 from sql.check.context import Context, Result, Status
 from sql.histories import SHIFT_MINUTES, History, command, find_histories, unclear_text
 from sql.views.local_times import Reading, Said
@@ -62,6 +61,14 @@ def _results(context: Context, history: History) -> Iterator[Result]:
         elif is_tied and reading == Reading.UTC and not evidence.summer:
             status = Status.INFO
             detail += "; no row in summer shows whether that is right"
+        elif evidence.others_prevail:
+            status = Status.INFO
+            others = evidence.summer - evidence.utc - evidence.local
+            detail += (
+                f"; {others:,} of {evidence.summer:,} rows in summer contradict "
+                "settlementDate and settlementPeriod, and local time does not explain "
+                "it"
+            )
         figures = {
             "table": name,
             "column": column,

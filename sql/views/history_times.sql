@@ -29,10 +29,7 @@ FROM (
 {% endif %}
     {{ column.utc }} AS {{ named.utc }}{{ "," if not loop.last }}
 {% endfor %}
-  FROM {{ table | name }}
-{% if percent %}
-  TABLESAMPLE SYSTEM ({{ percent }} PERCENT)
-{% endif %}
+  FROM {{ table | name }}{{ " TABLESAMPLE SYSTEM (%s PERCENT)" % percent if percent }}
 {% if filter %}
   WHERE {{ filter }}
 {% endif %}

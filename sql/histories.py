@@ -24,6 +24,8 @@ from sql.views.local_times import Reading, Said, TimeColumn, label_of, readings
 
 # Of a larger table a random part is read: some million rows.
 MAX_BYTES = 100_000_000
+# As it is written in SQL, without an exponent.
+MIN_PERCENT = 0.0001
 # From UTC to British Summer Time.
 SHIFT_MINUTES = 60
 # BigQuery's logical sizes; text is that of a time with its zone.
@@ -280,8 +282,11 @@ def _with_evidence(
         percent=percent,
         filter=_required_filter(table, history.table),
     )
+    config = bigquery.QueryJobConfig()
+    if not _is_sampled(table):
+        config.maximum_bytes_billed = 10 * MAX_BYTES
     try:
-        [row] = client.query_and_wait(statement)
+        [row] = client.query_and_wait(statement, job_config=config)
     except GoogleAPICallError as error:
         return replace(history, problem=first_line(error))
     evidence = {column.name: _evidence(column, row) for column in columns}
@@ -294,15 +299,19 @@ def _evidence(column: TimeColumn, row: bigquery.Row) -> Evidence:
 
 
 def sample_percent(table: bigquery.Table, read: Sequence[Column]) -> float | None:
-    """How much of a table is read; None for all of it.
-
-    Views and external tables cannot be sampled.
-    """
-    if table.table_type != "TABLE" or not table.num_rows:
+    """How much of a table is read; None for all of it."""
+    if not (_is_sampled(table) and table.num_rows):
         return None
     width = sum(_COLUMN_BYTES.get(column.type, _OTHER_BYTES) for column in read)
-    size = table.num_rows * width
-    return round(100 * MAX_BYTES / size, 4) if size > MAX_BYTES else None
+    size = int(table.num_rows) * width
+    if size <= MAX_BYTES:
+        return None
+    return max(round(100 * MAX_BYTES / size, 4), MIN_PERCENT)
+
+
+def _is_sampled(table: bigquery.Table) -> bool:
+    """Whether BigQuery can read a part; not of views and external tables."""
+    return bool(table.table_type == "TABLE")
 
 
 def _required_filter(table: bigquery.Table, found: historic.FoundTable) -> str | None:

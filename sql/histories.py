@@ -118,7 +118,7 @@ class History:
         each = self.evidence[column]
         rows = "sampled rows" if self.is_sample else "rows"
         return (
-            f"{each.local:,} of {each.summer:,} {rows} in summer contradict "
+            f"{each.local:,} of {each.summer:,} {rows} in summer time contradict "
             f"settlementDate and settlementPeriod by {SHIFT_MINUTES} minutes"
         )
 
@@ -241,12 +241,13 @@ def _chosen(dataset: Dataset, table: historic.FoundTable, choice: Choice) -> lis
     Raises:
         UsageError: The table has no such column.
     """
-    names = [column.name for column in historic.time_columns(dataset, table)]
+    columns = historic.time_columns(dataset, table)
     if choice.column is None:
-        return names
-    chosen = [name for name in names if name.lower() == choice.column.lower()]
+        return [column.name for column in columns]
+    named = choice.column.lower()
+    chosen = [c.name for c in columns if named in (c.name.lower(), c.stored.lower())]
     if not chosen:
-        known = ", ".join(names) or "none"
+        known = ", ".join(column.name for column in columns) or "none"
         raise UsageError(
             f"{table.name} has no time column {choice.column}; its time columns: "
             f"{known}"

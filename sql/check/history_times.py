@@ -52,20 +52,20 @@ def _results(context: Context, history: History) -> Iterator[Result]:
         elif reading == Reading.LOCAL and evidence.utc and not evidence.local:
             status = Status.WARN
             detail += (
-                f"; but all {evidence.utc:,} rows in summer that settlementDate and "
-                "settlementPeriod can prove are UTC, and are shown as UTC"
+                f"; but all {evidence.utc:,} rows in summer time that have a "
+                "settlement period are UTC, and are shown as UTC"
                 + _unless(context, Said.UTC, name)
             )
         elif column in unclear:
             status, detail = Status.INFO, f"{detail}; {unclear_text(unclear[column])}"
         elif is_tied and reading == Reading.UTC and not evidence.summer:
             status = Status.INFO
-            detail += "; no row in summer shows whether that is right"
+            detail += "; no row in summer time shows whether that is right"
         elif evidence.others_prevail:
             status = Status.INFO
             others = evidence.summer - evidence.utc - evidence.local
             detail += (
-                f"; {others:,} of {evidence.summer:,} rows in summer contradict "
+                f"; {others:,} of {evidence.summer:,} rows in summer time contradict "
                 "settlementDate and settlementPeriod, and local time does not explain "
                 "it"
             )

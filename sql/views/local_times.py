@@ -58,6 +58,7 @@ class TimeColumn:
 
     Attributes:
         name: The dataset's name for it.
+        stored: The table's name for it.
         utc: Its value, read as UTC.
         zoned: Whether the text has a zone of its own; None if it cannot have one.
         start: The start of the row's settlement period, in which the time lies; None
@@ -65,6 +66,7 @@ class TimeColumn:
     """
 
     name: str
+    stored: str
     utc: str
     zoned: str | None
     start: str | None
@@ -156,7 +158,7 @@ def time_columns(
         if period in sources and "settlementDate" in sources:
             start = _start(expressions["settlementDate"], expressions[period])
         if utc := converted(value, there, wanted):
-            found.append(TimeColumn(wanted.name, utc, zoned, start))
+            found.append(TimeColumn(wanted.name, there.name, utc, zoned, start))
     return found
 
 

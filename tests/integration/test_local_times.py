@@ -143,7 +143,7 @@ def test_local_times_are_said_and_double_nothing_until_they_are_mapped(place, ca
     )
     assert note == (
         "note: bmrs_fuelhh.startTime is British local time, not UTC: 3 of 3 rows in "
-        "summer contradict settlementDate and settlementPeriod by 60 minutes. Run "
+        "summer time contradict settlementDate and settlementPeriod by 60 minutes. Run "
         f"`{command}`"
     )
     assert place.run(FUELHH.format("unified")) == RIGHT
@@ -325,7 +325,7 @@ def test_times_without_a_period_are_local_if_the_user_says_so(place, capsys):
     place.use("FREQ")
     place.history(
         "bmrs_freq",
-        "measurementTime DATETIME, frequency FLOAT64",
+        "reportSnapshotTime DATETIME, frequency FLOAT64",
         [
             ("2026-05-06T10:00:00", 50.1),
             ("2025-12-06T10:00:00", 50.2),
@@ -334,7 +334,7 @@ def test_times_without_a_period_are_local_if_the_user_says_so(place, capsys):
     )
     assert "local" not in place.apply(capsys)
     assert place.check(capsys) == {}
-    said = place.apply(capsys, "--local-times", "bmrs_freq.MEASUREMENTTIME")
+    said = place.apply(capsys, "--local-times", "bmrs_freq.reportsnapshottime")
     assert "bmrs_freq.measurementTime: 1 rows are in the hour" in said
     select = "SELECT measurementTime, source FROM $.bmrs_freq_unified ORDER BY 1"
     assert place.run(select) == [
@@ -374,7 +374,7 @@ def test_utc_and_winter_are_no_complaint(place, capsys):
         "bmrs_itsdo.startTime": "info",
     }
     detail = found["bmrs_itsdo.startTime"]["detail"]
-    assert "1 of 1 rows in summer contradict" in detail
+    assert "1 of 1 rows in summer time contradict" in detail
     place.apply(capsys, "--local-times", "bmrs_fuelhh")
     found = place.check(capsys)["bmrs_fuelhh.startTime"]
     assert (found["status"], found["measured"]) == ("warn", 0)

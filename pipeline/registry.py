@@ -36,7 +36,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"published", "series", "insights_api"}
+    | {"published", "series", "insights_api", "period_times"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -168,6 +168,8 @@ class Dataset:
         version_order: The columns that order its versions, first one first.
         day_of: The time in the latest key whose London day is the settlement date, so
             that all versions of a thing have the same date; None if unknown.
+        period_times: The times that lie in the settlement period of their row, its ends
+            included, each with the column of that period.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -189,6 +191,7 @@ class Dataset:
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
+    period_times: Mapping[str, str] = field(default_factory=dict, hash=False)
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -373,6 +376,7 @@ def _dataset(loaded: Any) -> Dataset:
         latest_key=_texts(loaded, "latest_key"),
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
+        period_times=_names(loaded, "period_times"),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -461,16 +465,16 @@ def _historic(loaded: Any) -> HistoricTable:
     return HistoricTable(
         table=_text(loaded, "table"),
         absent=_texts(loaded, "absent", ()),
-        types=_names(loaded, "types"),
-        formerly=_names(loaded, "formerly"),
+        types=_names(loaded, "types", "historic: types"),
+        formerly=_names(loaded, "formerly", "historic: formerly"),
     )
 
 
-def _names(loaded: Any, key: str) -> dict[str, str]:
+def _names(loaded: Any, key: str, what: str = "") -> dict[str, str]:
     """Texts by columns."""
     found = loaded.get(key, {})
     if not isinstance(found, dict):
-        raise TypeError(f"historic: {key} is {found!r}, which is not a mapping")
+        raise TypeError(f"{what or key} is {found!r}, which is not a mapping")
     return {column: _text(found, column) for column in found}
 
 
@@ -529,6 +533,8 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError("natural_key and latest_key must name columns")
     if dataset.day_of:
         _validate_day_of(dataset, dataset.day_of)
+    for time, period in dataset.period_times.items():
+        _validate_period_time(dataset, time, period)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(
@@ -546,6 +552,16 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
             "day_of needs a settlementDate of type DATE outside of latest_key, but the "
             f"table is partitioned by {day!r}"
         )
+
+
+def _validate_period_time(dataset: Dataset, time: str, period: str) -> None:
+    kinds = {column.name: column.kind for column in dataset.columns}
+    wanted = ((time, "TIMESTAMP"), (period, "INT64"), ("settlementDate", "DATE"))
+    for name, kind in wanted:
+        if kinds.get(name) != kind:
+            raise ValueError(
+                f"period_times: {time}: {period} needs a column {name} of type {kind}"
+            )
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

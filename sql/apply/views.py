@@ -1,7 +1,6 @@
 """Views and table functions: made, and replaced where they are out of date."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
@@ -11,7 +10,7 @@ from command.tables_path import TablesPath
 from command.text import first_line
 from pipeline.registry import Registry
 from sql.apply.outcome import Outcome
-from sql.connection import PARALLEL_REQUESTS
+from sql.histories import Choice, find_histories
 from sql.views import historic
 from sql.views.all_views import all_functions, all_views
 from sql.views.held import HELD_SOURCES, held_view
@@ -27,6 +26,7 @@ def apply_views(
     dataset: str,
     registry: Registry,
     whole: Registry | None = None,
+    choices: Sequence[Choice] = (),
 ) -> Outcome:
     """Creates the views and functions of a dataset; replaces those that have changed.
 
@@ -35,21 +35,24 @@ def apply_views(
         dataset: The BigQuery dataset; it has the `_iris` tables.
         registry: The datasets whose views are made.
         whole: The whole registry, if `registry` is a part of it.
+        choices: What the user says of the times of historic tables.
 
     Raises:
+        UsageError: A choice names a table or column that does not exist.
         google.api_core.exceptions.GoogleAPICallError: BigQuery refused.
     """
     path = TablesPath(client.project, dataset)
     existing = {item.table_id: item for item in client.list_tables(str(path))}
-    histories = find_histories(client, path, registry, existing)
     outcome = Outcome()
-    for mappings in histories.values():
-        for mapping in mappings:
-            outcome.histories.append(mapping.table.name)
-            outcome.notes += mapping.notes
+    mappings: dict[str, list[historic.Mapping]] = {}
+    for history in find_histories(client, path, registry, existing, choices):
+        mapping = history.mapping
+        mappings.setdefault(history.dataset.name, []).append(mapping)
+        outcome.histories.append(history.table.name)
+        outcome.notes += [*mapping.notes, *history.notes(path)]
     waiting = []
     views = [
-        *all_views(registry, path, histories),
+        *all_views(registry, path, mappings),
         *_held_view(whole or registry, path, existing),
     ]
     for view in views:
@@ -99,28 +102,6 @@ def _apply_functions(
             outcome.conflicts.append(f"{function.name}: {first_line(error)}")
         else:
             (outcome.replaced if there else outcome.created).append(function.name)
-
-
-def find_histories(
-    client: bigquery.Client,
-    path: TablesPath,
-    registry: Registry,
-    existing: dict[str, TableListItem],
-) -> dict[str, list[historic.Mapping]]:
-    """Maps the historic tables that exist, by dataset."""
-    found = [
-        (dataset, name)
-        for dataset in registry.values()
-        for name in historic.names_of(dataset)
-        if name in existing
-    ]
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
-        schemas = threads.map(lambda f: client.get_table(f"{path}.{f[1]}"), found)
-        histories: dict[str, list[historic.Mapping]] = {}
-        for (dataset, _), table in zip(found, schemas, strict=True):
-            mapping = historic.mapping(dataset, historic.found_table(table))
-            histories.setdefault(dataset.name, []).append(mapping)
-    return histories
 
 
 def _create(

@@ -21,6 +21,7 @@ from sql.check import (
     drift,
     duplicates,
     freshness,
+    history_times,
     ledger,
     tables,
     unmapped,
@@ -40,6 +41,7 @@ CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
         unmapped,
         ledger,
         drift,
+        history_times,
     )
 }
 # A request for more than a year in one statement is a mistake.

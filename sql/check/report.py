@@ -49,6 +49,12 @@ _WORDS = {
         Status.OK: "kinds that are rows now",
     },
     "drift": {Status.WARN: "unknown fields"},
+    "history_times": {
+        Status.OK: "time columns clear",
+        Status.INFO: "not certain",
+        Status.WARN: "in doubt",
+        Status.FAIL: "not in UTC",
+    },
     "ledger": {Status.OK: "datasets balanced", Status.FAIL: "not balanced"},
 }
 

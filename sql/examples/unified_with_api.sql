@@ -18,7 +18,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.bmrs_mid_unified` (
 )
 OPTIONS (
   description = "Market Index Data: each record once, from bmrs_mid_iris and bmrs_mid.",
-  labels = [("definition", "25df5695a3c244f303a263d415d853bb")]
+  labels = [("definition", "1412f243a6eff946d07c2965f8d49adb")]
 )
 AS
 WITH sides AS (
@@ -58,7 +58,7 @@ WITH sides AS (
     `settlementPeriod`,
     `price`,
     `volume`,
-    SAFE_CAST(REGEXP_REPLACE(`_ingested_utc`, r'(\.\d{6})0+', r'\1') AS TIMESTAMP) AS `ingested_utc`,
+    SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE(`_ingested_utc`, r'(\.\d{6})0+', r'\1'), r' *BST$', '+01:00') AS TIMESTAMP) AS `ingested_utc`,
     "HISTORIC" AS `source`,
     CAST(NULL AS STRING) AS `message_id`,
     CAST(NULL AS TIMESTAMP) AS `enqueued_utc`,

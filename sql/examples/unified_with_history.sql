@@ -12,7 +12,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.bmrs_freq_unified` (
 )
 OPTIONS (
   description = "System Frequency: each record once, from bmrs_freq_iris and bmrs_freq.",
-  labels = [("definition", "8624488aa5cab47fb34c13d6fa07be1f")]
+  labels = [("definition", "cae0726997ab26f3c61f2c9b29701ec2")]
 )
 AS
 WITH sides AS (
@@ -34,7 +34,7 @@ WITH sides AS (
     "FREQ" AS `dataset`,
     TIMESTAMP(`measurementTime`) AS `measurementTime`,
     `frequency`,
-    SAFE_CAST(REGEXP_REPLACE(`_ingested_utc`, r'(\.\d{6})0+', r'\1') AS TIMESTAMP) AS `ingested_utc`,
+    SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE(`_ingested_utc`, r'(\.\d{6})0+', r'\1'), r' *BST$', '+01:00') AS TIMESTAMP) AS `ingested_utc`,
     "HISTORIC" AS `source`,
     CAST(NULL AS STRING) AS `message_id`,
     CAST(NULL AS TIMESTAMP) AS `enqueued_utc`,

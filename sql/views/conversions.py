@@ -18,9 +18,11 @@ from sql.templates import literal, quoted
 _SCALARS = {
     # Elexon writes seven decimals of a second (2022-07-01T01:34:00.0000000+00:00) and
     # BigQuery reads six: zeros after the sixth are removed, other digits refused.
-    # A time without a zone is UTC in BigQuery as it is at Elexon.
+    # A time without a zone is UTC in BigQuery as it is at Elexon. The zone BST is not
+    # known to BigQuery.
     ("STRING", "TIMESTAMP"): (
-        r"SAFE_CAST(REGEXP_REPLACE({v}, r'(\.\d{{6}})0+', r'\1') AS TIMESTAMP)"
+        r"SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE({v}, r'(\.\d{{6}})0+', r'\1'), "
+        r"r' *BST$', '+01:00') AS TIMESTAMP)"
     ),
     # pandas writes a date as a midnight.
     ("STRING", "DATE"): (

@@ -6,14 +6,17 @@ BigQuery; `sql render` uses the one that the registry declares.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
 
 from google.cloud import bigquery
 
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 from sql.schemas import column_of
 from sql.templates import literal, quoted
+from sql.views import local_times
 from sql.views.conversions import converted, keeps_order, null, unread
+from sql.views.local_times import Reading, Said, TimeColumn
 
 NO_TEXT = null(METADATA_COLUMNS[-1])
 # When a historic row was loaded: the names that the loaders used.
@@ -50,6 +53,9 @@ class Mapping:
         table: The table.
         expressions: The SQL for each column of the dataset and each metadata column.
         compared: The columns that show whether one of its rows is also an IRIS record.
+        others: The second reading of times that may have two, by column: a row that
+            agrees with one of IRIS in that one is a copy, too.
+        said: What the user says of its time columns.
         notes: What a user should know: columns that are missing, unknown or of another
             type.
     """
@@ -58,6 +64,8 @@ class Mapping:
     expressions: dict[str, str]
     compared: frozenset[str]
     notes: tuple[str, ...]
+    others: Map[str, str] = field(default_factory=dict)
+    said: Map[str, Said] = field(default_factory=dict)
 
 
 def is_load_column(name: str) -> bool:
@@ -100,8 +108,21 @@ def names_of(dataset: Dataset) -> list[str]:
     return list(dict.fromkeys([*declared, dataset.stem]))
 
 
-def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
-    """Maps a table to the columns of its dataset."""
+def mapping(
+    dataset: Dataset,
+    table: FoundTable,
+    readings: Map[str, Reading] | None = None,
+    said: Map[str, Said] | None = None,
+) -> Mapping:
+    """Maps a table to the columns of its dataset.
+
+    Args:
+        dataset: The dataset.
+        table: Its historic table.
+        readings: The time columns that are not simply UTC, by the dataset's names.
+        said: What the user says of time columns.
+    """
+    readings = readings or {}
     sources = _sources(dataset, table)
     expressions: dict[str, str] = {}
     compared: dict[str, str] = {}
@@ -117,6 +138,12 @@ def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
         compared.setdefault(there.name, wanted.name)
         if doubt := unread(quoted(there.name), there, wanted):
             doubts[there.name] = doubt
+    others: dict[str, str] = {}
+    columns = local_times.time_columns(dataset, sources, expressions)
+    for name, read in local_times.read_times(columns, readings):
+        expressions[name] = read.shown
+        if read.other:
+            others[name] = read.other
     expressions["dataset"] = literal(dataset.name)
     shown = [
         column
@@ -127,11 +154,35 @@ def mapping(dataset: Dataset, table: FoundTable) -> Mapping:
     notes = [
         *_notes(dataset, table, sources, shown),
         *_doubt_notes(table, doubts),
-        *_day_notes(dataset, table, sources),
+        *_day_notes(dataset, table, sources, readings),
     ]
     return Mapping(
-        table, expressions, frozenset(compared.values()) - {"dataset"}, tuple(notes)
+        table,
+        expressions,
+        frozenset(compared.values()) - {"dataset"},
+        tuple(notes),
+        {name: other for name, other in others.items() if name in compared.values()},
+        said or {},
     )
+
+
+def time_columns(dataset: Dataset, table: FoundTable) -> list[TimeColumn]:
+    """The times of a table that may have lost their zone."""
+    sources = _sources(dataset, table)
+    expressions = {
+        wanted.name: converted(quoted(there.name), there, wanted) or null(wanted)
+        for wanted in dataset.columns
+        if (there := sources.get(wanted.name))
+    }
+    return local_times.time_columns(dataset, sources, expressions)
+
+
+def read_columns(dataset: Dataset, table: FoundTable) -> list[Column]:
+    """The table's columns that say something of its times."""
+    sources = _sources(dataset, table)
+    names = {column.name for column in time_columns(dataset, table)}
+    names |= {"settlementDate", *dataset.period_times.values()}
+    return [there for name, there in sources.items() if name in names]
 
 
 def _sources(dataset: Dataset, table: FoundTable) -> dict[str, Column]:
@@ -181,7 +232,10 @@ def _doubt_notes(table: FoundTable, doubts: Iterable[str]) -> Iterator[str]:
 
 
 def _day_notes(
-    dataset: Dataset, table: FoundTable, sources: dict[str, Column]
+    dataset: Dataset,
+    table: FoundTable,
+    sources: dict[str, Column],
+    readings: Map[str, Reading],
 ) -> Iterator[str]:
     """What a user should know about queries for one day."""
     wanted = dataset.column(dataset.partition_column)
@@ -190,6 +244,11 @@ def _day_notes(
         yield (
             f"{table.name} has no column for {wanted.name}: a query for one day does "
             "not find its rows, and rows that IRIS has, too, are shown twice"
+        )
+    elif wanted.name in readings:
+        yield (
+            f"{table.name}.{wanted.name} is not read as UTC: a query for one day reads "
+            "the whole table"
         )
     elif there.name != table.partition_column or not keeps_order(there, wanted):
         yield (

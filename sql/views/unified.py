@@ -12,7 +12,11 @@ from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 from sql.templates import fill, quoted
 from sql.views import historic
 from sql.views.conversions import grouping, with_extra
+from sql.views.local_times import label_of
 from sql.views.view import View
+
+# The second reading of a column's time has the column's name and this.
+OTHER = "_other"
 
 
 def unified_view(
@@ -20,11 +24,17 @@ def unified_view(
 ) -> View:
     """`bmrs_<dataset>_unified`: history and IRIS, each record once, every version."""
     sources = [dataset.table, *(history.table.name for history in histories)]
+    labels = {
+        label_of(history.table.name, column): str(said)
+        for history in histories
+        for column, said in history.said.items()
+    }
     return View(
         f"{dataset.stem}_unified",
         dataset.columns + METADATA_COLUMNS,
         _query(dataset, path, histories),
         f"{dataset.title}: each record once, from {' and '.join(sources)}.",
+        tuple(sorted(labels.items())),
     )
 
 
@@ -45,6 +55,8 @@ def _query(
         partition=dataset.partition_column,
         clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
         api_absent=dataset.api_absent,
+        others=_others(dataset, histories),
+        ambiguous=_ambiguous(histories, sides),
         windows=_windows(dataset, histories, sides),
         history_side=_history_side(dataset),
         agreed=_differing(sides),
@@ -53,6 +65,7 @@ def _query(
                 "table": f"{path}.{history.table.name}",
                 "side": side,
                 "expressions": history.expressions,
+                "others": history.others,
                 "identity": _identity(dataset, history, compared),
             }
             for history, side in zip(histories, sides, strict=True)
@@ -67,7 +80,10 @@ def _history_side(dataset: Dataset) -> int:
 
 def _sides(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[int]:
     """The side of each historic table: those that share the same columns are one."""
-    shared = [tuple(_agreeing(dataset, [history])) for history in histories]
+    shared = [
+        (*_agreeing(dataset, [history]), *sorted(history.others))
+        for history in histories
+    ]
     numbers = dict(zip(dict.fromkeys(shared), count(_history_side(dataset))))
     return [numbers[each] for each in shared]
 
@@ -76,6 +92,20 @@ def _differing(sides: Sequence[int]) -> list[int]:
     """The sides of history, if there are several."""
     found = sorted(set(sides))
     return found if len(found) > 1 else []
+
+
+def _others(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[str]:
+    """The columns whose time has two readings in a historic table."""
+    names = {name for history in histories for name in history.others}
+    return [column.name for column in dataset.columns if column.name in names]
+
+
+def _ambiguous(
+    histories: Sequence[historic.Mapping], sides: Sequence[int]
+) -> dict[int, historic.Mapping]:
+    """The sides of history whose times have two readings, with one of its tables."""
+    found = zip(sides, histories, strict=True)
+    return {side: history for side, history in found if history.others}
 
 
 def _windows(
@@ -87,6 +117,8 @@ def _windows(
     for side in _differing(sides):
         history = histories[sides.index(side)]
         windows[f"agreed{side}"] = _agreeing(dataset, [history])
+    for side, history in _ambiguous(histories, sides).items():
+        windows[f"other{side}"] = _agreeing(dataset, [history], set(history.others))
     if dataset.api_absent:
         windows["given"] = given
     return windows
@@ -105,9 +137,16 @@ def _compared(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[C
     return _partition_first(dataset, shared)
 
 
-def _agreeing(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[str]:
-    """The compared columns, as SQL."""
-    expressions = [grouping(column) for column in _compared(dataset, histories)]
+def _agreeing(
+    dataset: Dataset,
+    histories: Sequence[historic.Mapping],
+    others: Set[str] = frozenset(),
+) -> list[str]:
+    """The compared columns, as SQL; of `others` the second reading."""
+    expressions = [
+        quoted(column.name + OTHER) if column.name in others else grouping(column)
+        for column in _compared(dataset, histories)
+    ]
     if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
         # Some units have no other name.
         expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")

@@ -5,14 +5,18 @@
    iris_columns    how each is read from the _iris table
    partition       the column that both sides are partitioned by
    clusters        the columns that the _iris table is clustered by
-   histories       for each historic table: name, side, the SQL of every column, and that
-                   of what else tells its rows apart
+   histories       for each historic table: name, side, the SQL of every column, that of
+                   times in their second reading, and that of what else tells its rows
+                   apart
    history_side    the first side of history
    agreed          the sides of history, where its tables differ in their columns
    api_absent      the names of columns that IRIS fills and the Insights API does not
+   others          the columns whose time has two readings in a historic table
+   ambiguous       the sides of history with such a column
    windows         what rows are compared by, as SQL: `copies` what all sides share;
-                   `agreed<side>` what a side of history shares with IRIS; `given` what
-                   the API fills
+                   `agreed<side>` what a side of history shares with IRIS;
+                   `other<side>` the same in the second reading of its times; `given`
+                   what the API fills
 
    The sides are IRIS (0), the API where it lacks columns (1), and history (2, or 1, and
    on), whose tables are of one side if they share the same columns with IRIS.
@@ -57,6 +61,9 @@ WITH sides AS (
 {% else %}
     0 AS side,
 {% endif %}
+{% for column in others %}
+    {{ iris_columns[column] }} AS {{ (column ~ "_other") | name }},
+{% endfor %}
     record_id AS identity
   FROM {{ iris | name }}
 {% for history in histories %}
@@ -66,6 +73,9 @@ WITH sides AS (
     {{ history.expressions[column] | aliased(column) }},
 {% endfor %}
     {{ history.side }} AS side,
+{% for column in others %}
+    {{ history.others.get(column, history.expressions[column]) }} AS {{ (column ~ "_other") | name }},
+{% endfor %}
     {{ history.identity }} AS identity
   FROM {{ history.table | name }}
 {% endfor %}
@@ -87,6 +97,10 @@ WHERE TRUE
 -- in all columns of its own table, so that a column that another table lacks costs no
 -- version.
 {% endif %}
+{% if ambiguous %}
+-- Times of history may be UTC or British local time: a row is left out if IRIS has the
+-- same values in either reading.
+{% endif %}
 {% if api_absent %}
 -- The API does not have every column that IRIS has. Its row is left out if IRIS has one
 -- with the same values in all columns of the API, whichever came first.
@@ -99,6 +113,9 @@ QUALIFY
 {% elif histories %}
   (side < {{ history_side }} OR FIRST_VALUE(side) OVER copies = {{ history_side }})
 {% endif %}
+{% for side in ambiguous %}
+  AND (side != {{ side }} OR COUNTIF(side < {{ history_side }}) OVER other{{ side }} = 0)
+{% endfor %}
 {% if api_absent %}
   {{ "AND " if histories }}(side != 1 OR COUNTIF(side = 0) OVER given = 0)
 {% endif %}

@@ -22,17 +22,19 @@ class View:
         columns: Its columns, in order.
         query: Its SELECT.
         description: What a row is.
+        labels: What else its labels hold, in order.
     """
 
     name: str
     columns: tuple[Column, ...]
     query: str
     description: str
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal views; the label of a view holds it."""
-        return _fingerprint(self.columns, self.query, self.description)
+        return _fingerprint(self.columns, self.query, self.description, *self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,14 @@ def create_statement(view: View, path: TablesPath) -> str:
         f"{literal(column.documentation)})"
         for column in view.columns
     )
+    labels = ", ".join(
+        f"({literal(name)}, {literal(value)})"
+        for name, value in ((LABEL, view.fingerprint), *view.labels)
+    )
     return (
         f"CREATE OR REPLACE VIEW {quoted(f'{path}.{view.name}')} (\n{columns}\n)\n"
         f"OPTIONS (\n  description = {literal(view.description)},\n"
-        f'  labels = [("{LABEL}", "{view.fingerprint}")]\n'
+        f"  labels = [{labels}]\n"
         f")\nAS\n{view.query.strip()};\n"
     )
 

@@ -24,6 +24,8 @@ CASES = [
     ("STRING", "'2022-07-01T01:34:00'", "TIMESTAMP", AT),
     ("STRING", "'2022-07-01 01:34:00'", "TIMESTAMP", AT),
     ("STRING", "'2022-07-01T02:34:00+01:00'", "TIMESTAMP", AT),
+    ("STRING", "'2022-07-01 02:34:00 BST'", "TIMESTAMP", AT),
+    ("STRING", "'2022-07-01T02:34:00BST'", "TIMESTAMP", AT),
     ("STRING", "'2022-07-01'", "TIMESTAMP", utc(2022, 7, 1)),
     ("STRING", "'soon'", "TIMESTAMP", None),
     ("STRING", "''", "TIMESTAMP", None),

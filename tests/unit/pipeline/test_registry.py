@@ -334,3 +334,39 @@ def test_real_records_have_the_day_that_follows_from_their_key(samples):
             assert record.row["settlementDate"] == day
             seen[dataset.name] += 1
     assert {"BOALF", "FUELINST"} <= seen.keys()
+
+
+TIMED = DATED.replace("title:", "period_times: {startTime: settlementPeriod}\ntitle:")
+TIMED += "  - {name: settlementPeriod, type: INT64}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("{startTime: settlementPeriod}", "[startTime]"),
+        ("{startTime: settlementPeriod}", "{startTime: other}"),
+        ("{startTime: settlementPeriod}", "{settlementDate: settlementPeriod}"),
+        ("settlementPeriod, type: INT64", "settlementPeriod, type: BOOL"),
+    ],
+)
+def test_a_time_of_a_period_that_is_not_there_is_refused(written, instead):
+    assert parse_dataset("X.yaml", TIMED).period_times
+    with pytest.raises(RegistryError, match="period_times"):
+        parse_dataset("X.yaml", TIMED.replace(written, instead))
+
+
+def test_times_of_real_records_lie_in_their_settlement_period(samples):
+    london, seen = ZoneInfo("Europe/London"), Counter()
+    for path in samples:
+        dataset = load_registry()[path.parent.name]
+        message = Message(path.read_bytes(), {"dataset": dataset.name})
+        for record in decode(message, utc_now()).records:
+            for time, period in dataset.period_times.items():
+                day = dt.date.fromisoformat(record.row["settlementDate"])
+                midnight = dt.datetime(day.year, day.month, day.day, tzinfo=london)
+                start = midnight.astimezone(dt.UTC)
+                start += (record.row[period] - 1) * dt.timedelta(minutes=30)
+                moment = dt.datetime.fromisoformat(record.row[time])
+                assert start <= moment <= start + dt.timedelta(minutes=30)
+                seen[dataset.name] += 1
+    assert {"ATL", "BOALF", "FUELINST", "MID", "PN"} <= seen.keys()

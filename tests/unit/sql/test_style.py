@@ -15,8 +15,14 @@ from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
 from sql.views.held import held_query, held_view
-from sql.views.historic import declared_mappings
+from sql.views.historic import (
+    declared_mappings,
+    declared_tables,
+    mapping,
+    time_columns,
+)
 from sql.views.latest import latest_view
+from sql.views.local_times import Reading
 from sql.views.resolved import resolved_between, resolved_view
 from sql.views.unified import unified_view
 from sql.views.view import create_function_statement, create_statement
@@ -48,6 +54,14 @@ LAYOUTS = [
 ]
 
 
+def local_view(dataset, reading):
+    """A view over history whose times may not be UTC."""
+    tables = list(declared_tables(dataset))
+    readings = {column.name: reading for column in time_columns(dataset, tables[0])}
+    mappings = [mapping(dataset, table, readings) for table in tables]
+    return unified_view(dataset, PATH, mappings)
+
+
 def view_statements():
     for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
         dataset = REGISTRY[name]
@@ -58,12 +72,31 @@ def view_statements():
         yield f"{view.name} alone", create_statement(alone, PATH)
         view = latest_view(dataset, PATH)
         yield view.name, create_statement(view, PATH)
+    for reading in (Reading.LOCAL, Reading.DOUBTFUL):
+        view = local_view(REGISTRY["BOALF"], reading)
+        yield f"{view.name} {reading}", create_statement(view, PATH)
     view = resolved_view(REGISTRY["MELS"], PATH)
     yield view.name, create_statement(view, PATH)
     view = held_view(Registry(SOME), PATH)
     yield view.name, create_statement(view, PATH)
     function = resolved_between(REGISTRY["MELS"], PATH)
     yield function.name, create_function_statement(function, PATH)
+
+
+def history_statements():
+    for name in ("FREQ", "BOALF"):
+        (table,) = declared_tables(REGISTRY[name])
+        for percent in (None, 0.5):
+            yield (
+                f"history_times {name} {percent}",
+                fill(
+                    "views/history_times.sql",
+                    table="project.dataset.table",
+                    columns=time_columns(REGISTRY[name], table),
+                    percent=percent,
+                    filter="`a` >= 1" if percent else None,
+                ),
+            )
 
 
 def table_statements():
@@ -102,6 +135,7 @@ def maintenance_statements():
 STATEMENTS = {
     **dict(table_statements()),
     **dict(view_statements()),
+    **dict(history_statements()),
     **dict(quality_statements()),
     **dict(maintenance_statements()),
 }

@@ -48,7 +48,6 @@ def lacking(
     Raises:
         google.api_core.exceptions.NotFound: There is no such BigQuery dataset.
     """
-
     unread: list[str] = []
 
     def without(dataset: Dataset) -> list[str]:

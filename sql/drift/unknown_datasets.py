@@ -70,7 +70,7 @@ class UnknownDataset:
         try:
             encoding = json.loads(attributes or "{}").get("content_encoding")
             # A payload that was too large for a row is not in it.
-            records = parse_exactly(unpack(payload or b"", encoding))
+            records = parse_exactly(unpack(payload or b"", encoding)).records
         except (MessageRefused, ValueError):
             self.unopened += 1
             return

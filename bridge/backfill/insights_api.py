@@ -100,4 +100,4 @@ def is_empty(body: bytes) -> bool:
         answer = json.loads(body)
     except ValueError:
         return False
-    return answer.keys() <= {"metadata", "data"} and answer.get("data") == []
+    return bool(answer.keys() <= {"metadata", "data"} and answer.get("data") == [])

@@ -84,11 +84,13 @@ class Lookup:
             if ids and query:
                 for row in self._rows(query, *_ends(ids)):
                     ids.discard(row["message_id"])
-        if nameless := listed.get(UNKNOWN_DATASET):
+        nameless = listed.get(UNKNOWN_DATASET, set())
+        if nameless:
             self._remove_known_anywhere(nameless)
         for query in shared_queries(self._path):
             for row in self._rows(query, *_ends(everything)):
                 listed.get(row["dataset"], set()).discard(row["message_id"])
+                nameless.discard(row["message_id"])
 
     def _remove_known_anywhere(self, ids: set[str]) -> None:
         """Removes messages without a subject: their rows are where their records say.

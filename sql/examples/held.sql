@@ -20,7 +20,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.iris_held` (
 )
 OPTIONS (
   description = "What could not become a row, and its state now: one row for each dead letter or unmapped message together with its replays. A query reads record_id and message_id of every _iris table, about 100 bytes a row.",
-  labels = [("definition", "ed18dfa86870bd898537a055d7d9d90f")]
+  labels = [("definition", "148f32764b34a05e795b8e166b79284a")]
 )
 AS
 WITH letters AS (
@@ -149,8 +149,8 @@ named AS (
     nameless.message_id,
     MIN(subjects.dataset) AS dataset
   FROM nameless
-  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, r'\\*"dataset\\*"\s*:\s*\\*"([^"\\]*)')) AS subject
-  LEFT JOIN subjects ON subject = subjects.subject
+  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, r'\\*"dataset\\*"\s*:\s*\\*"([^"\\]*)')) AS inside
+  LEFT JOIN subjects ON inside = subjects.subject
   GROUP BY nameless.held_id, nameless.message_id
   HAVING COUNT(*) = COUNT(subjects.dataset) AND COUNT(DISTINCT subjects.dataset) = 1
   UNION DISTINCT

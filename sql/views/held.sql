@@ -132,8 +132,8 @@ named AS (
     nameless.message_id,
     MIN(subjects.dataset) AS dataset
   FROM nameless
-  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, {{ naming }})) AS subject
-  LEFT JOIN subjects ON subject = subjects.subject
+  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, {{ naming }})) AS inside
+  LEFT JOIN subjects ON inside = subjects.subject
   GROUP BY nameless.held_id, nameless.message_id
   HAVING COUNT(*) = COUNT(subjects.dataset) AND COUNT(DISTINCT subjects.dataset) = 1
   UNION DISTINCT

@@ -16,8 +16,9 @@ DATASET_FIELD = "dataset"
 MAX_DEPTH = 4
 # HTTP statuses from here on are errors (RFC 9110).
 FIRST_ERROR_STATUS = 400
-_ENDINGS = ("}", "]", '"')
-_BYTES_ENDINGS = tuple(map(str.encode, _ENDINGS))
+# After this many lines it is clear whether a text is JSON lines; one value over several
+# lines may have millions.
+PROBE_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class BrokenLine:
 
     data: bytes
     error: str
+
+    @property
+    def is_open_array(self) -> bool:
+        """Whether it begins an array, whose records are in the lines after it."""
+        return self.data.lstrip().startswith(b"[")
 
 
 class Opened(NamedTuple):
@@ -110,8 +116,8 @@ def lines_opened(
     """Finds the records in JSON lines: each line is one, or anything that has some.
 
     A line that cannot be parsed takes the place of a record, so that it costs only
-    itself. An array or object that is written over several lines and is cut off or
-    broken is not JSON lines: some line of it ends otherwise than a value ends.
+    itself. At least half of the lines must be whole: the lines of one array or object
+    that is written over several lines, and is cut off or broken, are not.
 
     Args:
         text: The body.
@@ -121,31 +127,27 @@ def lines_opened(
     Returns:
         The records; None if the text is not JSON lines.
     """
-    lines = [line for line in _split(text) if not line.isspace() and line]
-    if len(lines) < 2 or not all(map(_ends_like_value, lines[:-1])):
+    lines = [line for line in _split(text) if line and not line.isspace()]
+    if len(lines) < 2:
         return None
     records: list[Any] = []
-    is_answer = is_found = False
+    is_answer = False
     datasets: list[str] = []
-    for line in lines:
-        try:
-            value = parse(line)
-            while type(value) is str:
-                value = parse(value)
-        except RecursionError:
-            records.append(BrokenLine(_bytes(line), "nested too deeply"))
-            continue
-        except ValueError as error:
-            records.append(BrokenLine(_bytes(line), str(error)))
-            continue
+    whole = 0
+    for number, line in enumerate(lines, 1):
+        value = _line(line, parse)
         if (found := opened(value, columns)) is None:
+            if number == 1 and type(value) is BrokenLine and value.is_open_array:
+                return None
             records.append(value)
-            continue
-        is_found = True
-        is_answer = is_answer or found.is_answer
-        records += found.records
-        datasets += found.datasets
-    return Opened(records, is_answer, tuple(datasets)) if is_found else None
+        else:
+            whole += 1
+            is_answer = is_answer or found.is_answer
+            records += found.records
+            datasets += found.datasets
+        if number in (PROBE_LINES, len(lines)) and whole < number / 2:
+            return None
+    return Opened(records, is_answer, tuple(datasets))
 
 
 def _split(text: str | bytes) -> list[Any]:
@@ -153,16 +155,19 @@ def _split(text: str | bytes) -> list[Any]:
     return text.split("\n") if isinstance(text, str) else text.split(b"\n")
 
 
-def _ends_like_value(line: str | bytes) -> bool:
-    if isinstance(line, str):
-        return line.rstrip().endswith(_ENDINGS)
-    return line.rstrip().endswith(_BYTES_ENDINGS)
-
-
-def _bytes(line: str | bytes) -> bytes:
-    if isinstance(line, str):
-        line = line.encode(errors="surrogatepass")
-    return line.removesuffix(b"\r")
+def _line(line: str | bytes, parse: Callable[[Any], Any]) -> Any:
+    """The value of a line, or a `BrokenLine`."""
+    try:
+        value = parse(line)
+        while type(value) is str:
+            value = parse(value)
+    except (ValueError, RecursionError) as error:
+        is_deep = isinstance(error, RecursionError)
+        if isinstance(line, str):
+            line = line.encode(errors="surrogatepass")
+        why = "nested too deeply" if is_deep else str(error)
+        return BrokenLine(line.removesuffix(b"\r"), why)
+    return value
 
 
 def dataset_named(

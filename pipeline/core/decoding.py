@@ -149,7 +149,8 @@ def decode(
     if message.fault:
         return _whole(message, subject, Stage.READ, Reason.UNREADABLE, message.fault)
     try:
-        subject = dataset_of(message)
+        if subject == NO_SUBJECT:
+            subject = dataset_of(message)
         return _decode(message, subject, ingested_utc, refuse_large)
     except MessageRefused as refused:
         return _whole(message, subject, Stage.DECODE, refused.reason, str(refused))
@@ -198,7 +199,9 @@ def _decode(
         records = parse_exactly(body, coercer.columns).records
         typed, refused = coercer.rows(records, exact=True)
     metadata = metadata_of(message, ingested_utc)
-    corrected = {} if subject == message.dataset else {"dataset": subject}
+    corrected = {}
+    if subject != message.dataset:
+        corrected["dataset"] = subject
     if found.is_answer and metadata["source"] == IRIS:
         metadata["source"] = corrected["source"] = INSIGHTS_API
     return Decoded(

@@ -53,6 +53,10 @@ class Opened(NamedTuple):
     datasets: tuple[str, ...] = ()
 
 
+# The class's own `__new__` is written in Python.
+_new_opened: Callable[[type[Opened], tuple[Any, ...]], Opened] = tuple.__new__
+
+
 def opened(value: Any, columns: Set[str]) -> Opened | None:
     """Finds the records in a parsed value.
 
@@ -68,7 +72,7 @@ def opened(value: Any, columns: Set[str]) -> Opened | None:
         # One look at a message of IRIS: its first record is not an answer.
         if value and type(value[0]) is dict and "data" in value[0]:
             return _joined(value, columns, 0)
-        return Opened(value)
+        return _new_opened(Opened, (value, False, ()))
     if type(value) is dict:
         return _joined([value], columns, 0)
     return None

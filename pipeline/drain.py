@@ -39,7 +39,7 @@ from command import signals
 from command.text import first_line
 from command.usage import UsageError
 from pipeline.bigquery.waiting_tables import WAITING
-from pipeline.core.decoding import Message, coercer_of
+from pipeline.core.decoding import Message, coercer_of, dataset_of
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
 from pipeline.options import Limits
@@ -327,7 +327,7 @@ def graph_runner(
 
 
 def _table_of(message: Message) -> str | None:
-    coercer = coercer_of(message.dataset)
+    coercer = coercer_of(dataset_of(message))
     return coercer.dataset.table if coercer else None
 
 
@@ -340,8 +340,9 @@ def _must_wait(message: Message) -> bool:
 def _is_of(message: Message, datasets: Set[str]) -> bool:
     if not datasets:
         return False
-    coercer = coercer_of(message.dataset)
-    return message.dataset in datasets or (
+    dataset = dataset_of(message)
+    coercer = coercer_of(dataset)
+    return dataset in datasets or (
         coercer is not None and coercer.dataset.name in datasets
     )
 

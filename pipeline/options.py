@@ -72,7 +72,8 @@ class IrisOptions(PipelineOptions):
             "--files",
             metavar="GLOB",
             help="files to read once, here or on gs://: folders of DATASET/MESSAGE_ID, "
-            "*.json, *.json.gz, *.tar.gz of such folders, raw archives *.avro",
+            "*.json (also answers of the Insights API), *.jsonl, *.tar.gz of such "
+            "folders, raw archives *.avro",
         )
         group.add_argument(
             "--dataset",

@@ -22,6 +22,8 @@ TOO_LONG_TEXT = b"must not exceed"
 # A larger answer is requested in halves: several are in memory at once, and a message
 # should not keep one worker of the pipeline busy for long.
 MAX_ANSWER_BYTES = 25_000_000
+# An answer without records has its metadata only.
+MAX_EMPTY_BYTES = 10_000
 
 
 @dataclass(frozen=True)
@@ -89,5 +91,13 @@ def slice_url(api: str, part: Slice) -> str:
 
 
 def is_empty(body: bytes) -> bool:
-    """Whether an answer has no record."""
-    return b"".join(body[:100].split()) in (b"", b"[]")
+    """Whether an answer has no record: `[]`, or `{"data": []}` with its metadata."""
+    if not body.lstrip().startswith(b"{"):
+        return b"".join(body[:100].split()) in (b"", b"[]")
+    if len(body) > MAX_EMPTY_BYTES:
+        return False
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return False
+    return bool(answer.keys() <= {"metadata", "data"} and answer.get("data") == [])

@@ -8,6 +8,7 @@ from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
+from bridge.envelope import UNKNOWN_DATASET
 from bridge.warehouse import connect
 from command.tables_path import TablesPath
 from command.text import one_line
@@ -16,6 +17,8 @@ from command.usage import UsageError
 # A dataset name is data until it matches this; only then does it name a table.
 DATASET_PATTERN = re.compile(r"[A-Za-z0-9_]{1,60}", re.ASCII)
 
+# The table of a dataset.
+TABLE_PATTERN = re.compile(r"bmrs_([a-z0-9_]+)_iris", re.ASCII)
 # Where messages are that are not rows of their dataset's own table.
 SHARED_TABLES = ("iris_dead_letters", "iris_unmapped")
 PAGE_ROWS = 50_000
@@ -81,9 +84,36 @@ class Lookup:
             if ids and query:
                 for row in self._rows(query, *_ends(ids)):
                     ids.discard(row["message_id"])
+        nameless = listed.get(UNKNOWN_DATASET, set())
+        if nameless:
+            self._remove_known_anywhere(nameless)
         for query in shared_queries(self._path):
             for row in self._rows(query, *_ends(everything)):
                 listed.get(row["dataset"], set()).discard(row["message_id"])
+                nameless.discard(row["message_id"])
+
+    def _remove_known_anywhere(self, ids: set[str]) -> None:
+        """Removes messages without a subject: their rows are where their records say.
+
+        Such messages are rare; each table is asked.
+        """
+        for table in self._tables():
+            query = own_query(self._path, table)
+            if ids and query:
+                for row in self._rows(query, *_ends(ids)):
+                    ids.discard(row["message_id"])
+
+    def _tables(self) -> list[str]:
+        """The datasets that have a table, in lower case."""
+        try:
+            tables = [
+                each.table_id for each in self._client.list_tables(str(self._path))
+            ]
+        except NotFound:
+            return []
+        except FAILURES as error:
+            raise TablesError(_text(error)) from None
+        return [found[1] for each in tables if (found := TABLE_PATTERN.fullmatch(each))]
 
     def _rows(self, query: str, first: str, last: str) -> Iterator[Any]:
         config = bigquery.QueryJobConfig(

@@ -65,7 +65,7 @@ def row_batch(message: Message, decoded: Decoded) -> RowBatch:
     return RowBatch(
         decoded.dataset,
         decoded.metadata,
-        dict(message.attributes),
+        {**message.attributes, **decoded.corrected},
         decoded.records,
         message.published_utc,
     )

@@ -20,6 +20,7 @@ from pipeline.core.fast_paths import (
     Types,
     no_proof,
 )
+from pipeline.core.forms import DATASET_FIELD, BrokenLine
 from pipeline.core.identity import (
     canonical_form,
     canonical_json,
@@ -66,12 +67,18 @@ class RecordRefused(ValueError):  # noqa: N818 - a refusal is not an error
 
 
 class Coercer:
-    """Makes rows of one dataset's records."""
+    """Makes rows of one dataset's records.
+
+    Attributes:
+        dataset: The dataset.
+        columns: The names of its columns.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
+        self.columns = self._columns.keys()
         self._fast_paths = FastPaths(dataset.columns)
         self._identity_of = plain_identity(dataset.name)
 
@@ -83,7 +90,7 @@ class Coercer:
             exact: Whether the parser kept every integer exactly.
 
         Raises:
-            RecordRefused: A value does not fit its column.
+            RecordRefused: A value does not fit its column, or no column has a value.
             InexactNumberError: Parse the message exactly and try again.
             RecursionError: The record is nested too deeply.
         """
@@ -93,6 +100,12 @@ class Coercer:
             row = _convert_record(self._columns, record, "", extra)
         except ValueRefused as refused:
             raise RecordRefused(refused.reason, str(refused)) from None
+        if not _says_anything(row):
+            raise RecordRefused(
+                Reason.NO_KNOWN_FIELD,
+                f"no field with a value is a column of {self.dataset.name}: the "
+                f"record has {shown(', '.join(record))}",
+            )
         if extra:
             row["extra"] = _json_text(extra)
         return hash_of(self._salt, canonical), row
@@ -121,6 +134,8 @@ class Coercer:
         for index, record in enumerate(records):
             try:
                 if type(record) is not dict:
+                    if type(record) is BrokenLine:
+                        raise RecordRefused(Reason.INVALID_JSON, record.error)
                     if not exact:  # the dead letter must have all of its digits
                         canonical_form(record, exact)
                     raise RecordRefused(
@@ -130,7 +145,7 @@ class Coercer:
                 # Asked again as long as there is none: it is compiled the second time.
                 if fast_path is no_proof or keys != shape or kinds != types:
                     shape, types = keys, kinds
-                    fast_path = self._fast_paths.of(shape, types)
+                    fast_path = self._fast_path(shape, types)
                 if not exact and (found := fast_path(record)):
                     row, canonical = found
                     values = (identity_of(canonical), row, index, record)
@@ -145,6 +160,25 @@ class Coercer:
             else:
                 typed.append(TypedRecord(identity, row, index, record))
         return typed, refused
+
+    def _fast_path(self, shape: Shape, types: Types) -> FastPath:
+        """The fast path of a form; none for one that may say nothing."""
+        for name, kind in zip(shape, types, strict=True):
+            if kind in _SCALARS and name != DATASET_FIELD:
+                return self._fast_paths.of(shape, types)
+        return no_proof
+
+
+# A value of one of these types is never empty, unlike an array or an object.
+_SCALARS = frozenset((str, int, float, bool))
+
+
+def _says_anything(row: Row) -> bool:
+    """Whether a row has a value beside the name of its dataset."""
+    return any(
+        name != DATASET_FIELD and value != {} and value != []
+        for name, value in row.items()
+    )
 
 
 def _convert_record(

@@ -10,13 +10,20 @@ import gc
 import json
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from pipeline.core.coercion import Coercer, RecordRefused, TypedRecord
+from pipeline.core.forms import (
+    BrokenLine,
+    Opened,
+    dataset_named,
+    lines_opened,
+    opened,
+)
 from pipeline.core.identity import InexactNumberError, record_id
 from pipeline.core.reasons import Reason, Stage
 from pipeline.core.values import ValueRefused, shown, to_timestamp
@@ -35,6 +42,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAX_SERVICE_BYTES = 16_000_000
 MAX_SERVICE_RECORDS = 150_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The subject of a message that came without one, as in all of Elexon's clients.
+NO_SUBJECT = "unknown"
+# The `source` of rows whose records are as IRIS sends them, and as the API answers.
+IRIS, INSIGHTS_API = "IRIS", "INSIGHTS_API"
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +68,7 @@ class Message:
     @property
     def dataset(self) -> str:
         """The subject under which IRIS sent it."""
-        return self.attributes.get("dataset") or "unknown"
+        return self.attributes.get("dataset") or NO_SUBJECT
 
     @property
     def message_id(self) -> str | None:
@@ -99,6 +110,8 @@ class Decoded:
         metadata: The metadata columns that all rows of the message share.
         dead_letters: The records, or the message, that could not become rows.
         unmapped: Whether the registry does not know the dataset.
+        corrected: Attributes that the records show to be others: the dataset of a
+            message without a subject, the source of an answer of the API.
     """
 
     dataset: str
@@ -107,6 +120,7 @@ class Decoded:
     metadata: dict[str, str | None] = field(default_factory=dict)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     unmapped: bool = False
+    corrected: dict[str, str] = field(default_factory=dict)
 
 
 class MessageRefused(ValueError):  # noqa: N818 - a refusal is not an error
@@ -131,16 +145,19 @@ def decode(
         Rows, dead letters, or `unmapped` for an unknown dataset: every record of the
         message is in exactly one of them.
     """
+    subject = message.dataset
     if message.fault:
-        return _whole(message, Stage.READ, Reason.UNREADABLE, message.fault)
+        return _whole(message, subject, Stage.READ, Reason.UNREADABLE, message.fault)
     try:
-        return _decode(message, ingested_utc, refuse_large)
+        if subject == NO_SUBJECT:
+            subject = dataset_of(message)
+        return _decode(message, subject, ingested_utc, refuse_large)
     except MessageRefused as refused:
-        return _whole(message, Stage.DECODE, refused.reason, str(refused))
+        return _whole(message, subject, Stage.DECODE, refused.reason, str(refused))
     except Exception as error:  # the last wall: the message is kept
         log.exception("decoding failed")
         text = f"{type(error).__name__}: {error}"
-        return _whole(message, Stage.DECODE, Reason.INTERNAL, text)
+        return _whole(message, subject, Stage.DECODE, Reason.INTERNAL, text)
 
 
 def collect_rarely() -> None:
@@ -159,10 +176,12 @@ def utc_now() -> str:
     return now.removesuffix("+00:00") + "Z"
 
 
-def _decode(message: Message, ingested_utc: str, refuse_large: bool) -> Decoded:
-    coercer = coercer_of(message.dataset)
+def _decode(
+    message: Message, subject: str, ingested_utc: str, refuse_large: bool
+) -> Decoded:
+    coercer = coercer_of(subject)
     if coercer is None:
-        return Decoded(message.dataset, unmapped=True)
+        return Decoded(subject, unmapped=True)
     body = unpack(
         message.data,
         message.attributes.get("content_encoding"),
@@ -170,30 +189,40 @@ def _decode(message: Message, ingested_utc: str, refuse_large: bool) -> Decoded:
     )
     if refuse_large and len(body) > MAX_SERVICE_BYTES:
         raise _too_large(f"has {len(body):,} bytes")
-    records, exact = parse_quickly(body)
+    found, exact = parse_quickly(body, coercer.columns)
+    records = found.records
     if refuse_large and len(records) > MAX_SERVICE_RECORDS:
         raise _too_large(f"has {len(records):,} records")
     try:
         typed, refused = coercer.rows(records, exact=exact)
     except InexactNumberError:
-        records = parse_exactly(body)
+        records = parse_exactly(body, coercer.columns).records
         typed, refused = coercer.rows(records, exact=True)
+    metadata = metadata_of(message, ingested_utc)
+    corrected = {}
+    if subject != message.dataset:
+        corrected["dataset"] = subject
+    if found.is_answer and metadata["source"] == IRIS:
+        metadata["source"] = corrected["source"] = INSIGHTS_API
     return Decoded(
         coercer.dataset.name,
         count=len(records),
         records=typed,
-        metadata=metadata_of(message, ingested_utc),
+        metadata=metadata,
         dead_letters=[
             _refused_record(coercer.dataset.name, records, *refusal)
             for refusal in refused
         ],
+        corrected=corrected,
     )
 
 
-def _whole(message: Message, stage: Stage, reason: Reason, error: str) -> Decoded:
-    coercer = coercer_of(message.dataset)
+def _whole(
+    message: Message, subject: str, stage: Stage, reason: Reason, error: str
+) -> Decoded:
+    coercer = coercer_of(subject)
     letter = DeadLetter(stage, reason, error, None, message.data)
-    dataset = coercer.dataset.name if coercer else message.dataset
+    dataset = coercer.dataset.name if coercer else subject
     return Decoded(dataset, dead_letters=[letter])
 
 
@@ -206,7 +235,7 @@ def _refused_record(
         refused.reason,
         str(refused),
         index,
-        record_json(record),
+        record.data if type(record) is BrokenLine else record_json(record),
         identity_of(dataset, record),
     )
 
@@ -241,6 +270,40 @@ def coercer_of(dataset: str) -> Coercer | None:
     return _coercers().get(dataset)
 
 
+def dataset_of(message: Message) -> str:
+    """The dataset of a message: its subject; without one, what all its records name."""
+    subject = message.dataset
+    if subject != NO_SUBJECT or message.fault:
+        return subject
+    encoding = message.attributes.get("content_encoding")
+    return dataset_inside(message.data, encoding) or subject
+
+
+def dataset_inside(
+    data: bytes, content_encoding: str | None = None, also: Iterable[str] = ()
+) -> str | None:
+    """The dataset that all records of a body name, by the registry's name.
+
+    Args:
+        data: The body, possibly gzip.
+        content_encoding: The attribute.
+        also: Names from elsewhere, which count where some records name no dataset.
+
+    Returns:
+        None where names differ, are unknown or missing, or the body cannot be opened.
+    """
+    try:
+        found, _ = parse_quickly(unpack(data, content_encoding))
+    except MessageRefused:
+        return None
+    return dataset_named(found, _registry_name, also)
+
+
+def _registry_name(name: str) -> str | None:
+    coercer = coercer_of(name)
+    return coercer.dataset.name if coercer else None
+
+
 def metadata_of(message: Message, ingested_utc: str) -> dict[str, str | None]:
     """The metadata columns that all rows of a message share."""
     enqueued = message.attributes.get("enqueued_time")
@@ -251,7 +314,7 @@ def metadata_of(message: Message, ingested_utc: str) -> dict[str, str | None]:
         enqueued = None
     return {
         "ingested_utc": ingested_utc,
-        "source": message.attributes.get("source") or "IRIS",
+        "source": message.attributes.get("source") or IRIS,
         "message_id": message.message_id,
         "enqueued_utc": enqueued,
     }
@@ -300,47 +363,67 @@ def unpacked_size(data: bytes) -> int:
     return int.from_bytes(data[-4:], "little") if packed else len(data)
 
 
-def parse_quickly(body: bytes) -> tuple[list[Any], bool]:
-    """Parses a body to its elements, in the fastest way.
+def parse_quickly(body: bytes, columns: Set[str] = frozenset()) -> tuple[Opened, bool]:
+    """Parses a body and finds its records, in the fastest way.
+
+    Args:
+        body: JSON, or JSON lines.
+        columns: Those of the dataset; see `forms.opened`.
 
     Returns:
-        The elements, and whether every integer is exact.
+        The records, and whether every integer is exact.
 
     Raises:
-        MessageRefused: The body is not a JSON array or object.
+        MessageRefused: The body is neither JSON lines nor a JSON array or object.
     """
+    text: bytes | str = body
     try:
-        value = orjson.loads(body)
+        value = orjson.loads(text)
         while type(value) is str:  # IRIS puts its JSON into a JSON string
-            value = orjson.loads(value)
+            text = value
+            value = orjson.loads(text)
     except orjson.JSONDecodeError:
+        found = lines_opened(text, orjson.loads, columns)
+        if found and not any(type(each) is BrokenLine for each in found.records):
+            return found, False
         # The cause may be one NaN in one record; the other records must become rows.
-        return parse_exactly(body), True
-    return _elements(value), False
+        return parse_exactly(body, columns), True
+    return _opened(value, columns), False
 
 
-def parse_exactly(body: bytes) -> list[Any]:
+def parse_exactly(body: bytes, columns: Set[str] = frozenset()) -> Opened:
     """Parses slowly: integers of any size, and NaN and Infinity as floats.
 
+    Args:
+        body: JSON, or JSON lines.
+        columns: Those of the dataset; see `forms.opened`.
+
     Raises:
-        MessageRefused: The body is not a JSON array or object.
+        MessageRefused: The body is neither JSON lines nor a JSON array or object.
     """
+    text: bytes | str = body.removeprefix(_BYTE_ORDER_MARK)
     try:
-        value = json.loads(body.removeprefix(_BYTE_ORDER_MARK).decode())
+        value = _loads(text)
         while type(value) is str:
-            value = json.loads(value)
+            text = value
+            value = _loads(text)
     except RecursionError:
         raise MessageRefused(Reason.INVALID_JSON, "nested too deeply") from None
     except ValueError as error:  # a JSON or a UTF-8 error
+        if (found := lines_opened(text, _loads, columns)) is not None:
+            return found
         raise MessageRefused(Reason.INVALID_JSON, str(error)) from None
-    return _elements(value)
+    return _opened(value, columns)
 
 
-def _elements(value: Any) -> list[Any]:
-    if type(value) is list:
-        return value
-    if type(value) is dict:
-        return [value]
-    raise MessageRefused(
-        Reason.NOT_RECORDS, f"{shown(value)} is neither an array nor an object"
-    )
+def _loads(text: bytes | str) -> Any:
+    # `json` would guess an encoding for bytes.
+    return json.loads(text.decode() if isinstance(text, bytes) else text)
+
+
+def _opened(value: Any, columns: Set[str]) -> Opened:
+    if (found := opened(value, columns)) is None:
+        raise MessageRefused(
+            Reason.NOT_RECORDS, f"{shown(value)} is neither an array nor an object"
+        )
+    return found

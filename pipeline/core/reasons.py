@@ -30,6 +30,10 @@ class Reason(StrEnum):
     NOT_RECORDS = "NOT_RECORDS"
     """The body is JSON, but neither an array nor an object."""
 
+    NO_KNOWN_FIELD = "NO_KNOWN_FIELD"
+    """No field of the record that has a value is a column, except for `dataset`: an
+    error of an API, a record of another dataset, an unknown envelope."""
+
     NOT_AN_OBJECT = "NOT_AN_OBJECT"
     """An element of the array is not an object."""
 

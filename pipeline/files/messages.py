@@ -1,28 +1,52 @@
 """Files of messages: what each file holds, whatever its form.
 
 A message is a file `<DATASET>/<message_id>`, as Elexon's client writes it, plain or
-gzip. A tar file holds a tree of them; a file of the raw archive holds messages as they
-came. Names inside such files are data and never become paths.
+gzip. An answer of the Insights API that was saved as a file is one, too. A tar file
+holds a tree of them; a file of the raw archive holds messages as they came. Names
+inside such files are data and never become paths.
 A file that cannot be read to its end becomes a message with a `fault`, so that the
 ledger shows it.
 """
 
+import functools
 import os
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, coercer_of
+from pipeline.core.decoding import (
+    GZIP_MAGIC,
+    INSIGHTS_API,
+    IRIS,
+    MAX_UNPACKED_BYTES,
+    NO_SUBJECT,
+    Message,
+    coercer_of,
+    dataset_inside,
+)
 from pipeline.files import avro, tar
+from pipeline.registry import load_registry
 
 _TAR_NAME = re.compile(r".*\.(tar|tar\.gz|tgz)\Z", re.IGNORECASE)
-_FORMS = re.compile(r".*\.(json|json\.gz|avro|tar|tar\.gz|tgz)\Z", re.IGNORECASE)
+_FORMS = re.compile(
+    r".*\.((json|jsonl|ndjson)(\.gz)?|avro|tar|tar\.gz|tgz)\Z", re.IGNORECASE
+)
 _OTHERS = re.compile(
     r"readme.*|license.*|.*\.(md|txt|csv|log|html?|pdf|py|sh|xml|ya?ml)\Z",
     re.IGNORECASE,
 )
 # `<SUBJECT>_<YYYYMMDDHHMM>_<serial>.json` (iris-clients).
 _MESSAGE_ID = re.compile(r"(.+)_\d{12}_", re.ASCII)
+# The other ids of IRIS: a UUID, or anything that is not the name of a JSON file.
+_OTHER_ID = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.json)?\Z|(?!.*\.(json|jsonl|ndjson)\Z)",
+    re.ASCII | re.IGNORECASE,
+)
+_NOT_IN_NAMES = re.compile(r"[^0-9A-Za-z]+")
+# What may be before the first byte of a JSON text: a mark of UTF-8, and space.
+_BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+_HEAD_BYTES = 64
 
 
 def messages_in(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Message]:
@@ -45,7 +69,7 @@ def messages_in(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Messag
 
 def message_of(path: str, data: bytes) -> Message:
     """The message that a file holds as its only one."""
-    return Message(data, _attributes(path))
+    return Message(data, _attributes(path, data))
 
 
 def _in_tar(opened: BinaryIO, path: str) -> Iterator[Message]:
@@ -102,29 +126,67 @@ def faulty(path: str, fault: str) -> Message:
     folders, _, name = path.rpartition("/")
     folder = folders.rpartition("/")[2]
     attributes = {
-        "dataset": folder if coercer_of(folder) is not None else "unknown",
+        "dataset": folder if coercer_of(folder) is not None else NO_SUBJECT,
         "message_id": name,
         "publish_id": name,
-        "source": "IRIS",
+        "source": IRIS,
     }
     return Message(b"", attributes, fault=f"{path}: {fault}")
 
 
-def _attributes(path: str) -> dict[str, str]:
+def _attributes(path: str, data: bytes) -> dict[str, str]:
     # A backlog has a hundred thousand of these; pathlib would take longer than parsing.
     folders, _, name = path.rpartition("/")
+    folder = folders.rpartition("/")[2]
     message_id = name.removesuffix(".gz")
+    named = _MESSAGE_ID.match(message_id)
+    subject = named[1] if named else ""
+    is_of_iris = subject == folder or coercer_of(subject) is not None
+    if coercer_of(folder) is not None:
+        dataset = folder
+    elif subject and is_of_iris:
+        dataset = subject
+    else:
+        inside = dataset_inside(data, also=_names_of_path(folder, message_id))
+        dataset = inside or subject or folder or NO_SUBJECT
+    if not subject:
+        is_of_iris = _OTHER_ID.match(message_id) is not None
+    # IRIS puts its JSON into a string, whatever the file is called.
+    is_of_iris = is_of_iris or _head(data).startswith(b'"')
     return {
-        "dataset": _subject(folders.rpartition("/")[2], message_id),
+        "dataset": dataset,
         "message_id": message_id,
         "publish_id": message_id,
-        "source": "IRIS",
+        "source": IRIS if is_of_iris else INSIGHTS_API,
     }
 
 
-def _subject(folder: str, message_id: str) -> str:
-    """The dataset: its folder, or the beginning of the message's name."""
-    named = _MESSAGE_ID.match(message_id)
-    if named is None or coercer_of(folder) is not None:
-        return folder or "unknown"
-    return named[1]
+def _names_of_path(folder: str, message_id: str) -> list[str]:
+    """The dataset that a path names in its own way: `fuelinst_2026-05-06.json`."""
+    words = _NOT_IN_NAMES.split(message_id)
+    # Names have up to two words (SYS_WARN).
+    beginnings = ["_".join(words[:count]) for count in (2, 1)]
+    names = _names_in_lower_case()
+    found = [names.get(each.lower()) for each in (folder, *beginnings)]
+    return [name for name in found if name][:1]
+
+
+@functools.cache
+def _names_in_lower_case() -> dict[str, str]:
+    """The registry's names, also by alias; tables make their names one in any case."""
+    return {
+        name.lower(): each.name
+        for each in load_registry().values()
+        for name in (each.name, *each.aliases)
+    }
+
+
+def _head(data: bytes) -> bytes:
+    """The first bytes of a body, which may be gzip."""
+    head = data[:_HEAD_BYTES]
+    if data.startswith(GZIP_MAGIC):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(data, _HEAD_BYTES)
+        except zlib.error:
+            head = b""
+    return head.lstrip(_BEFORE_JSON)

@@ -68,7 +68,11 @@ class _Decode(beam.DoFn):
             _report_unknown_fields(decoded)
             yield row_batch(message, decoded)
         for letter in decoded.dead_letters:
-            row = dead_letter_row(decoded.dataset, message.attributes, letter, self.now)
+            attributes = message.attributes
+            if letter.record_index is not None and decoded.corrected:
+                # A replay has one record of them, without what was around it.
+                attributes = {**attributes, **decoded.corrected}
+            row = dead_letter_row(decoded.dataset, attributes, letter, self.now)
             yield beam.pvalue.TaggedOutput("dead_letters", row)
         if decoded.unmapped:
             row = unmapped_row(message, self.now)

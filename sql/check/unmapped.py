@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.core.decoding import NO_SUBJECT
 from sql.check.context import Context, Result, Status
 from sql.check.held import (
     REPLAY,
@@ -38,6 +39,8 @@ def _advice(row: Any) -> str:
         return "`python -m sql drift` proposes a file for the registry"
     if row.state == "FAILED_AGAIN":
         return f"unmapped again when replayed: update the pipeline, then {REPLAY}"
+    if row.state == "WAITING" and row.dataset == NO_SUBJECT:
+        return f"without a subject, but the records name it: {REPLAY} makes rows"
     if row.state == "WAITING":
         return f"the dataset is known now: {REPLAY} makes rows of them"
     return outcome_of(row)

@@ -14,13 +14,13 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.iris_held` (
   `attempt` OPTIONS (description = "1, and one more for each replay."),
   `replays` OPTIONS (description = "How often it was replayed."),
   `replayed_utc` OPTIONS (description = "When it was last replayed."),
-  `state` OPTIONS (description = "WAITING: never replayed. REPLAYED: sent, without a result yet. ROW: it is a row now. OPENED: a replay opened the whole message, and each of its records has a result of its own. FAILED_AGAIN: the replay failed. UNKNOWN_DATASET: the registry did not know the dataset at the last `sql apply`."),
+  `state` OPTIONS (description = "WAITING: never replayed. REPLAYED: sent, without a result yet. ROW: it is a row now. OPENED: a replay opened the whole message, and each of its records has a result of its own. FAILED_AGAIN: the replay failed. UNKNOWN_DATASET: the registry did not know the dataset at the last `sql apply`, or a message without a subject has records that name none."),
   `payload` OPTIONS (description = "The bytes of the newest attempt; null if too large for a row."),
   `attributes` OPTIONS (description = "JSON text of its Pub/Sub attributes.")
 )
 OPTIONS (
   description = "What could not become a row, and its state now: one row for each dead letter or unmapped message together with its replays. A query reads record_id and message_id of every _iris table, about 100 bytes a row.",
-  labels = [("definition", "e76af3dde4f41f9e0ddfdbd63b746b36")]
+  labels = [("definition", "148f32764b34a05e795b8e166b79284a")]
 )
 AS
 WITH letters AS (
@@ -132,6 +132,36 @@ subjects AS (
     "MELS" AS dataset
 ),
 
+-- Messages without a subject: the one dataset that their records name, as the pipeline
+-- will read it. Text only; what is packed (null) must be tried.
+nameless AS (
+  SELECT
+    held_id,
+    message_id,
+    SAFE_CONVERT_BYTES_TO_STRING(payload) AS body
+  FROM letters
+  WHERE kind = 'UNMAPPED' AND dataset = "unknown" AND payload IS NOT NULL
+),
+
+named AS (
+  SELECT
+    nameless.held_id,
+    nameless.message_id,
+    MIN(subjects.dataset) AS dataset
+  FROM nameless
+  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, r'\\*"dataset\\*"\s*:\s*\\*"([^"\\]*)')) AS inside
+  LEFT JOIN subjects ON inside = subjects.subject
+  GROUP BY nameless.held_id, nameless.message_id
+  HAVING COUNT(*) = COUNT(subjects.dataset) AND COUNT(DISTINCT subjects.dataset) = 1
+  UNION DISTINCT
+  SELECT
+    held_id,
+    message_id,
+    CAST(NULL AS STRING) AS dataset
+  FROM nameless
+  WHERE body IS NULL
+),
+
 landed AS (
   SELECT
     "FREQ" AS dataset,
@@ -170,6 +200,15 @@ landed_messages AS (
     landed.message_id
   FROM landed
   INNER JOIN held_messages ON landed.message_id = held_messages.message_id
+),
+
+landed_named AS (
+  SELECT DISTINCT named.held_id
+  FROM named
+  INNER JOIN landed_messages
+    ON
+      named.message_id = landed_messages.message_id
+      AND COALESCE(named.dataset, landed_messages.dataset) = landed_messages.dataset
 )
 
 SELECT
@@ -191,9 +230,11 @@ SELECT
     WHEN
       landed_records.record_id IS NOT NULL
       OR (newest.is_whole AND landed_messages.message_id IS NOT NULL)
+      OR landed_named.held_id IS NOT NULL
       THEN 'ROW'
     WHEN newest.is_whole AND opened.attempt > newest.attempt THEN 'OPENED'
-    WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL THEN 'UNKNOWN_DATASET'
+    WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL AND named.held_id IS NULL
+      THEN 'UNKNOWN_DATASET'
     WHEN replays.attempt > newest.attempt THEN 'REPLAYED'
     WHEN newest.replay_of IS NOT NULL THEN 'FAILED_AGAIN'
     ELSE 'WAITING'
@@ -208,4 +249,6 @@ LEFT JOIN landed_records ON newest.record_id = landed_records.record_id
 LEFT JOIN landed_messages
   ON
     subjects.dataset = landed_messages.dataset
-    AND newest.message_id = landed_messages.message_id;
+    AND newest.message_id = landed_messages.message_id
+LEFT JOIN named ON newest.held_id = named.held_id
+LEFT JOIN landed_named ON newest.held_id = landed_named.held_id;

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from command.tables_path import TablesPath
+from pipeline.core.decoding import NO_SUBJECT
 from pipeline.registry import Column, Dataset, Registry
 from sql.tables import DEAD_LETTERS, REPLAYS, UNMAPPED
 from sql.templates import fill
@@ -11,6 +12,12 @@ from sql.views.view import View
 HELD = "iris_held"
 # What `iris_held` reads, besides the tables of the datasets.
 HELD_SOURCES = (DEAD_LETTERS.name, UNMAPPED.name, REPLAYS.name)
+# How the statements find messages without a subject, and what their records name: a
+# pattern for JSON, and for JSON in a JSON string, as a raw string of GoogleSQL.
+NAMELESS = {
+    "no_subject": NO_SUBJECT,
+    "naming": r"""r'\\*"dataset\\*"\s*:\s*\\*"([^"\\]*)'""",
+}
 _HELD_COLUMNS = (
     Column("kind", "STRING", description="DEAD_LETTER or UNMAPPED."),
     Column("held_id", "STRING", description="The letter of the newest attempt."),
@@ -37,7 +44,7 @@ _HELD_COLUMNS = (
         "ROW: it is a row now. OPENED: a replay opened the whole message, and each of "
         "its records has a result of its own. FAILED_AGAIN: the replay failed. "
         "UNKNOWN_DATASET: the registry did not know the dataset at the last "
-        "`sql apply`.",
+        "`sql apply`, or a message without a subject has records that name none.",
     ),
     Column(
         "payload",
@@ -76,4 +83,10 @@ def held_query(
         for dataset in registry.values()
         for subject in (dataset.name, *dataset.aliases)
     ]
-    return fill("views/held.sql", path=path, datasets=datasets, subjects=subjects)
+    return fill(
+        "views/held.sql",
+        path=path,
+        datasets=datasets,
+        subjects=subjects,
+        **NAMELESS,
+    )

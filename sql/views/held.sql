@@ -3,6 +3,7 @@
    path       project.dataset
    datasets   the datasets whose tables are searched for rows
    subjects   every IRIS subject of the registry, with its dataset's name
+   no_subject the subject of a message that came without one
 #}
 WITH letters AS (
   SELECT
@@ -114,6 +115,36 @@ subjects AS (
 {% endfor %}
 ),
 
+-- Messages without a subject: the one dataset that their records name, as the pipeline
+-- will read it. Text only; what is packed (null) must be tried.
+nameless AS (
+  SELECT
+    held_id,
+    message_id,
+    SAFE_CONVERT_BYTES_TO_STRING(payload) AS body
+  FROM letters
+  WHERE kind = 'UNMAPPED' AND dataset = {{ no_subject | text }} AND payload IS NOT NULL
+),
+
+named AS (
+  SELECT
+    nameless.held_id,
+    nameless.message_id,
+    MIN(subjects.dataset) AS dataset
+  FROM nameless
+  CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(nameless.body, {{ naming }})) AS inside
+  LEFT JOIN subjects ON inside = subjects.subject
+  GROUP BY nameless.held_id, nameless.message_id
+  HAVING COUNT(*) = COUNT(subjects.dataset) AND COUNT(DISTINCT subjects.dataset) = 1
+  UNION DISTINCT
+  SELECT
+    held_id,
+    message_id,
+    CAST(NULL AS STRING) AS dataset
+  FROM nameless
+  WHERE body IS NULL
+),
+
 landed AS (
 {% for dataset in datasets %}
   SELECT
@@ -156,6 +187,15 @@ landed_messages AS (
     landed.message_id
   FROM landed
   INNER JOIN held_messages ON landed.message_id = held_messages.message_id
+),
+
+landed_named AS (
+  SELECT DISTINCT named.held_id
+  FROM named
+  INNER JOIN landed_messages
+    ON
+      named.message_id = landed_messages.message_id
+      AND COALESCE(named.dataset, landed_messages.dataset) = landed_messages.dataset
 )
 
 SELECT
@@ -177,9 +217,11 @@ SELECT
     WHEN
       landed_records.record_id IS NOT NULL
       OR (newest.is_whole AND landed_messages.message_id IS NOT NULL)
+      OR landed_named.held_id IS NOT NULL
       THEN 'ROW'
     WHEN newest.is_whole AND opened.attempt > newest.attempt THEN 'OPENED'
-    WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL THEN 'UNKNOWN_DATASET'
+    WHEN newest.kind = 'UNMAPPED' AND subjects.subject IS NULL AND named.held_id IS NULL
+      THEN 'UNKNOWN_DATASET'
     WHEN replays.attempt > newest.attempt THEN 'REPLAYED'
     WHEN newest.replay_of IS NOT NULL THEN 'FAILED_AGAIN'
     ELSE 'WAITING'
@@ -195,3 +237,5 @@ LEFT JOIN landed_messages
   ON
     subjects.dataset = landed_messages.dataset
     AND newest.message_id = landed_messages.message_id
+LEFT JOIN named ON newest.held_id = named.held_id
+LEFT JOIN landed_named ON newest.held_id = landed_named.held_id

@@ -78,3 +78,34 @@ def test_what_the_tables_have_is_not_fetched(
     assert err.splitlines()[-1].startswith(
         f"python -m bridge backfill: {client.project}.nowhere does not"
     )
+
+
+def test_what_has_no_subject_is_looked_for_in_every_table(
+    client: bigquery.Client,
+    archive: Archive,
+    pubsub: PubSub,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Its rows are in the table of the dataset that its records name."""
+    tables = own_dataset(client, request)
+    for statement in (
+        f"CREATE TABLE {tables}.bmrs_freq_iris (message_id STRING)",
+        f"CREATE TABLE {tables}.bmrs_sys_warn_iris (message_id STRING)",
+        f"CREATE TABLE {tables}.bmrs_freq (message_id STRING)",
+        f"CREATE TABLE {tables}.iris_dead_letters (dataset STRING, message_id STRING)",
+        f"CREATE TABLE {tables}.iris_unmapped (dataset STRING, message_id STRING)",
+        f"INSERT {tables}.bmrs_freq_iris VALUES ('b')",
+        f"INSERT {tables}.bmrs_sys_warn_iris VALUES ('c')",
+        f"INSERT {tables}.bmrs_freq VALUES ('e')",
+        f"INSERT {tables}.iris_dead_letters VALUES ('MID', 'd')",
+        f"INSERT {tables}.iris_unmapped VALUES ('unknown', 'a')",
+    ):
+        client.query(statement).result()
+    for name in ("a", "b", "c", "d", "e"):
+        archive.put("unknown", name, b"[1]", UPLOADED)
+    backfill = Backfill(tmp_path, archive, pubsub)
+    options = (*DAY, "--missing", "--project", client.project, "--dataset", tables)
+    out, _ = backfill.run(*options)
+    assert row(out, "unknown") == ["5", "4", "1", "1"]
+    assert [x.attributes["message_id"] for x in pubsub.pull(1)] == ["e"]

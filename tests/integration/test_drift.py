@@ -105,8 +105,8 @@ def take_in(client, dataset, subject, records):
 def take_in_again(client, dataset, known, records):
     """The same with a dataset that this process's registry does not know so."""
     message = Message(b"", {"dataset": known.name, "message_id": "again"})
-    parsed, exact = parse_quickly(json.dumps(records).encode())
-    typed, refused = Coercer(known).rows(parsed, exact=exact)
+    found, exact = parse_quickly(json.dumps(records).encode())
+    typed, refused = Coercer(known).rows(found.records, exact=exact)
     assert refused == []
     rows = inserts(typed, metadata_of(message, utc_now()))
     assert insert(client, f"{PROJECT}.{dataset}.{known.table}", rows) == []

@@ -198,5 +198,5 @@ def test_a_proposed_dataset_takes_every_sample(records):
     assert (new.messages, new.records, new.refused) == (1, len(records), 0)
     dataset = parse_dataset("NEW.yaml", new.text)
     assert dataset.event_time == dataset.partition_column == "publishTime"
-    for record in parse_exactly(json.dumps(records).encode()):
+    for record in parse_exactly(json.dumps(records).encode()).records:
         coerced(dataset, record)

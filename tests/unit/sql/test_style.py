@@ -14,7 +14,7 @@ from sql.check.completeness import Owed
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
-from sql.views.held import held_query, held_view
+from sql.views.held import NAMELESS, held_query, held_view
 from sql.views.historic import (
     declared_mappings,
     declared_tables,
@@ -110,7 +110,8 @@ def quality_statements():
     for name in ("completeness", "rows_before"):
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
     yield "ledger", fill("check/ledger.sql", path=PATH, table="t")
-    yield "held_datasets", fill("check/held_datasets.sql", path=PATH)
+    datasets = fill("check/held_datasets.sql", path=PATH, **NAMELESS)
+    yield "held_datasets", datasets
     held = held_query(REGISTRY, PATH, SOME)
     yield "held", fill("check/held.sql", path=PATH, held=held)
 

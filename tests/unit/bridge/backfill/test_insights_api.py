@@ -64,11 +64,24 @@ def test_what_is_limited_to_an_hour_is_asked_by_the_hour() -> None:
     assert spans == list(DAY.pieces(timedelta(hours=1)))
 
 
-@pytest.mark.parametrize("body", [b"[]", b"", b" [ ]\r\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[]", b"", b" [ ]\r\n"),
+        *(b'{"data": []}', b'\n{"metadata": {"datasets": ["FREQ"]}, "data": []}'),
+    ],
+)
 def test_an_answer_without_records_is_empty(body: bytes) -> None:
     assert insights_api.is_empty(body)
 
 
-@pytest.mark.parametrize("body", [b"[{}]", b'[{"a":1}]', b"[" + b" " * 200 + b"{}]"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[{}]", b'[{"a":1}]', b"[" + b" " * 200 + b"{}]"),
+        *(b'{"data": [{}]}', b'{"data": [], "errors": ["x"]}', b'{"data": null}'),
+        *(b"{", b"{}", b'{"data": [' + b" " * 20_000 + b"]}"),
+    ],
+)
 def test_an_answer_with_records_is_not(body: bytes) -> None:
     assert not insights_api.is_empty(body)

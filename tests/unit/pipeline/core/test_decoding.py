@@ -156,8 +156,11 @@ def test_an_unknown_dataset_is_unmapped_and_not_opened():
     assert (result.dataset, result.count, result.dead_letters) == ("NEWDATA", 1, [])
 
 
-def test_a_missing_subject_is_unmapped():
-    assert decode(Message(body_of(FREQ), {}), NOW).dataset == "unknown"
+def test_a_missing_subject_is_unmapped_where_the_records_name_no_dataset():
+    nameless = {name: FREQ[name] for name in FREQ if name != "dataset"}
+    for attributes in ({}, {"dataset": "unknown"}, {"dataset": ""}):
+        result = decode(Message(body_of(nameless), attributes), NOW)
+        assert (result.dataset, result.unmapped, result.count) == ("unknown", True, 1)
 
 
 def test_an_alias_is_its_dataset():
@@ -245,8 +248,8 @@ def test_integers_beyond_64_bits_are_refused_and_never_rounded():
     (letter,) = decoded("PN", {"levelFrom": 2**64 + 1}).dead_letters
     assert letter.reason == Reason.OUT_OF_RANGE
     assert str(2**64 + 1).encode() in letter.payload
-    (row,) = rows(decoded("PN", {"serial": 2**64 + 1}))
-    assert row == {"extra": '{"serial":18446744073709551617}'}
+    (row,) = rows(decoded("PN", {"levelTo": 1, "serial": 2**64 + 1}))
+    assert row == {"levelTo": 1, "extra": '{"serial":18446744073709551617}'}
 
 
 def test_unknown_fields_go_to_extra_under_their_path():

@@ -16,6 +16,7 @@ from pipeline.steps.sources import find
 
 SAMPLES = Path(__file__).parents[4] / "local" / "samples"
 BODY = b'"[{\\"dataset\\":\\"FREQ\\"}]"'
+NAMELESS = b'"[{\\"frequency\\":50.0}]"'
 
 
 def read(data, path, size=None):
@@ -65,10 +66,74 @@ def test_a_tar_of_the_samples_gives_what_their_folder_gives():
     ],
 )
 def test_the_path_names_dataset_and_message(path, dataset, message_id):
-    (message,) = read(BODY, path)
+    (message,) = read(NAMELESS, path)
     assert (message.dataset, message.message_id) == (dataset, message_id)
     assert message.attributes["publish_id"] == message_id
-    assert (message.data, message.fault) == (BODY, None)
+    assert (message.data, message.fault) == (NAMELESS, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "dataset"),
+    [
+        # The folder of a dataset, and IRIS's own name, count more than records.
+        ("MID/x.json", "MID"),
+        ("in/MID_202605080000_1.json", "MID"),
+        ("NEW/NEW_202605080000_1.json", "NEW"),
+        ("in/x.json", "FREQ"),
+        ("x.json", "FREQ"),
+        ("NEW/x.json", "FREQ"),
+        ("unknown/6f0c2d1e-aaaa-bbbb-cccc-000000000001", "FREQ"),
+        ("in/freq_202605080000_202605090000.json", "FREQ"),
+        # All records name another dataset than the file.
+        ("mid.json", "FREQ"),
+    ],
+)
+def test_records_name_the_dataset_where_the_path_does_not(path, dataset):
+    for data in (BODY, gzip.compress(BODY), b'{"data": [{"dataset": "FREQ"}]}'):
+        (message,) = read(data, path)
+        assert (message.dataset, message.data) == (dataset, data)
+
+
+@pytest.mark.parametrize(
+    ("path", "dataset"),
+    [
+        ("FREQ.json", "FREQ"),
+        ("freq-2026-05-06.json", "FREQ"),
+        ("in/sys_warn 2026.jsonl", "SYS_WARN"),
+        ("syswarn_2026.json", "SYS_WARN"),
+        ("freq/2026-05-06.json", "FREQ"),
+        ("in/frequency.json", "in"),
+        ("in/2026_freq.json", "in"),
+    ],
+)
+def test_a_path_names_a_dataset_in_any_case_where_records_name_none(path, dataset):
+    (message,) = read(NAMELESS, path)
+    assert message.dataset == dataset
+
+
+ARRAY = b' \n[{"dataset":"FREQ"}]'
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "source"),
+    [
+        ("FREQ/FREQ_202605080000_1.json", ARRAY, "IRIS"),
+        ("in/FREQ_202605080000_1.json", ARRAY, "IRIS"),
+        ("NEW/NEW_202605080000_1.json", ARRAY, "IRIS"),
+        ("FREQ/6f0c2d1e-aaaa-bbbb-cccc-000000000001", ARRAY, "IRIS"),
+        ("FREQ/6f0c2d1e-aaaa-bbbb-cccc-000000000001.json", ARRAY, "IRIS"),
+        ("FREQ/any name", ARRAY, "IRIS"),
+        ("FREQ/x.json", BODY, "IRIS"),
+        ("FREQ/x.json.gz", gzip.compress(b"\xef\xbb\xbf" + BODY), "IRIS"),
+        ("FREQ/x.json", ARRAY, "INSIGHTS_API"),
+        ("FREQ/x.json.gz", gzip.compress(ARRAY), "INSIGHTS_API"),
+        ("FREQ/x.jsonl", b'{"frequency":50}', "INSIGHTS_API"),
+        ("FREQ/freq_202605080000_202605090000.json", ARRAY, "INSIGHTS_API"),
+    ],
+)
+def test_a_plain_array_is_of_iris_where_the_file_has_a_name_of_iris(path, data, source):
+    (message,) = read(data, path)
+    assert message.attributes["source"] == source
 
 
 @pytest.mark.parametrize("name", ["/etc/FREQ/x.json", "../FREQ/x.json", "a/../../x"])
@@ -210,6 +275,7 @@ def test_a_file_too_large_for_a_message_is_not_read():
 
 def test_finding_takes_globs_and_folders_and_leaves_hidden_files(tmp_path):
     listed = ["a/FREQ/1.json", "a/FREQ/.2.json", "a/.git/3", "b/FREQ/4.json"]
+    listed += ["lines.jsonl", "lines.ndjson.gz", "table.csv"]
     for name in (*listed, "README.md", "loose.json", "b/NEW/no ending"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -221,12 +287,13 @@ def test_finding_takes_globs_and_folders_and_leaves_hidden_files(tmp_path):
         return sorted(str(path) for path in listed)
 
     inner = ["a/FREQ/1.json", "b/FREQ/4.json", "b/NEW/no ending"]
-    assert found(str(tmp_path)) == [*inner, "loose.json"]
+    beside = ["lines.jsonl", "lines.ndjson.gz", "loose.json"]
+    assert found(str(tmp_path)) == [*inner, *beside]
     assert found(f"{tmp_path}/a/FREQ") == ["a/FREQ/1.json"]
     assert found(f"{tmp_path}/[ab]") == inner
     assert found(f"{tmp_path}/b/**/*.json") == ["b/FREQ/4.json"]
     assert found(f"{tmp_path}/c*") == []
-    assert found(f"{tmp_path}/*") == [*inner, "loose.json"]
+    assert found(f"{tmp_path}/*") == [*inner, *beside]
     assert found(f"{tmp_path}/README.md") == []
     assert [file.size_bytes for file in find(f"{tmp_path}/b/FREQ")] == [len(BODY)]
 

@@ -12,10 +12,18 @@ from command.text import first_line
 from pipeline.registry import Registry
 from sql.apply.outcome import Outcome
 from sql.connection import PARALLEL_REQUESTS
+from sql.market.catalogue import market_functions, market_views
+from sql.tables import REFERENCE_UNITS
 from sql.views import historic
 from sql.views.all_views import all_functions, all_views
 from sql.views.held import HELD_SOURCES, held_view
-from sql.views.view import LABEL, View, create_function_statement, create_statement
+from sql.views.view import (
+    LABEL,
+    Function,
+    View,
+    create_function_statement,
+    create_statement,
+)
 
 # Creating a view takes about a second. A script saves round trips, but a long one is
 # slow in the local BigQuery, which keeps the whole text with each statement.
@@ -51,6 +59,7 @@ def apply_views(
     views = [
         *all_views(registry, path, histories),
         *_held_view(whole or registry, path, existing),
+        *market_views(_market_registry(whole or registry, existing), path),
     ]
     for view in views:
         item = existing.get(view.name)
@@ -69,7 +78,11 @@ def apply_views(
             outcome.replaced.append(view.name)
         else:
             outcome.created.append(view.name)
-    _apply_functions(client, path, registry, outcome)
+    functions = [
+        *all_functions(registry, path),
+        *market_functions(_market_registry(whole or registry, existing), path),
+    ]
+    _apply_functions(client, path, functions, outcome)
     return outcome
 
 
@@ -82,13 +95,25 @@ def _held_view(
         yield held_view(Registry(there), path)
 
 
+def _market_registry(
+    registry: Registry, existing: Mapping[str, TableListItem]
+) -> Registry:
+    """The datasets whose tables exist; none where the list of units does not."""
+    if REFERENCE_UNITS.name not in existing:
+        return Registry([])
+    return Registry([each for each in registry.values() if each.table in existing])
+
+
 def _apply_functions(
-    client: bigquery.Client, path: TablesPath, registry: Registry, outcome: Outcome
+    client: bigquery.Client,
+    path: TablesPath,
+    functions: Sequence[Function],
+    outcome: Outcome,
 ) -> None:
     existing = {
         r.reference.routine_id: r.reference for r in client.list_routines(str(path))
     }
-    for function in all_functions(registry, path):
+    for function in functions:
         there = existing.get(function.name)
         if there and client.get_routine(there).description == function.documentation:
             outcome.unchanged.append(function.name)

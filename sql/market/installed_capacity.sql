@@ -17,21 +17,23 @@ WITH known AS (
   FROM {{ (path ~ ".bmrs_igcpu_latest") | name }}
 ),
 
--- Of rows from one day on, the last that was published. Without a day: from ever on.
+-- Of rows from one day on, the last that was published.
+published_last AS (
+  SELECT *
+  FROM known
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY unit, effectiveFrom
+    ORDER BY publishTime DESC NULLS LAST, documentId DESC
+  ) = 1
+),
+
 in_turn AS (
   SELECT
     *,
     LEAD(effectiveFrom) OVER turns AS effectiveTo,
     LEAD(installedCapacity) OVER turns AS nextInstalledCapacity
-  FROM (
-    SELECT *
-    FROM known
-    WHERE TRUE
-    QUALIFY ROW_NUMBER() OVER (
-      PARTITION BY unit, effectiveFrom
-      ORDER BY publishTime DESC NULLS LAST, documentId DESC
-    ) = 1
-  )
+  FROM published_last
   WINDOW turns AS (
     PARTITION BY unit
     ORDER BY effectiveFrom ASC NULLS FIRST

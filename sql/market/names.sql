@@ -1,72 +1,67 @@
 {# The names of units, as common table expressions that read `named`, whose rows have
-   nationalGridBmUnit, bmUnit (one may be null) and lastSeen. #}
+   grid_name, elexon_name (one may be null) and lastSeen. #}
 {% macro directory() %}
 -- One name each: the newest pair decides. A pair of the reference list is the newest.
 elexon_names AS (
   SELECT
-    nationalGridBmUnit,
-    bmUnit
+    grid_name,
+    elexon_name
   FROM named
-  WHERE nationalGridBmUnit IS NOT NULL
+  WHERE grid_name IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY nationalGridBmUnit
-    ORDER BY bmUnit IS NULL, lastSeen DESC NULLS LAST, bmUnit DESC
+    PARTITION BY grid_name
+    ORDER BY elexon_name IS NULL ASC, lastSeen DESC NULLS LAST, elexon_name DESC
   ) = 1
 ),
 
-national_grid_names AS (
+grid_names AS (
   SELECT
-    bmUnit,
-    nationalGridBmUnit
+    elexon_name,
+    grid_name
   FROM named
-  WHERE bmUnit IS NOT NULL AND nationalGridBmUnit IS NOT NULL
+  WHERE elexon_name IS NOT NULL AND grid_name IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY bmUnit
-    ORDER BY lastSeen DESC NULLS LAST, nationalGridBmUnit DESC
+    PARTITION BY elexon_name
+    ORDER BY lastSeen DESC NULLS LAST, grid_name DESC
   ) = 1
 ),
 
 -- Every name of a unit, and its name without the prefix (T_, E_), which REMIT uses.
-names AS (
+spellings AS (
   SELECT
-    UPPER(nationalGridBmUnit) AS name,
-    nationalGridBmUnit,
+    UPPER(grid_name) AS spelling,
+    grid_name,
     1 AS certainty
   FROM elexon_names
   UNION ALL
   SELECT
-    UPPER(bmUnit) AS name,
-    nationalGridBmUnit,
+    UPPER(elexon_name) AS spelling,
+    grid_name,
     2 AS certainty
-  FROM national_grid_names
+  FROM grid_names
   UNION ALL
   SELECT
-    {{ bare("bmUnit") }} AS name,
-    nationalGridBmUnit,
+    {{ bare("elexon_name") }} AS spelling,
+    grid_name,
     3 AS certainty
-  FROM national_grid_names
+  FROM grid_names
 ),
 
 -- What each name means. A unit that the system operator has renamed keeps Elexon's name,
 -- and has its newest name.
 directory AS (
   SELECT
-    names.name,
-    COALESCE(
-      national_grid_names.nationalGridBmUnit, names.nationalGridBmUnit
-    ) AS nationalGridBmUnit,
-    COALESCE(newest.bmUnit, elexon_names.bmUnit) AS bmUnit
-  FROM names
-  INNER JOIN elexon_names
-    ON names.nationalGridBmUnit = elexon_names.nationalGridBmUnit
-  LEFT JOIN national_grid_names
-    ON elexon_names.bmUnit = national_grid_names.bmUnit
-  LEFT JOIN elexon_names AS newest
-    ON national_grid_names.nationalGridBmUnit = newest.nationalGridBmUnit
+    spellings.spelling,
+    COALESCE(grid_names.grid_name, spellings.grid_name) AS nationalGridBmUnit,
+    COALESCE(newest.elexon_name, elexon_names.elexon_name) AS bmUnit
+  FROM spellings
+  INNER JOIN elexon_names ON spellings.grid_name = elexon_names.grid_name
+  LEFT JOIN grid_names ON elexon_names.elexon_name = grid_names.elexon_name
+  LEFT JOIN elexon_names AS newest ON grid_names.grid_name = newest.grid_name
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY names.name
-    ORDER BY names.certainty, names.nationalGridBmUnit
+    PARTITION BY spellings.spelling
+    ORDER BY spellings.certainty, spellings.grid_name
   ) = 1
 ),
 {%- endmacro %}

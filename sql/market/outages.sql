@@ -14,18 +14,18 @@
 WITH named AS (
 {% for source in sources %}
   SELECT
-    {{ cleaned(source.national_grid_name) }} AS nationalGridBmUnit,
-    {{ cleaned(source.elexon_name) }} AS bmUnit,
-    CAST(NULL AS STRING) AS fuelType,
+    {{ cleaned(source.grid_name) }} AS grid_name,
+    {{ cleaned(source.elexon_name) }} AS elexon_name,
+    CAST(NULL AS STRING) AS fuel,
     MAX({{ day_of(source) }}) AS lastSeen
   FROM {{ (path ~ "." ~ source.dataset.table) | name }}
-  GROUP BY 1, 2
+  GROUP BY grid_name, elexon_name
   UNION ALL
 {% endfor %}
   SELECT
-    {{ cleaned("nationalGridBmUnit") }} AS nationalGridBmUnit,
-    {{ cleaned("elexonBmUnit") }} AS bmUnit,
-    {{ cleaned("fuelType") }} AS fuelType,
+    {{ cleaned("nationalGridBmUnit") }} AS grid_name,
+    {{ cleaned("elexonBmUnit") }} AS elexon_name,
+    {{ cleaned("fuelType") }} AS fuel,
     DATE '9999-12-31' AS lastSeen
   FROM {{ (path ~ ".gb_reference_units") | name }}
 ),
@@ -34,11 +34,11 @@ WITH named AS (
 
 fuels AS (
   SELECT
-    nationalGridBmUnit,
-    MIN(fuelType) AS fuelType
+    grid_name,
+    MIN(fuel) AS fuel
   FROM named
-  WHERE fuelType IS NOT NULL
-  GROUP BY nationalGridBmUnit
+  WHERE fuel IS NOT NULL
+  GROUP BY grid_name
 ),
 
 messages AS (
@@ -57,7 +57,7 @@ messages AS (
       {{ cleaned("affectedUnit") }},
       {{ cleaned("assetId") }},
       {{ cleaned("affectedUnitEIC") }}
-    ) AS name,
+    ) AS reported,
     -- An inactive event is over. Its message says so when it is published.
     IF(
       LOWER(TRIM(eventStatus)) = 'inactive',
@@ -87,7 +87,7 @@ in_time AS (
         step.capacity IS NOT NULL
         AND (step.startTime IS NULL OR step.startTime <= {{ at }})
         AND (step.endTime IS NULL OR step.endTime > {{ at }})
-      ORDER BY step.startTime DESC, step.capacity
+      ORDER BY step.startTime DESC, step.capacity ASC
       LIMIT 1
     ) AS step_capacity
 {% else %}
@@ -109,7 +109,7 @@ reports AS (
     COALESCE(exact.nationalGridBmUnit, bare.nationalGridBmUnit)
       AS nationalGridBmUnit,
     COALESCE(exact.bmUnit, bare.bmUnit) AS bmUnit,
-    COALESCE(in_time.fuelType, fuels.fuelType) AS fuelType,
+    COALESCE(in_time.fuelType, fuels.fuel) AS fuelType,
     COALESCE(in_time.step_capacity, in_time.availableCapacity) AS availableCapacity,
     COALESCE(
       IF(
@@ -124,7 +124,7 @@ reports AS (
     COALESCE(
       exact.nationalGridBmUnit,
       bare.nationalGridBmUnit,
-      {{ bare("in_time.name") }},
+      {{ bare("in_time.reported") }},
       CONCAT('mrid ', in_time.mrid)
     ) AS unit_key,
     LOWER(TRIM(COALESCE(in_time.eventType, ''))) AS kind,
@@ -137,37 +137,46 @@ reports AS (
       REGEXP_REPLACE(in_time.mrid, r'[^-_]*$', '')
     ) AS sender
   FROM in_time
-  LEFT JOIN directory AS exact ON UPPER(in_time.name) = exact.name
-  LEFT JOIN directory AS bare ON {{ bare("in_time.name") }} = bare.name
+  LEFT JOIN directory AS exact ON UPPER(in_time.reported) = exact.spelling
+  LEFT JOIN directory AS bare ON {{ bare("in_time.reported") }} = bare.spelling
   LEFT JOIN fuels
-    ON COALESCE(exact.nationalGridBmUnit, bare.nationalGridBmUnit)
-      = fuels.nationalGridBmUnit
+    ON
+      COALESCE(exact.nationalGridBmUnit, bare.nationalGridBmUnit) = fuels.grid_name
 ),
 
 -- Reports that overlap in time have the same number.
+{% if at %}
 overlapping AS (
   SELECT
     *,
-{% if at %}
     0 AS stretch
-{% else %}
-    COUNTIF(NOT COALESCE(eventStartTime < ended_before, TRUE)) OVER (
-      PARTITION BY unit_key, kind, planned, stated_mw
-      ORDER BY eventStartTime ASC NULLS FIRST, mrid
-    ) AS stretch
-{% endif %}
-  FROM (
-    SELECT
-      *,
-      MAX(COALESCE(eventEndTime, TIMESTAMP '9999-12-31')) OVER (
-        PARTITION BY unit_key, kind, planned, stated_mw
-        ORDER BY eventStartTime ASC NULLS FIRST, mrid
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ) AS ended_before
-    FROM reports
-  )
+  FROM reports
 ),
 
+{% else %}
+in_turn AS (
+  SELECT
+    *,
+    MAX(COALESCE(eventEndTime, TIMESTAMP '9999-12-31')) OVER (
+      PARTITION BY unit_key, kind, planned, stated_mw
+      ORDER BY eventStartTime ASC NULLS FIRST, mrid ASC
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS ended_before
+  FROM reports
+),
+
+overlapping AS (
+  SELECT
+    *,
+    COUNTIF(NOT COALESCE(eventStartTime < ended_before, TRUE)) OVER (
+      PARTITION BY unit_key, kind, planned, stated_mw
+      ORDER BY eventStartTime ASC NULLS FIRST, mrid ASC
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS stretch
+  FROM in_turn
+),
+
+{% endif %}
 -- The events of each sender are numbered, so that the first of one is the first of the
 -- others: there are as many events as the sender has who reports most.
 numbered AS (
@@ -183,19 +192,22 @@ numbered AS (
 stated_alike AS (
   SELECT
     * EXCEPT (eventStartTime, eventEndTime),
+    CAST(ROUND(unavailableCapacity) AS INT64) AS now_mw,
     COUNT(*) OVER same_event AS reports,
     MIN(eventStartTime) OVER same_event AS eventStartTime,
     MAX(COALESCE(eventEndTime, TIMESTAMP '9999-12-31')) OVER same_event AS ended,
     -- The names that the reports themselves use.
-    MIN(IF(UPPER(name) = {{ bare("name") }}, name, NULL)) OVER unit AS bare_name,
-    MIN(IF(UPPER(name) != {{ bare("name") }}, name, NULL)) OVER unit AS elexon_name
+    MIN(IF(UPPER(reported) = {{ bare("reported") }}, reported, NULL)) OVER unit AS bare_name,
+    MIN(IF(UPPER(reported) != {{ bare("reported") }}, reported, NULL)) OVER unit AS elexon_name
   FROM numbered
   WHERE TRUE
   -- The newest report speaks for the event, one with a profile before one without.
-  QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY unit_key, kind, planned, stated_mw, stretch, event
-    ORDER BY step_capacity IS NULL, publishTime DESC, revisionNumber DESC, mrid ASC
-  ) = 1
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY unit_key, kind, planned, stated_mw, stretch, event
+      ORDER BY
+        step_capacity IS NULL ASC, publishTime DESC, revisionNumber DESC, mrid ASC
+    ) = 1
   WINDOW
     unit AS (PARTITION BY unit_key),
     same_event AS (
@@ -213,12 +225,7 @@ numbered_again AS (
       PARTITION BY unit_key, kind, planned, now_mw, sender
       ORDER BY stated_mw, mrid
     ) AS again
-  FROM (
-    SELECT
-      *,
-      CAST(ROUND(unavailableCapacity) AS INT64) AS now_mw
-    FROM stated_alike
-  )
+  FROM stated_alike
 ),
 
 events AS (
@@ -229,10 +236,12 @@ events AS (
     MAX(ended) OVER same_event AS ended
   FROM numbered_again
   WHERE TRUE
-  QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY unit_key, kind, planned, now_mw, again
-    ORDER BY step_capacity IS NULL, publishTime DESC, revisionNumber DESC, mrid ASC
-  ) = 1
+  QUALIFY
+    ROW_NUMBER() OVER (
+      PARTITION BY unit_key, kind, planned, now_mw, again
+      ORDER BY
+        step_capacity IS NULL ASC, publishTime DESC, revisionNumber DESC, mrid ASC
+    ) = 1
   WINDOW same_event AS (
     PARTITION BY unit_key, kind, planned, now_mw, again
   )
@@ -243,7 +252,7 @@ events AS (SELECT * FROM stated_alike)
 
 {% endif %}
 SELECT
-  COALESCE(nationalGridBmUnit, bare_name, name) AS unit,
+  COALESCE(nationalGridBmUnit, bare_name, reported) AS unit,
   nationalGridBmUnit,
   COALESCE(bmUnit, elexon_name) AS bmUnit,
   fuelType,

@@ -52,7 +52,7 @@ class Source:
 
     Attributes:
         dataset: The dataset.
-        national_grid_name: The system operator's name.
+        grid_name: The system operator's name.
         elexon_name: Elexon's name.
         fuel: The fuel.
         party: The lead party.
@@ -60,20 +60,25 @@ class Source:
     """
 
     dataset: Dataset
-    national_grid_name: str | None
+    grid_name: str | None
     elexon_name: str | None
     fuel: str | None
     party: str | None
     condition: str = "TRUE"
 
     @property
-    def grouped(self) -> list[int]:
-        """The positions of the texts that it has; the name of the dataset is the first.
+    def grouped(self) -> list[str]:
+        """The texts that it has.
 
         BigQuery refuses to group by a literal, such as the NULL of a missing column.
         """
-        texts = (self.national_grid_name, self.elexon_name, self.fuel, self.party)
-        return [position for position, each in enumerate(texts, 2) if each]
+        texts = {
+            "grid_name": self.grid_name,
+            "elexon_name": self.elexon_name,
+            "fuel": self.fuel,
+            "party": self.party,
+        }
+        return [name for name, expression in texts.items() if expression]
 
     @property
     def by_date(self) -> bool:

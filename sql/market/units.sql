@@ -10,10 +10,10 @@ WITH seen AS (
 {% for source in sources %}
   SELECT
     {{ source.dataset.name | text }} AS dataset,
-    {{ cleaned(source.national_grid_name) }} AS nationalGridBmUnit,
-    {{ cleaned(source.elexon_name) }} AS bmUnit,
-    {{ cleaned(source.fuel) }} AS fuelType,
-    {{ cleaned(source.party) }} AS leadPartyName,
+    {{ cleaned(source.grid_name) }} AS grid_name,
+    {{ cleaned(source.elexon_name) }} AS elexon_name,
+    {{ cleaned(source.fuel) }} AS fuel,
+    {{ cleaned(source.party) }} AS party,
     MIN({{ day_of(source) }}) AS firstSeen,
     MAX({{ day_of(source) }}) AS lastSeen
   FROM {{ (path ~ "." ~ source.dataset.table) | name }}
@@ -34,10 +34,10 @@ WITH seen AS (
 {% endfor %}
   SELECT
     'REFERENCE' AS dataset,
-    {{ cleaned("nationalGridBmUnit") }} AS nationalGridBmUnit,
-    {{ cleaned("elexonBmUnit") }} AS bmUnit,
-    {{ cleaned("fuelType") }} AS fuelType,
-    {{ cleaned("leadPartyName") }} AS leadPartyName,
+    {{ cleaned("nationalGridBmUnit") }} AS grid_name,
+    {{ cleaned("elexonBmUnit") }} AS elexon_name,
+    {{ cleaned("fuelType") }} AS fuel,
+    {{ cleaned("leadPartyName") }} AS party,
     CAST(NULL AS DATE) AS firstSeen,
     CAST(NULL AS DATE) AS lastSeen
   FROM {{ (path ~ ".gb_reference_units") | name }}
@@ -46,8 +46,8 @@ WITH seen AS (
 -- REMIT uses either name and names no pair: it never decides what a unit is called.
 named AS (
   SELECT
-    nationalGridBmUnit,
-    bmUnit,
+    grid_name,
+    elexon_name,
     IF(dataset = 'REFERENCE', DATE '9999-12-31', lastSeen) AS lastSeen
   FROM seen
   WHERE dataset != 'REMIT'
@@ -58,28 +58,28 @@ named AS (
 found AS (
   SELECT
     seen.dataset,
-    seen.fuelType,
-    seen.leadPartyName,
+    seen.grid_name,
+    seen.elexon_name,
+    seen.fuel,
+    seen.party,
     seen.firstSeen,
     seen.lastSeen,
-    seen.nationalGridBmUnit AS seenNationalGridName,
-    seen.bmUnit AS seenElexonName,
     COALESCE(exact.bmUnit, bare.bmUnit) AS bmUnit,
     COALESCE(
-      exact.nationalGridBmUnit, bare.nationalGridBmUnit, seen.nationalGridBmUnit
+      exact.nationalGridBmUnit, bare.nationalGridBmUnit, seen.grid_name
     ) AS nationalGridBmUnit
   FROM seen
   LEFT JOIN directory AS exact
-    ON UPPER(COALESCE(seen.nationalGridBmUnit, seen.bmUnit)) = exact.name
+    ON UPPER(COALESCE(seen.grid_name, seen.elexon_name)) = exact.spelling
   LEFT JOIN directory AS bare
-    ON {{ bare("seen.bmUnit") }} = bare.name
-  WHERE seen.nationalGridBmUnit IS NOT NULL OR seen.bmUnit IS NOT NULL
+    ON {{ bare("seen.elexon_name") }} = bare.spelling
+  WHERE seen.grid_name IS NOT NULL OR seen.elexon_name IS NOT NULL
 ),
 
 known AS (
   SELECT
     *,
-    COALESCE(nationalGridBmUnit, {{ bare("seenElexonName") }}) AS unit,
+    COALESCE(nationalGridBmUnit, {{ bare("elexon_name") }}) AS unit,
     CASE
       WHEN dataset = 'REFERENCE' THEN 1
       WHEN STARTS_WITH(dataset, 'UOU') THEN 2
@@ -92,25 +92,25 @@ known AS (
 fuels AS (
   SELECT
     unit,
-    fuelType,
+    fuel,
     dataset
   FROM known
-  WHERE fuelType IS NOT NULL
+  WHERE fuel IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY unit
-    ORDER BY place, lastSeen DESC NULLS LAST, fuelType
+    ORDER BY place ASC, lastSeen DESC NULLS LAST, fuel ASC
   ) = 1
 ),
 
 parties AS (
   SELECT
     unit,
-    leadPartyName
+    party
   FROM known
-  WHERE leadPartyName IS NOT NULL
+  WHERE party IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
     PARTITION BY unit
-    ORDER BY dataset != 'REFERENCE', lastSeen DESC NULLS LAST, leadPartyName
+    ORDER BY dataset != 'REFERENCE' ASC, lastSeen DESC NULLS LAST, party ASC
   ) = 1
 ),
 
@@ -119,33 +119,35 @@ units AS (
   SELECT
     unit,
     MAX(nationalGridBmUnit) AS nationalGridBmUnit,
-    COALESCE(MAX(bmUnit), MAX(seenElexonName)) AS bmUnit,
+    COALESCE(MAX(bmUnit), MAX(elexon_name)) AS bmUnit,
     MIN(firstSeen) AS firstSeen,
     MAX(lastSeen) AS lastSeen
   FROM known
   GROUP BY unit
 ),
 
-other_names AS (
+spellings_of_units AS (
+  SELECT
+    unit,
+    grid_name AS spelling
+  FROM known
+  UNION DISTINCT
+  SELECT
+    unit,
+    elexon_name AS spelling
+  FROM known
+),
+
+others AS (
   SELECT
     spelled.unit,
-    ARRAY_AGG(spelled.name ORDER BY spelled.name) AS names
-  FROM (
-    SELECT
-      unit,
-      seenNationalGridName AS name
-    FROM known
-    UNION DISTINCT
-    SELECT
-      unit,
-      seenElexonName AS name
-    FROM known
-  ) AS spelled
+    ARRAY_AGG(spelled.spelling ORDER BY spelled.spelling) AS names
+  FROM spellings_of_units AS spelled
   INNER JOIN units ON spelled.unit = units.unit
   WHERE
-    spelled.name IS NOT NULL
-    AND spelled.name != COALESCE(units.nationalGridBmUnit, '')
-    AND spelled.name != COALESCE(units.bmUnit, '')
+    spelled.spelling IS NOT NULL
+    AND spelled.spelling != COALESCE(units.nationalGridBmUnit, '')
+    AND spelled.spelling != COALESCE(units.bmUnit, '')
   GROUP BY spelled.unit
 )
 
@@ -153,13 +155,13 @@ SELECT
   COALESCE(units.nationalGridBmUnit, units.bmUnit) AS unit,
   units.nationalGridBmUnit,
   units.bmUnit,
-  COALESCE(other_names.names, ARRAY<STRING>[]) AS otherNames,
-  fuels.fuelType,
+  COALESCE(others.names, ARRAY<STRING>[]) AS otherNames,
+  fuels.fuel AS fuelType,
   fuels.dataset AS fuelSource,
-  parties.leadPartyName,
+  parties.party AS leadPartyName,
   units.firstSeen,
   units.lastSeen
 FROM units
 LEFT JOIN fuels ON units.unit = fuels.unit
 LEFT JOIN parties ON units.unit = parties.unit
-LEFT JOIN other_names ON units.unit = other_names.unit
+LEFT JOIN others ON units.unit = others.unit

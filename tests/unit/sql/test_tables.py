@@ -134,7 +134,7 @@ def test_render_writes_one_file_a_table(tmp_path, capsys):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "bmrs_old_iris.sql").touch()
     assert main(["render", "--output", str(tmp_path)]) == 0
-    expected = len(REGISTRY) + 4
+    expected = len(REGISTRY) + 5
     assert f"{expected} tables" in capsys.readouterr().out
     assert len(list((tmp_path / "tables").glob("*.sql"))) == expected
 

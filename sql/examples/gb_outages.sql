@@ -19,8 +19,8 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.gb_outages` (
   `reports` OPTIONS (description = "How many REMIT messages (mrid) report this outage.")
 )
 OPTIONS (
-  description = "The outages, past and planned: one row for each unit and event, whoever reported it. Dismissed messages are left out.",
-  labels = [("definition", "9f66f3291f636a7bcde34bf2e570b217")]
+  description = "The outages, past and planned: one row for each unit and event, even if several participants report it. Dismissed messages are left out.",
+  labels = [("definition", "a7d25ba60ccda547df7af973c72efc97")]
 )
 AS
 -- An event is known by unit, kind (eventType), planned or not, window and capacity.

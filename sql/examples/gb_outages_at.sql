@@ -2,7 +2,7 @@
 CREATE OR REPLACE TABLE FUNCTION `gb-iris.uk_energy_prod.gb_outages_at` (
   at_utc TIMESTAMP
 )
-OPTIONS (description = "The outages at an instant, as they are known today: one row for each unit and event, whoever reported it. One unit may have several events at a time, whose capacities overlap: take the largest of a unit, not their sum. Definition 720e0655571bf3a865e05e75a978d727.")
+OPTIONS (description = "The outages at an instant, as they are known today: one row for each unit and event, even if several participants report it. One unit may have several events at a time, whose capacities overlap: take the largest of a unit, not their sum. Definition 1eaa7b8c54f2769b9f701c5a4edef649.")
 AS (
   -- An event is known by unit, kind (eventType), planned or not, window and capacity.
   -- Messages are reports of one event if they are of one unit, kind and type, overlap in

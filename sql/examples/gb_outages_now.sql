@@ -19,8 +19,8 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.gb_outages_now` (
   `reports` OPTIONS (description = "How many REMIT messages (mrid) report this outage.")
 )
 OPTIONS (
-  description = "The outages now: one row for each unit and event, whoever reported it. One unit may have several events at a time, whose capacities overlap: take the largest of a unit, not their sum.",
-  labels = [("definition", "8fd97e35449e9564d11320869ad5bb62")]
+  description = "The outages now: one row for each unit and event, even if several participants report it. One unit may have several events at a time, whose capacities overlap: take the largest of a unit, not their sum.",
+  labels = [("definition", "2a36abe123c5ce75d23a2c100593c693")]
 )
 AS
 -- An event is known by unit, kind (eventType), planned or not, window and capacity.

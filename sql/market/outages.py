@@ -54,9 +54,9 @@ _OF_INSTANT = _columns(
     "states for the whole event if the profile has no step for it.",
 )
 _AT = (
-    "The outages {when}: one row for each unit and event, whoever reported it. One "
-    "unit may have several events at a time, whose capacities overlap: take the "
-    "largest of a unit, not their sum."
+    "The outages {when}: one row for each unit and event, even if several "
+    "participants report it. One unit may have several events at a time, whose "
+    "capacities overlap: take the largest of a unit, not their sum."
 )
 
 
@@ -68,8 +68,8 @@ def _values(registry: Registry, *, at: str) -> dict[str, Any]:
 MARKET = (
     MarketView(
         "gb_outages",
-        "The outages, past and planned: one row for each unit and event, whoever "
-        "reported it. Dismissed messages are left out.",
+        "The outages, past and planned: one row for each unit and event, even if "
+        "several participants report it. Dismissed messages are left out.",
         _OF_EVENT,
         "outages.sql",
         partial(_values, at=""),

@@ -1,5 +1,5 @@
 {% from "market/names.sql" import bare, cleaned, day_of, directory %}
-{# One row for each unit and event, whoever reported it.
+{# One row for each unit and event, even if several participants report it.
 
    path      project.dataset
    sources   the datasets that name a unit by both of its names

@@ -24,25 +24,23 @@ def make_market(client: bigquery.Client, dataset: str, registry: Registry) -> No
     assert apply_views(client, dataset, registry).conflicts == []
 
 
-def send(client: bigquery.Client, dataset: str, case: str) -> None:
-    """Sends the messages of a folder through the pipeline."""
+def send(client: bigquery.Client, dataset: str) -> None:
+    """Sends the kept messages through the pipeline."""
     warehouse = Warehouse(client.project, dataset)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
-        source = ReadFiles(str(FOLDER / case / "*" / "*"))
+        source = ReadFiles(str(FOLDER / "*" / "*" / "*"))
         rows = WriteRows(warehouse.insert)
         build(pipeline, Plan(source, "by_grouping", 24, rows, warehouse.insert))
 
 
-def store(
-    client: bigquery.Client, table: str, rows: list[dict[str, Any]], *, keep: bool
-) -> None:
-    """Stores rows; unless they are kept, those of before go."""
+def store(client: bigquery.Client, table: str, rows: list[dict[str, Any]]) -> None:
+    """Stores rows instead of those of before."""
     for number, row in enumerate(rows):
         row.setdefault("record_id", f"{number} {json.dumps(row, sort_keys=True)}")
         row.setdefault("source", "IRIS")
     config = bigquery.LoadJobConfig(
         schema=client.get_table(table).schema,
-        write_disposition="WRITE_APPEND" if keep else "WRITE_TRUNCATE",
+        write_disposition="WRITE_TRUNCATE",
     )
     client.load_table_from_json(rows, table, job_config=config).result()
 

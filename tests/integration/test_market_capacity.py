@@ -28,7 +28,6 @@ def client(client):
             row("EIC-3", 30, "2026-09-01", "2026-03-01"),  # not built yet
             row("EIC-4", 20, None, "2026-03-01"),
         ],
-        keep=False,
     )
     return client
 

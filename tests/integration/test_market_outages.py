@@ -20,8 +20,7 @@ MADE = "made"
 def client(client: bigquery.Client) -> bigquery.Client:
     for name in ("cases", MADE):
         make_market(client, name, REGISTRY)
-    send(client, "cases", "outages")
-    send(client, "cases", "unit-names")
+    send(client, "cases")
     return client
 
 
@@ -30,8 +29,8 @@ def outages(client):
     """What is out at `AT`, after the messages of one test."""
 
     def ask(messages, columns="unit, unavailableCapacity", at=AT, pairs=()):
-        store(client, f"{MADE}.bmrs_remit_iris", messages, keep=False)
-        store(client, f"{MADE}.bmrs_pn_iris", [notified(*p) for p in pairs], keep=False)
+        store(client, f"{MADE}.bmrs_remit_iris", messages)
+        store(client, f"{MADE}.bmrs_pn_iris", [notified(*p) for p in pairs])
         sql = f"SELECT {columns} FROM {MADE}.gb_outages_at(TIMESTAMP '{at}')"
         return sorted(values(client, sql), key=str)
 
@@ -223,17 +222,18 @@ def test_names_that_have_nothing_in_common_are_one_unit_by_its_notifications(out
 
 
 def test_three_reports_of_which_one_has_a_profile_are_one_outage(outages):
-    """The profile is the best information; a trader copied its step of now."""
+    """The example of docs/market.md: 500 - 380 = 120 MW."""
     profile = [step("2026-05-05T10:00:00Z", "2026-05-08T10:00:00Z", 380)]
     found = outages(
         [
             report("A-1", outageProfile=profile),
-            report("B-1", **TRADER),
+            report("B-1", affectedUnit="T_ABCD-1", **TRADER),
             report("C-1", participantId="THIRD", unavailableCapacity=120),
         ],
-        "mrid, unavailableCapacity, reports",
+        "unit, unavailableCapacity, eventStartTime, eventEndTime, mrid, reports",
     )
-    assert found == [("A-1", 120, 3)]
+    since, until = utc("2026-05-05 10:00"), utc("2026-05-08 12:00")
+    assert found == [("ABCD-1", 120, since, until, "A-1", 3)]
 
 
 @pytest.mark.parametrize(

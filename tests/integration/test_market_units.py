@@ -43,22 +43,25 @@ LISTED = {
 def client(client):
     for name in ("cases", MADE):
         make_market(client, name, registry_of(*DATASETS))
-    for case in ("unit-names", "unit-fuel", "outages"):
-        send(client, "cases", case)
+    send(client, "cases")
     return client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def units(client):
     """The units, after the rows of one test, by dataset; no others remain."""
 
+    filled = set()
+
     def ask(columns, name="gb_units", reference=(), **given):
-        client.query(f"DELETE FROM {MADE}.gb_reference_units WHERE TRUE").result()
-        if reference:
-            store(client, f"{MADE}.gb_reference_units", list(reference), keep=False)
-        for dataset in DATASETS:
-            table = f"{MADE}.bmrs_{dataset.lower()}_iris"
-            store(client, table, given.get(dataset, []), keep=False)
+        wanted = {f"bmrs_{n.lower()}_iris": rows for n, rows in given.items()}
+        wanted["gb_reference_units"] = list(reference)
+        for table in filled - wanted.keys():
+            client.query(f"DELETE FROM {MADE}.{table} WHERE TRUE").result()
+        for table, stored in wanted.items():
+            store(client, f"{MADE}.{table}", stored)
+        filled.clear()
+        filled.update(wanted)
         return sorted(values(client, f"SELECT {columns} FROM {MADE}.{name}"), key=str)
 
     return ask

@@ -12,7 +12,7 @@ from command.text import first_line
 from pipeline.registry import Registry
 from sql.apply.outcome import Outcome
 from sql.connection import PARALLEL_REQUESTS
-from sql.market.catalogue import market_functions, market_views
+from sql.market import catalogue
 from sql.tables import REFERENCE_UNITS
 from sql.views import historic
 from sql.views.all_views import all_functions, all_views
@@ -56,10 +56,11 @@ def apply_views(
             outcome.histories.append(mapping.table.name)
             outcome.notes += mapping.notes
     waiting = []
+    market, market_functions = _market(whole or registry, path, existing)
     views = [
         *all_views(registry, path, histories),
         *_held_view(whole or registry, path, existing),
-        *market_views(_market_registry(whole or registry, existing), path),
+        *market,
     ]
     for view in views:
         item = existing.get(view.name)
@@ -78,10 +79,7 @@ def apply_views(
             outcome.replaced.append(view.name)
         else:
             outcome.created.append(view.name)
-    functions = [
-        *all_functions(registry, path),
-        *market_functions(_market_registry(whole or registry, existing), path),
-    ]
+    functions = [*all_functions(registry, path), *market_functions]
     _apply_functions(client, path, functions, outcome)
     return outcome
 
@@ -95,13 +93,16 @@ def _held_view(
         yield held_view(Registry(there), path)
 
 
-def _market_registry(
-    registry: Registry, existing: Mapping[str, TableListItem]
-) -> Registry:
-    """The datasets whose tables exist; none where the list of units does not."""
+def _market(
+    registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
+) -> tuple[list[View], list[Function]]:
+    """The market views and functions, over the tables that exist."""
     if REFERENCE_UNITS.name not in existing:
-        return Registry([])
-    return Registry([each for each in registry.values() if each.table in existing])
+        return [], []
+    there = Registry([each for each in registry.values() if each.table in existing])
+    return [*catalogue.market_views(there, path)], [
+        *catalogue.market_functions(there, path)
+    ]
 
 
 def _apply_functions(

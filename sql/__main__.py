@@ -30,6 +30,7 @@ COMMANDS = {
     "compact": Command(
         "sql.compact.command", "remove identical rows from tables, one day at a time"
     ),
+    "units": Command("sql.units.command", "load Elexon's reference list of BM units"),
     "docs": Command(
         "sql.docs.command", "write docs/data.md, the page of all datasets and columns"
     ),

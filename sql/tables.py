@@ -1,4 +1,4 @@
-"""The tables: one for each dataset of the registry, and four of the pipeline."""
+"""The tables: one for each dataset of the registry, and five others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ class Table:
     Attributes:
         name: Its name, without project and dataset.
         columns: Its columns, in order.
-        partition_column: The DATE or TIMESTAMP column whose day it is partitioned by.
+        partition_column: The DATE or TIMESTAMP column whose day it is partitioned by;
+            empty for a small table, which is not partitioned.
         cluster_columns: The columns it is clustered by.
         primary_key: The columns that identify a row; BigQuery does not enforce it.
         description: What a row is.
@@ -39,7 +40,9 @@ class Table:
 
     @property
     def partition(self) -> str:
-        """The PARTITION BY expression."""
+        """The PARTITION BY expression; empty if it is not partitioned."""
+        if not self.partition_column:
+            return ""
         kinds = {column.name: column.type for column in self.columns}
         if kinds[self.partition_column] == "DATE":
             return f"`{self.partition_column}`"
@@ -172,6 +175,44 @@ LEDGER = Table(
     "records = rows + duplicates + dead_letters + unmapped.",
 )
 
+REFERENCE_UNITS = Table(
+    "gb_reference_units",
+    (
+        _text("nationalGridBmUnit", "The system operator's name of the unit."),
+        _text("elexonBmUnit", "Elexon's name of the unit; bmUnit in other tables."),
+        _text("eic", "EIC code of the unit."),
+        _text("fuelType", "Fuel code; null for most units."),
+        _text("leadPartyName", "Lead party."),
+        _text("leadPartyId", "Short name of the lead party."),
+        _text("bmUnitType", "Type letter of the BM unit."),
+        _text("bmUnitName", "Name for people; often Elexon's name again."),
+        _text("fpnFlag", "Whether the unit must notify its generation.", "BOOL"),
+        Column(
+            "generationCapacity",
+            "FLOAT64",
+            unit="MW",
+            description="Registered generation capacity.",
+        ),
+        Column(
+            "demandCapacity",
+            "FLOAT64",
+            unit="MW",
+            description="Registered demand capacity; zero or negative.",
+        ),
+        _text("productionOrConsumptionFlag", "P for production, C for consumption."),
+        _text("interconnectorId", "The interconnector of the unit, if it has one."),
+        _text("gspGroupId", "Its group of grid supply points, such as _A."),
+        _text("gspGroupName", "The region of the group."),
+        _text("loaded_utc", "When `sql units` loaded the list.", "TIMESTAMP"),
+        _text("extra", "JSON text of the other fields of the list."),
+    ),
+    "",
+    (),
+    (),
+    "Elexon's reference list of BM units, as `python -m sql units` loaded it last. "
+    "Empty until then.",
+)
+
 
 def dataset_table(dataset: Dataset) -> Table:
     """The `bmrs_<dataset>_iris` table of a dataset."""
@@ -192,10 +233,10 @@ def _primary_key(dataset: Dataset) -> tuple[str, ...]:
 
 
 def all_tables(registry: Registry) -> Iterator[Table]:
-    """Every table: those of the datasets, then those of the pipeline."""
+    """Every table: those of the datasets, of the pipeline, and the list of units."""
     for dataset in registry.values():
         yield dataset_table(dataset)
-    yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER)
+    yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER, REFERENCE_UNITS)
 
 
 def create_statement(table: Table, path: TablesPath) -> str:
@@ -211,7 +252,9 @@ def create_statement(table: Table, path: TablesPath) -> str:
         lines.append(f"  PRIMARY KEY ({keys}) NOT ENFORCED")
     statement = f"CREATE TABLE IF NOT EXISTS `{path}.{table.name}` (\n"
     statement += ",\n".join(lines)
-    statement += f"\n)\nPARTITION BY {table.partition}\n"
+    statement += "\n)\n"
+    if table.partition:
+        statement += f"PARTITION BY {table.partition}\n"
     if table.cluster_columns:
         clusters = ", ".join(f"`{name}`" for name in table.cluster_columns)
         statement += f"CLUSTER BY {clusters}\n"

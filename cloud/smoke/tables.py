@@ -11,6 +11,7 @@ from cloud.smoke.findings import Finding, failed, ok
 from command.text import listed
 from pipeline.registry import Registry
 from sql.connection import PARALLEL_REQUESTS
+from sql.market.catalogue import market_views
 from sql.schemas import Merged, merged_schema
 from sql.tables import all_tables
 from sql.views.all_views import all_views
@@ -45,8 +46,12 @@ def findings(
             for table, schema in zip(present, found, strict=True)
         }
     yield columns(merged, deployment)
-    views = [view.name for view in all_views(registry, deployment.tables, {})]
-    yield exist("views", "VIEW", [*views, HELD], kinds, deployment)
+    views = [
+        *all_views(registry, deployment.tables, {}),
+        *market_views(registry, deployment.tables),
+    ]
+    names = [*(view.name for view in views), HELD]
+    yield exist("views", "VIEW", names, kinds, deployment)
 
 
 def exist(

@@ -11,10 +11,18 @@ from command.text import first_line
 from pipeline.registry import Registry
 from sql.apply.outcome import Outcome
 from sql.histories import Choice, find_histories
+from sql.market import catalogue
+from sql.tables import REFERENCE_UNITS
 from sql.views import historic
 from sql.views.all_views import all_functions, all_views
 from sql.views.held import HELD_SOURCES, held_view
-from sql.views.view import LABEL, View, create_function_statement, create_statement
+from sql.views.view import (
+    LABEL,
+    Function,
+    View,
+    create_function_statement,
+    create_statement,
+)
 
 # Creating a view takes about a second. A script saves round trips, but a long one is
 # slow in the local BigQuery, which keeps the whole text with each statement.
@@ -51,9 +59,11 @@ def apply_views(
         outcome.histories.append(history.table.name)
         outcome.notes += [*mapping.notes, *history.notes(path)]
     waiting = []
+    market, market_functions = _market(whole or registry, path, existing)
     views = [
         *all_views(registry, path, mappings),
         *_held_view(whole or registry, path, existing),
+        *market,
     ]
     for view in views:
         item = existing.get(view.name)
@@ -72,7 +82,8 @@ def apply_views(
             outcome.replaced.append(view.name)
         else:
             outcome.created.append(view.name)
-    _apply_functions(client, path, registry, outcome)
+    functions = [*all_functions(registry, path), *market_functions]
+    _apply_functions(client, path, functions, outcome)
     return outcome
 
 
@@ -85,13 +96,28 @@ def _held_view(
         yield held_view(Registry(there), path)
 
 
+def _market(
+    registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
+) -> tuple[list[View], list[Function]]:
+    """The market views and functions, over the tables that exist."""
+    if REFERENCE_UNITS.name not in existing:
+        return [], []
+    there = Registry([each for each in registry.values() if each.table in existing])
+    return [*catalogue.market_views(there, path)], [
+        *catalogue.market_functions(there, path)
+    ]
+
+
 def _apply_functions(
-    client: bigquery.Client, path: TablesPath, registry: Registry, outcome: Outcome
+    client: bigquery.Client,
+    path: TablesPath,
+    functions: Sequence[Function],
+    outcome: Outcome,
 ) -> None:
     existing = {
         r.reference.routine_id: r.reference for r in client.list_routines(str(path))
     }
-    for function in all_functions(registry, path):
+    for function in functions:
         there = existing.get(function.name)
         if there and client.get_routine(there).description == function.documentation:
             outcome.unchanged.append(function.name)

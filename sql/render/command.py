@@ -11,7 +11,7 @@ from sql.render.statements import statements
 
 OUTPUT = Path("build/sql")
 # The names that all tables and views have.
-_OURS = ("bmrs_*.sql", "iris_*.sql")
+_OURS = ("bmrs_*.sql", "iris_*.sql", "gb_*.sql")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
+from sql.market.catalogue import market_functions, market_views
 from sql.views.all_views import all_functions, all_views
 from sql.views.held import held_view
 from sql.views.historic import declared_mappings
@@ -36,5 +37,7 @@ def _views(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
         yield view.name, create_statement(view, path)
     held = held_view(registry, path)
     yield held.name, create_statement(held, path)
-    for function in all_functions(registry, path):
+    for view in market_views(registry, path):
+        yield view.name, create_statement(view, path)
+    for function in (*all_functions(registry, path), *market_functions(registry, path)):
         yield function.name, create_function_statement(function, path)

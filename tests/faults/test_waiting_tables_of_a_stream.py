@@ -190,7 +190,9 @@ def test_two_tables_that_accept_no_rows_cost_only_themselves(
         assert len(set(ids)) == len(ids), name
         assert len(ids) == expected or name == HEARTBEAT, name
     assert len(stream.rows("iris_dead_letters")) == lost
-    for row in final.values():
+    for name, row in final.items():
+        if name == HEARTBEAT:  # a message of it is still on its way
+            continue
         parts = (row["rows"], row["duplicates"], row["dead_letters"], row["unmapped"])
         assert row["records"] == sum(parts), row
 

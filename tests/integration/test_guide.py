@@ -17,6 +17,7 @@ GUIDE = (DOCS / "guide.md").read_text()
 OPERATIONS = (DOCS / "operations.md").read_text()
 DEAD_LETTERS = (DOCS / "dead-letters.md").read_text()
 ROWS = (DOCS / "rows.md").read_text()
+MARKET = (DOCS / "market.md").read_text()
 
 
 def queries(text):
@@ -26,7 +27,9 @@ def queries(text):
 
 
 NAMES = re.findall(r"uk_energy_prod\.bmrs_([a-z]+)_", GUIDE + OPERATIONS)
-DATASETS = sorted({name.upper() for name in NAMES})
+# The market views read these.
+UNDER_MARKET = ("REMIT", "PN", "UOU2T14D", "EBOCF", "IGCPU")
+DATASETS = sorted({name.upper() for name in NAMES} | {*UNDER_MARKET})
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,8 @@ def client(client, bigquery_host):
 
 @pytest.mark.parametrize(
     ("page", "least"),
-    [(GUIDE, 10), (OPERATIONS, 5), (DEAD_LETTERS, 2), (ROWS, 1)],
-    ids=["guide", "operations", "dead letters", "rows"],
+    [(GUIDE, 10), (OPERATIONS, 5), (DEAD_LETTERS, 2), (ROWS, 1), (MARKET, 3)],
+    ids=["guide", "operations", "dead letters", "rows", "market"],
 )
 def test_every_query_runs(client, page, least):
     assert len(queries(page)) >= least

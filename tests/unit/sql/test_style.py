@@ -13,6 +13,7 @@ from sql import tables
 from sql.check.completeness import Owed
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
+from sql.market.catalogue import market_functions, market_views
 from sql.templates import fill
 from sql.views.held import NAMELESS, held_query, held_view
 from sql.views.historic import (
@@ -81,6 +82,10 @@ def view_statements():
     yield view.name, create_statement(view, PATH)
     function = resolved_between(REGISTRY["MELS"], PATH)
     yield function.name, create_function_statement(function, PATH)
+    for view in market_views(REGISTRY, PATH):
+        yield view.name, create_statement(view, PATH)
+    for function in market_functions(REGISTRY, PATH):
+        yield function.name, create_function_statement(function, PATH)
 
 
 def history_statements():
@@ -100,7 +105,11 @@ def history_statements():
 
 
 def table_statements():
-    for table in (tables.dataset_table(REGISTRY["REMIT"]), tables.LEDGER):
+    for table in (
+        tables.dataset_table(REGISTRY["REMIT"]),
+        tables.LEDGER,
+        tables.REFERENCE_UNITS,
+    ):
         yield table.name, tables.create_statement(table, PATH)
 
 

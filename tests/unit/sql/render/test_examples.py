@@ -28,6 +28,9 @@ def test_the_page_has_a_line_for_each_example():
         *("table", "unified_without_history", "unified_with_history"),
         *("unified_with_api", "latest", "resolved", "resolved_between", "held"),
         *("dead_letters", "unmapped", "replays", "ledger"),
+        *("gb_reference_units", "gb_units", "gb_units_between"),
+        *("gb_outages", "gb_outages_now", "gb_outages_at"),
+        *("gb_installed_capacity", "gb_installed_capacity_at"),
     ]
     assert len(re.findall(r"\.sql\)", README)) == len(EXAMPLES)
     assert COMMAND in README

@@ -21,6 +21,8 @@ from command.usage import UsageError
 TYPES = frozenset({"STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "RECORD"})
 MODES = frozenset({"NULLABLE", "REPEATED"})
 CLUSTERABLE = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
+# What the points of a forecast can be ordered by.
+_ORDERED = frozenset({"INT64", "DATE", "TIMESTAMP"})
 # BigQuery's own limit on clustering columns.
 MAX_CLUSTER_COLUMNS = 4
 
@@ -36,7 +38,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"published", "series", "insights_api"}
+    | {"latest_set", "horizon", "published", "series", "insights_api"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -168,6 +170,10 @@ class Dataset:
         version_order: The columns that order its versions, first one first.
         day_of: The time in the latest key whose London day is the settlement date, so
             that all versions of a thing have the same date; None if unknown.
+        latest_set: The columns that name a set: a later publication replaces all of
+            it, also what it lacks. None if a publication replaces single things.
+        horizon: The columns that put the points of a forecast in order: a publication
+            replaces its set from its first point on. Empty if it replaces all of it.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -189,6 +195,8 @@ class Dataset:
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
+    latest_set: tuple[str, ...] | None = None
+    horizon: tuple[str, ...] = ()
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -242,6 +250,15 @@ class Dataset:
         """
         day = (self.partition_column,) if self.day_of else ()
         return (*day, *self.latest_key)
+
+    @property
+    def is_set_of_message(self) -> bool:
+        """Whether a message is the publication of a set: no column orders versions.
+
+        An identical record of another message is then a row of its own: without it, it
+        would not be known what the later message has.
+        """
+        return self.latest_set is not None and not self.version_order
 
     @property
     def cluster_columns(self) -> tuple[str, ...]:
@@ -373,6 +390,8 @@ def _dataset(loaded: Any) -> Dataset:
         latest_key=_texts(loaded, "latest_key"),
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
+        latest_set=_texts(loaded, "latest_set", None),
+        horizon=_texts(loaded, "horizon", ()),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -516,11 +535,11 @@ def _validate(dataset: Dataset) -> None:
             "has already"
         )
     keys = (*dataset.natural_key, *dataset.latest_key, *dataset.version_order)
-    keys += dataset.own_series or ()
+    keys += (*(dataset.own_series or ()), *(dataset.latest_set or ()), *dataset.horizon)
     if unknown := {dataset.event_time, *keys} - names:
         raise ValueError(
-            "event_time, natural_key, latest_key, version_order or series name columns "
-            f"that do not exist: {sorted(unknown)}"
+            "event_time, natural_key, latest_key, version_order, latest_set, horizon "
+            f"or series name columns that do not exist: {sorted(unknown)}"
         )
     for historic in dataset.historic:
         _validate_historic(historic, names)
@@ -529,6 +548,10 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError("natural_key and latest_key must name columns")
     if dataset.day_of:
         _validate_day_of(dataset, dataset.day_of)
+    if dataset.latest_set is not None:
+        _validate_set(dataset, dataset.latest_set)
+    elif dataset.horizon:
+        raise ValueError("horizon needs latest_set, the columns of which may be none")
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(
@@ -546,6 +569,26 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
             "day_of needs a settlementDate of type DATE outside of latest_key, but the "
             f"table is partitioned by {day!r}"
         )
+
+
+def _validate_set(dataset: Dataset, names: tuple[str, ...]) -> None:
+    both = (*names, *dataset.horizon)
+    if twice := _twice(both):
+        raise ValueError(f"latest_set and horizon name {twice} twice")
+    # Otherwise a thing would be in several sets.
+    if strange := [name for name in both if name not in dataset.latest_partition]:
+        raise ValueError(
+            "latest_set and horizon name columns that do not follow from latest_key: "
+            f"{strange}"
+        )
+    if not dataset.horizon:
+        if not names:
+            raise ValueError("latest_set is empty: name columns, or give a horizon")
+        return
+    if odd := [n for n in dataset.horizon if dataset.column(n).kind not in _ORDERED]:
+        raise ValueError(f"horizon: {odd} are not in an order of time")
+    if not dataset.version_order:
+        raise ValueError("horizon needs version_order, which orders publications")
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

@@ -26,14 +26,15 @@ def origin_of(dataset: str, metadata: Mapping[str, Any]) -> str | None:
 
     Args:
         dataset: The registry's name.
-        metadata: The metadata columns of the message's rows.
+        metadata: The metadata columns of the message's rows; they may be those of a
+            row.
 
     Returns:
         A text, or None if the `record_id` alone is the id of a row.
     """
     if dataset not in _sets_of_messages():
         return None
-    return API if metadata["source"] == API else metadata["message_id"] or ""
+    return API if metadata.get("source") == API else metadata.get("message_id") or ""
 
 
 def row_id(record_id: str, origin: str | None) -> str:
@@ -48,20 +49,14 @@ def hashed(record_id: str, name: str) -> str:
 
 def row_id_of(dataset: Dataset, row: Mapping[str, Any]) -> str:
     """The id of a row, from its columns."""
-    return row_id(row["record_id"], _origin(dataset, row))
+    return row_id(row["record_id"], origin_of(dataset.name, row))
 
 
 def row_key(dataset: Dataset, row: Mapping[str, Any]) -> str:
     """The id of a row as a text that SQL makes, too."""
-    origin = _origin(dataset, row)
+    origin = origin_of(dataset.name, row)
     record_id: str = row["record_id"]
     return record_id if origin is None else f"{record_id} {origin}"
-
-
-def _origin(dataset: Dataset, row: Mapping[str, Any]) -> str | None:
-    # A row that was read from a file lacks columns without a value.
-    found = {name: row.get(name) for name in ("source", "message_id")}
-    return origin_of(dataset.name, found)
 
 
 def row_key_sql(dataset: Dataset) -> str:

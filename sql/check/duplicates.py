@@ -3,6 +3,8 @@
 An identical record is a row whose `record_id` exists twice: it came again after the
 pipeline had forgotten it. Rows with one natural key and different content are versions
 that the registry's key does not distinguish: nothing is lost, but no view can choose.
+Where a message is the publication of a set, only rows of one message are compared:
+those of another are another publication.
 """
 
 from collections.abc import Iterator

@@ -15,8 +15,12 @@ FROM (
   SELECT
     TO_JSON_STRING(STRUCT(
 {% for column in dataset.natural_key %}
-      {{ column | name }} AS {{ column | name }}{{ "," if not loop.last }}
+      {{ column | name }} AS {{ column | name }}{{ "," if dataset.is_set_of_message or not loop.last }}
 {% endfor %}
+{% if dataset.is_set_of_message %}
+      -- Another message is another publication, and not a copy.
+      {{ row_origin() }} AS origin
+{% endif %}
     )) AS natural_key,
     COUNT(*) AS copies,
     COUNT(DISTINCT record_id) + COUNTIF(record_id IS NULL) AS versions

@@ -154,9 +154,7 @@ def test_an_action_that_is_not_sent_again_is_gone(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_message_that_comes_again_is_no_publication(
-    client, dataset, publish, method
-):
+def test_a_message_that_comes_again_is_no_publication(client, dataset, publish, method):
     apply(client, dataset, "DISBSAD")
     first = ("DISBSAD_202605061000_1.json", [action(1, 1.0), action(2, 2.0)])
     second = ("DISBSAD_202605061100_2.json", [action(1, 1.0)])

@@ -30,6 +30,7 @@ REGISTRY = load_registry()
 # An instant, a half-hour and a day; with series and without.
 SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
 DAY = dt.date(2026, 5, 6)
+OF_MESSAGES = [REGISTRY[name] for name in ("FREQ", "PN")]
 OWED = [Owed(each, grid_of(each), [DAY], each.table) for each in SOME]
 LAYOUTS = [
     Layout(
@@ -49,15 +50,18 @@ LAYOUTS = [
 
 
 def view_statements():
-    for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
+    names = ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC")
+    for name in (*names, "DISBSAD", "NDF", "WINDFOR"):
         dataset = REGISTRY[name]
         histories = declared_mappings(dataset)
         view = unified_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
         alone = unified_view(dataset, PATH, ())
         yield f"{view.name} alone", create_statement(alone, PATH)
-        view = latest_view(dataset, PATH)
+        view = latest_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
+        alone = latest_view(dataset, PATH)
+        yield f"{view.name} alone", create_statement(alone, PATH)
     view = resolved_view(REGISTRY["MELS"], PATH)
     yield view.name, create_statement(view, PATH)
     view = held_view(Registry(SOME), PATH)
@@ -74,6 +78,10 @@ def table_statements():
 def quality_statements():
     for name in ("freshness", "duplicates", "row_counts"):
         yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
+    yield (
+        "duplicates of sets",
+        fill("check/duplicates.sql", path=PATH, datasets=OF_MESSAGES),
+    )
     for name in ("completeness", "rows_before"):
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
     yield "ledger", fill("check/ledger.sql", path=PATH, table="t")

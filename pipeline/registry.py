@@ -36,7 +36,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"published", "series", "insights_api"}
+    | {"published", "series", "insights_api", "bid_offer"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -45,6 +45,8 @@ _COLUMN_KEYS = frozenset(
 _HISTORIC_KEYS = frozenset({"table", "absent", "types", "formerly"})
 _PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
 _API_KEYS = frozenset({"absent"})
+# The fields of a RECORD of bid-offer pairs, as Elexon names them.
+_PAIR = re.compile(r"(negative|positive)\d+\Z")
 
 
 class RegistryError(UsageError):
@@ -168,6 +170,9 @@ class Dataset:
         version_order: The columns that order its versions, first one first.
         day_of: The time in the latest key whose London day is the settlement date, so
             that all versions of a thing have the same date; None if unknown.
+        bid_offer: The column that shows whether a row is of the bid side or of the
+            offer side, where one thing has a row of each: a RECORD of bid-offer pairs,
+            or a signed number. None if there are no sides.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -189,6 +194,7 @@ class Dataset:
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
+    bid_offer: str | None = None
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -373,6 +379,7 @@ def _dataset(loaded: Any) -> Dataset:
         latest_key=_texts(loaded, "latest_key"),
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
+        bid_offer=_text(loaded, "bid_offer", None),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -529,6 +536,8 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError("natural_key and latest_key must name columns")
     if dataset.day_of:
         _validate_day_of(dataset, dataset.day_of)
+    if dataset.bid_offer:
+        _validate_bid_offer(dataset, dataset.bid_offer)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(
@@ -545,6 +554,20 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
         raise ValueError(
             "day_of needs a settlementDate of type DATE outside of latest_key, but the "
             f"table is partitioned by {day!r}"
+        )
+
+
+def _validate_bid_offer(dataset: Dataset, name: str) -> None:
+    column = next((each for each in dataset.columns if each.name == name), None)
+    if column is None:
+        raise ValueError(f"bid_offer is {name!r}, which is not a column")
+    groups = {match[1] for each in column.fields if (match := _PAIR.match(each.name))}
+    if column.kind not in ("INT64", "FLOAT64") and not (
+        column.kind == "RECORD" and groups == {"negative", "positive"}
+    ):
+        raise ValueError(
+            f"bid_offer is {name!r}, a {column.kind}: it must be a number, or a RECORD "
+            "with fields such as negative1 and positive1"
         )
 
 

@@ -6,6 +6,7 @@ from command.tables_path import TablesPath
 from pipeline.registry import METADATA_COLUMNS, Dataset
 from sql.templates import fill, quoted
 from sql.views.conversions import grouping
+from sql.views.sides import bid_or_offer
 from sql.views.view import View
 
 
@@ -17,6 +18,7 @@ def latest_view(dataset: Dataset, path: TablesPath) -> View:
         unified=f"{path}.{dataset.stem}_unified",
         columns=[column.name for column in columns],
         key=[grouping(dataset.column(name)) for name in dataset.latest_partition],
+        side=bid_or_offer(dataset),
         versions=list(_versions(dataset)),
         prunable=dataset.partition_column in dataset.latest_partition,
     )
@@ -24,8 +26,13 @@ def latest_view(dataset: Dataset, path: TablesPath) -> View:
         f"{dataset.stem}_latest",
         columns,
         query,
-        f"{dataset.title}: the latest version of each {', '.join(dataset.latest_key)}",
+        f"{dataset.title}: the latest version of each {_thing(dataset)}",
     )
+
+
+def _thing(dataset: Dataset) -> str:
+    sides = ", side (bid or offer)" if dataset.bid_offer else ""
+    return ", ".join(dataset.latest_key) + sides
 
 
 def _versions(dataset: Dataset) -> Iterator[str]:

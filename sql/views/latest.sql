@@ -3,13 +3,23 @@
    unified     the _unified view
    columns     the view's columns
    key         the latest key, and the partition column if it follows from the key
+   side        the side of a row, bid or offer; none if the dataset has no sides
    versions    what orders the versions, the first to decide first
 #}
 SELECT
 {% for column in columns %}
   {{ column | name }}{{ "," if not loop.last }}
 {% endfor %}
+{% if side %}
+FROM (
+  SELECT
+    *,
+    {{ side }} AS bid_or_offer
+  FROM {{ unified | name }}
+) AS sides
+{% else %}
 FROM {{ unified | name }}
+{% endif %}
 WHERE TRUE
 {% if prunable %}
 -- Versions of one thing lie in one partition: a filter on it reads only its partitions.
@@ -17,11 +27,18 @@ WHERE TRUE
 -- The partition column is not part of the key: versions of one thing lie in several
 -- partitions, and all of them are read.
 {% endif %}
-QUALIFY ROW_NUMBER() OVER (
+{% if side %}
+-- A bid row and an offer row of one thing are two things. Two rows of one message are
+-- not versions of each other: if nothing distinguishes their sides, both are shown.
+{% endif %}
+QUALIFY {{ "RANK" if side else "ROW_NUMBER" }}() OVER (
   PARTITION BY
 {% for expression in key %}
-    {{ expression }}{{ "," if not loop.last }}
+    {{ expression }}{{ "," if side or not loop.last }}
 {% endfor %}
+{% if side %}
+    bid_or_offer
+{% endif %}
   ORDER BY
 {% for expression in versions %}
     {{ expression }} DESC NULLS LAST,
@@ -41,6 +58,8 @@ QUALIFY ROW_NUMBER() OVER (
       ),
       ingested_utc
     ) DESC NULLS LAST,
-    message_id DESC NULLS LAST,
+    message_id DESC NULLS LAST{{ "," if not side }}
+{% if not side %}
     record_id DESC NULLS LAST
+{% endif %}
 ) = 1

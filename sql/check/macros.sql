@@ -7,3 +7,11 @@
 {% set kind = "date" if column.type == "DATE" else "time" -%}
 {{ column.name | name }} >= @from_{{ kind }} AND {{ column.name | name }} < @until_{{ kind }}
 {%- endmacro %}
+
+{# What names one version of one thing, as JSON; `each` is a sql.check.duplicates.Compared. #}
+{% macro natural_key(each) -%}
+TO_JSON_STRING(STRUCT(
+{%- for column in each.key %}{{ column | name }} AS {{ column | name }}{{ ", " if not loop.last }}{% endfor %}
+{%- if each.side %}, {{ each.side }} AS side{% endif -%}
+))
+{%- endmacro %}

@@ -21,6 +21,8 @@ from command.usage import UsageError
 TYPES = frozenset({"STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "RECORD"})
 MODES = frozenset({"NULLABLE", "REPEATED"})
 CLUSTERABLE = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
+# What the points of a forecast can be ordered by.
+_ORDERED = frozenset({"INT64", "DATE", "TIMESTAMP"})
 # BigQuery's own limit on clustering columns.
 MAX_CLUSTER_COLUMNS = 4
 
@@ -36,7 +38,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"published", "series", "insights_api", "bid_offer"}
+    | {"latest_set", "horizon", "bid_offer", "published", "series", "insights_api"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -173,6 +175,10 @@ class Dataset:
         bid_offer: The column that shows whether a row is of the bid side or of the
             offer side, where one thing has a row of each: a RECORD of bid-offer pairs,
             or a signed number. None if there are no sides.
+        latest_set: The columns that name a set: a later publication replaces all of
+            it, also what it lacks. None if a publication replaces single things.
+        horizon: The columns that put the points of a forecast in order: a publication
+            replaces its set from its first point on. Empty if it replaces all of it.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -195,6 +201,8 @@ class Dataset:
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
     bid_offer: str | None = None
+    latest_set: tuple[str, ...] | None = None
+    horizon: tuple[str, ...] = ()
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -248,6 +256,15 @@ class Dataset:
         """
         day = (self.partition_column,) if self.day_of else ()
         return (*day, *self.latest_key)
+
+    @property
+    def is_set_of_message(self) -> bool:
+        """Whether a message is the publication of a set: no column orders versions.
+
+        An identical record of another message is then a row of its own: without it, it
+        would not be known what the later message has.
+        """
+        return self.latest_set is not None and not self.version_order
 
     @property
     def cluster_columns(self) -> tuple[str, ...]:
@@ -380,6 +397,8 @@ def _dataset(loaded: Any) -> Dataset:
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
         bid_offer=_text(loaded, "bid_offer", None),
+        latest_set=_texts(loaded, "latest_set", None),
+        horizon=_texts(loaded, "horizon", ()),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -523,11 +542,11 @@ def _validate(dataset: Dataset) -> None:
             "has already"
         )
     keys = (*dataset.natural_key, *dataset.latest_key, *dataset.version_order)
-    keys += dataset.own_series or ()
+    keys += (*(dataset.own_series or ()), *(dataset.latest_set or ()), *dataset.horizon)
     if unknown := {dataset.event_time, *keys} - names:
         raise ValueError(
-            "event_time, natural_key, latest_key, version_order or series name columns "
-            f"that do not exist: {sorted(unknown)}"
+            "event_time, natural_key, latest_key, version_order, latest_set, horizon "
+            f"or series name columns that do not exist: {sorted(unknown)}"
         )
     for historic in dataset.historic:
         _validate_historic(historic, names)
@@ -536,6 +555,10 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError("natural_key and latest_key must name columns")
     if dataset.day_of:
         _validate_day_of(dataset, dataset.day_of)
+    if dataset.latest_set is not None:
+        _validate_set(dataset, dataset.latest_set)
+    elif dataset.horizon:
+        raise ValueError("horizon needs latest_set, the columns of which may be none")
     if dataset.bid_offer:
         _validate_bid_offer(dataset, dataset.bid_offer)
     partition_kind = dataset.column(dataset.partition_column).kind
@@ -569,6 +592,28 @@ def _validate_bid_offer(dataset: Dataset, name: str) -> None:
             f"bid_offer is {name!r}, a {column.kind}: it must be a number, or a RECORD "
             "with fields such as negative1 and positive1"
         )
+    if dataset.is_set_of_message:
+        raise ValueError("bid_offer needs version_order where latest_set is given")
+
+
+def _validate_set(dataset: Dataset, names: tuple[str, ...]) -> None:
+    both = (*names, *dataset.horizon)
+    if twice := _twice(both):
+        raise ValueError(f"latest_set and horizon name {twice} twice")
+    # Otherwise a thing would be in several sets.
+    if strange := [name for name in both if name not in dataset.latest_partition]:
+        raise ValueError(
+            "latest_set and horizon name columns that do not follow from latest_key: "
+            f"{strange}"
+        )
+    if not dataset.horizon:
+        if not names:
+            raise ValueError("latest_set is empty: name columns, or give a horizon")
+        return
+    if odd := [n for n in dataset.horizon if dataset.column(n).kind not in _ORDERED]:
+        raise ValueError(f"horizon: {odd} are not in an order of time")
+    if not dataset.version_order:
+        raise ValueError("horizon needs version_order, which orders publications")
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

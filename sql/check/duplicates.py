@@ -5,7 +5,8 @@ pipeline had forgotten it.
 
 Rows with one natural key and different values are a correction if they were published
 one after another: the views show the later one. Within one publication they contradict
-each other: nothing is lost, but no view can choose.
+each other: nothing is lost, but no view can choose. Where a message is the publication
+of a set, only rows of one message are compared.
 """
 
 from collections.abc import Iterator

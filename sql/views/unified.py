@@ -6,6 +6,7 @@ whatever the user's history looks like, so that a query never breaks.
 
 from collections.abc import Sequence, Set
 from itertools import count
+from typing import Any
 
 from command.tables_path import TablesPath
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
@@ -32,24 +33,41 @@ def unified_view(
 def _query(
     dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
 ) -> str:
+    return fill("views/unified.sql", **parts(dataset, path, histories))
+
+
+def parts(
+    dataset: Dataset,
+    path: TablesPath,
+    histories: Sequence[historic.Mapping],
+    identity: str = "record_id",
+) -> dict[str, Any]:
+    """What the template of the view is filled with.
+
+    Args:
+        dataset: The dataset.
+        path: Where the tables are.
+        histories: Its mapped historic tables.
+        identity: What is equal for rows of the `_iris` table that are shown once.
+    """
     columns = dataset.columns + METADATA_COLUMNS
     compared = _compared(dataset, histories)
     sides = _sides(dataset, histories)
-    return fill(
-        "views/unified.sql",
-        iris=f"{path}.{dataset.table}",
-        columns=[column.name for column in columns],
-        iris_columns={
+    return {
+        "iris": f"{path}.{dataset.table}",
+        "columns": [column.name for column in columns],
+        "iris_columns": {
             column.name: with_extra(column) if column.since else quoted(column.name)
             for column in columns
         },
-        partition=dataset.partition_column,
-        clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
-        api_absent=dataset.api_absent,
-        windows=_windows(dataset, histories, sides),
-        history_side=_history_side(dataset),
-        agreed=_differing(sides),
-        histories=[
+        "identity": identity,
+        "partition": dataset.partition_column,
+        "clusters": [grouping(dataset.column(n)) for n in dataset.cluster_columns],
+        "api_absent": dataset.api_absent,
+        "windows": _windows(dataset, histories, sides),
+        "history_side": _history_side(dataset),
+        "agreed": _differing(sides),
+        "histories": [
             {
                 "table": f"{path}.{history.table.name}",
                 "side": side,
@@ -58,7 +76,7 @@ def _query(
             }
             for history, side in zip(histories, sides, strict=True)
         ],
-    )
+    }
 
 
 def _history_side(dataset: Dataset) -> int:

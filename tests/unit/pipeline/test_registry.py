@@ -321,6 +321,76 @@ def test_a_day_that_does_not_follow_is_refused(written, instead):
         parse_dataset("X.yaml", DATED.replace(written, instead))
 
 
+POINTS = (
+    DATED.replace("day_of", "version_order: [publishTime]\nday_of")
+    + """
+latest_set: [settlementDate]
+horizon: [startTime]
+"""
+)
+
+
+def test_a_set_may_have_the_day_that_follows_from_its_things():
+    dataset = parse_dataset("X.yaml", POINTS)
+    assert dataset.latest_set == ("settlementDate",)
+    assert dataset.horizon == ("startTime",)
+    assert not dataset.is_set_of_message
+    without = parse_dataset("X.yaml", DATED + "latest_set: [settlementDate]\n")
+    assert without.is_set_of_message
+    assert not parse_dataset("X.yaml", DATED).is_set_of_message
+
+
+def test_a_horizon_may_be_all_that_names_a_set():
+    text = POINTS.replace("latest_set: [settlementDate]", "latest_set: []")
+    assert parse_dataset("X.yaml", text).latest_set == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("latest_set: [settlementDate]", "latest_set: [nothing]", "do not exist"),
+        ("latest_set: [settlementDate]", "latest_set: [publishTime]", "do not follow"),
+        ("latest_set: [settlementDate]", "latest_set: [startTime]", "twice"),
+        ("latest_set: [settlementDate]", "", "horizon needs latest_set"),
+        ("latest_set: [settlementDate]", "latest_set: settlementDate", "not a list"),
+        ("horizon: [startTime]", "horizon: [publishTime]", "do not follow"),
+        ("version_order: [publishTime]", "", "orders publications"),
+        (
+            "latest_set: [settlementDate]\nhorizon: [startTime]",
+            "latest_set: []",
+            "latest_set is empty",
+        ),
+        (
+            "{name: startTime, type: TIMESTAMP}",
+            "{name: startTime, type: STRING}",
+            "day_of",
+        ),
+    ],
+)
+def test_a_set_that_names_none_is_refused(written, instead, said):
+    assert written in POINTS
+    with pytest.raises(RegistryError, match=said):
+        parse_dataset("X.yaml", POINTS.replace(written, instead))
+
+
+def test_every_dataset_says_what_a_publication_replaces():
+    """Its set, or why it has none, is in its notes."""
+    for name, dataset in load_registry().items():
+        reasons = [note for note in dataset.notes if note.startswith("Not a set: ")]
+        assert len(reasons) == (dataset.latest_set is None), name
+        if dataset.latest_set is not None:
+            words = ("A set is ", "A publication has ")
+            assert [note for note in dataset.notes if note.startswith(words)], name
+
+
+def test_the_sets_that_a_message_publishes():
+    registry = load_registry()
+    of_messages = {name for name in registry if registry[name].is_set_of_message}
+    assert of_messages == {"BOALF", "BOD", "DISBSAD", "NETBSAD", "PN", "QPN"}
+    # A point that is not published is not withdrawn (12, 8, 4, 2 and 1 hours ahead).
+    assert registry["LOLPDM"].latest_set is None
+
+
 def test_real_records_have_the_day_that_follows_from_their_key(samples):
     london, seen = ZoneInfo("Europe/London"), Counter()
     for path in samples:

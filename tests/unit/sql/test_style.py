@@ -31,6 +31,7 @@ REGISTRY = load_registry()
 # An instant, a half-hour and a day; with series and without.
 SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
 DAY = dt.date(2026, 5, 6)
+OF_MESSAGES = [REGISTRY[name] for name in ("FREQ", "PN")]
 OWED = [Owed(each, grid_of(each), [DAY], each.table) for each in SOME]
 LAYOUTS = [
     Layout(
@@ -50,15 +51,18 @@ LAYOUTS = [
 
 
 def view_statements():
-    for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
+    names = ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC")
+    for name in (*names, "DISBSAD", "NDF", "WINDFOR"):
         dataset = REGISTRY[name]
         histories = declared_mappings(dataset)
         view = unified_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
         alone = unified_view(dataset, PATH, ())
         yield f"{view.name} alone", create_statement(alone, PATH)
-        view = latest_view(dataset, PATH)
+        view = latest_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
+        alone = latest_view(dataset, PATH)
+        yield f"{view.name} alone", create_statement(alone, PATH)
     view = resolved_view(REGISTRY["MELS"], PATH)
     yield view.name, create_statement(view, PATH)
     view = held_view(Registry(SOME), PATH)
@@ -74,7 +78,8 @@ def table_statements():
 
 def quality_statements():
     for name in ("duplicates", "contradictions"):
-        keyed = [compared(each) for each in (*SOME, REGISTRY["BOAV"])]
+        datasets = (*SOME, REGISTRY["BOAV"], *OF_MESSAGES)
+        keyed = [compared(each) for each in datasets]
         yield name, fill(f"check/{name}.sql", path=PATH, compared=keyed)
     for name in ("freshness", "row_counts"):
         yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)

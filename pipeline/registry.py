@@ -38,7 +38,7 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"latest_set", "horizon", "published", "series", "insights_api"}
+    | {"latest_set", "horizon", "bid_offer", "published", "series", "insights_api"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -47,6 +47,8 @@ _COLUMN_KEYS = frozenset(
 _HISTORIC_KEYS = frozenset({"table", "absent", "types", "formerly"})
 _PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
 _API_KEYS = frozenset({"absent"})
+# The fields of a RECORD of bid-offer pairs, as Elexon names them.
+_PAIR = re.compile(r"(negative|positive)\d+\Z")
 
 
 class RegistryError(UsageError):
@@ -170,6 +172,9 @@ class Dataset:
         version_order: The columns that order its versions, first one first.
         day_of: The time in the latest key whose London day is the settlement date, so
             that all versions of a thing have the same date; None if unknown.
+        bid_offer: The column that shows whether a row is of the bid side or of the
+            offer side, where one thing has a row of each: a RECORD of bid-offer pairs,
+            or a signed number. None if there are no sides.
         latest_set: The columns that name a set: a later publication replaces all of
             it, also what it lacks. None if a publication replaces single things.
         horizon: The columns that put the points of a forecast in order: a publication
@@ -195,6 +200,7 @@ class Dataset:
     latest_key: tuple[str, ...]
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
+    bid_offer: str | None = None
     latest_set: tuple[str, ...] | None = None
     horizon: tuple[str, ...] = ()
     cadence_seconds: int | None = None
@@ -390,6 +396,7 @@ def _dataset(loaded: Any) -> Dataset:
         latest_key=_texts(loaded, "latest_key"),
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
+        bid_offer=_text(loaded, "bid_offer", None),
         latest_set=_texts(loaded, "latest_set", None),
         horizon=_texts(loaded, "horizon", ()),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
@@ -552,6 +559,8 @@ def _validate(dataset: Dataset) -> None:
         _validate_set(dataset, dataset.latest_set)
     elif dataset.horizon:
         raise ValueError("horizon needs latest_set, the columns of which may be none")
+    if dataset.bid_offer:
+        _validate_bid_offer(dataset, dataset.bid_offer)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(
@@ -569,6 +578,22 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
             "day_of needs a settlementDate of type DATE outside of latest_key, but the "
             f"table is partitioned by {day!r}"
         )
+
+
+def _validate_bid_offer(dataset: Dataset, name: str) -> None:
+    column = next((each for each in dataset.columns if each.name == name), None)
+    if column is None:
+        raise ValueError(f"bid_offer is {name!r}, which is not a column")
+    groups = {match[1] for each in column.fields if (match := _PAIR.match(each.name))}
+    if column.kind not in ("INT64", "FLOAT64") and not (
+        column.kind == "RECORD" and groups == {"negative", "positive"}
+    ):
+        raise ValueError(
+            f"bid_offer is {name!r}, a {column.kind}: it must be a number, or a RECORD "
+            "with fields such as negative1 and positive1"
+        )
+    if dataset.is_set_of_message:
+        raise ValueError("bid_offer needs version_order where latest_set is given")
 
 
 def _validate_set(dataset: Dataset, names: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from pipeline.registry import METADATA_COLUMNS, Dataset
 from sql.templates import fill, quoted
 from sql.views import historic, unified
 from sql.views.sets import key_of, set_key_of
+from sql.views.sides import bid_or_offer
 from sql.views.view import View
 
 
@@ -34,14 +35,17 @@ def _of_versions(dataset: Dataset, path: TablesPath) -> str:
     keys = [dataset.latest_partition]
     if dataset.latest_set is not None:
         keys.append(dataset.latest_set)
+    side = bid_or_offer(dataset)
+    sides = ["bid_or_offer"] if side else []
     return fill(
         "views/latest.sql",
         unified=f"{path}.{dataset.stem}_unified",
         columns=_columns(dataset),
-        key=key_of(dataset),
+        key=[*key_of(dataset), *sides],
+        side=side,
         versions=list(_versions(dataset)),
         run=quoted(dataset.version_order[0]) if len(keys) > 1 else None,
-        set_key=set_key_of(dataset),
+        set_key=[*set_key_of(dataset), *sides],
         horizon=dataset.horizon,
         prunable=all(dataset.partition_column in key for key in keys),
     )
@@ -64,9 +68,11 @@ def _columns(dataset: Dataset) -> list[str]:
 
 
 def _shown(dataset: Dataset) -> str:
+    sides = ["side (bid or offer)"] if dataset.bid_offer else []
     if dataset.latest_set is None:
-        return f"the latest version of each {', '.join(dataset.latest_key)}"
-    things = ", ".join(dataset.latest_set)
+        things = ", ".join([*dataset.latest_key, *sides])
+        return f"the latest version of each {things}"
+    things = ", ".join([*dataset.latest_set, *sides])
     if dataset.horizon:
         series = f" for each {things}" if things else ""
         return f"the last publication{series}, from its first point on"

@@ -4,6 +4,7 @@
    unified     the _unified view
    columns     the view's columns
    key         the latest key, and the partition column if it follows from the key
+   side        the side of a row, bid or offer; none if the dataset has no sides
    versions    what orders the versions, the first to decide first
    run         what tells publications of a set apart; none if the things are no set
    set_key     the columns that name a set
@@ -13,7 +14,16 @@ SELECT
 {% for column in columns %}
   {{ column | name }}{{ "," if not loop.last }}
 {% endfor %}
+{% if side %}
+FROM (
+  SELECT
+    *,
+    {{ side }} AS bid_or_offer
+  FROM {{ unified | name }}
+) AS sides
+{% else %}
 FROM {{ unified | name }}
+{% endif %}
 WHERE TRUE
 {% if prunable %}
 -- Versions of one thing lie in one partition: a filter on it reads only its partitions.
@@ -21,7 +31,11 @@ WHERE TRUE
 -- The partition column is not part of the key: versions of one thing lie in several
 -- partitions, and all of them are read.
 {% endif %}
-QUALIFY ROW_NUMBER() OVER (
+{% if side %}
+-- A bid row and an offer row of one thing are two things. Two rows of one message are
+-- not versions of each other: if nothing distinguishes their sides, both are shown.
+{% endif %}
+QUALIFY {{ "RANK" if side else "ROW_NUMBER" }}() OVER (
   PARTITION BY
 {% for expression in key %}
     {{ expression }}{{ "," if not loop.last }}
@@ -37,8 +51,10 @@ QUALIFY ROW_NUMBER() OVER (
     {{ arrived_utc() }} DESC NULLS LAST,
     -- The serial numbers at its end: 10 comes after 9.
     LENGTH(message_id) DESC NULLS LAST,
-    message_id DESC NULLS LAST,
+    message_id DESC NULLS LAST{{ "," if not side }}
+{% if not side %}
     record_id DESC NULLS LAST
+{% endif %}
 ) = 1
 {% if run %}
 {% if horizon %}

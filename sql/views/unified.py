@@ -13,6 +13,7 @@ from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 from sql.templates import fill, quoted
 from sql.views import historic
 from sql.views.conversions import grouping, with_extra
+from sql.views.sides import bid_or_offer
 from sql.views.view import View
 
 
@@ -129,7 +130,9 @@ def _agreeing(dataset: Dataset, histories: Sequence[historic.Mapping]) -> list[s
     if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
         # Some units have no other name.
         expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")
-    return expressions
+    # A table may lack the values that distinguish a bid from an offer.
+    side = bid_or_offer(dataset)
+    return [*expressions, side] if side else expressions
 
 
 def _api_columns(dataset: Dataset) -> list[Column]:

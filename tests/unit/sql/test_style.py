@@ -11,6 +11,7 @@ from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.check.completeness import Owed
+from sql.check.duplicates import compared
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.templates import fill
@@ -78,12 +79,12 @@ def table_statements():
 
 
 def quality_statements():
-    for name in ("freshness", "duplicates", "row_counts"):
+    for name in ("duplicates", "contradictions"):
+        datasets = (*SOME, REGISTRY["BOAV"], *OF_MESSAGES)
+        keyed = [compared(each) for each in datasets]
+        yield name, fill(f"check/{name}.sql", path=PATH, compared=keyed)
+    for name in ("freshness", "row_counts"):
         yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
-    yield (
-        "duplicates of sets",
-        fill("check/duplicates.sql", path=PATH, datasets=OF_MESSAGES),
-    )
     for name in ("completeness", "rows_before"):
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
     yield "ledger", fill("check/ledger.sql", path=PATH, table="t")

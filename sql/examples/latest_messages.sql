@@ -20,7 +20,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.bmrs_netbsad_latest` (
 )
 OPTIONS (
   description = "Net Balancing Services Adjustment Data: the last publication of each settlementDate, settlementPeriod, whole",
-  labels = [("definition", "6cf4e6227aa3e4e03e2fb28bb9878cc6")]
+  labels = [("definition", "6f28264226a918de4b766920e126ef4f")]
 )
 AS
 WITH records AS (
@@ -43,20 +43,6 @@ WITH records AS (
     `record_id`,
     `extra`
   FROM `gb-iris.uk_energy_prod.bmrs_netbsad_iris`
-  WHERE TRUE
-  -- An identical record, sent or read again, is shown once, IRIS's before the API's; a
-  -- version has another record_id. The columns by which the table is partitioned and
-  -- clustered are part of the window's PARTITION BY, so that a filter on them goes through
-  -- the window to the table: one day reads one partition.
-  QUALIFY
-    record_id IS NULL
-    OR ROW_NUMBER() OVER (
-      PARTITION BY
-        `settlementDate`,
-        `settlementPeriod`,
-        CONCAT(record_id, ' ', IF(source = 'INSIGHTS_API', source, COALESCE(message_id, '')))
-      ORDER BY source = "INSIGHTS_API", ingested_utc, message_id
-    ) = 1
 ),
 
 publications AS (
@@ -95,24 +81,50 @@ last_messages AS (
         `settlementDate`,
         `settlementPeriod`
       ORDER BY
-        publication IS NULL,
+        publication IS NOT NULL DESC,
         arrived_utc DESC NULLS LAST,
         LENGTH(publication) DESC,
         publication DESC
     )
 ),
 
-news AS (
+-- Rows of the last message, and what may replace or, where there is none, stand for it.
+candidates AS (
   SELECT
     *,
-    is_api AND arrived_utc > last_utc AS is_later,
-    COUNTIF(publication = last_publication) OVER (
+    publication IS NOT NULL AS is_message
+  FROM last_messages
+  WHERE
+    last_publication IS NULL
+    OR publication = last_publication
+    OR (is_api AND arrived_utc > last_utc)
+),
+
+things AS (
+  SELECT
+    *,
+    -- The message may have come twice, and several answers may have the thing.
+    is_message IS DISTINCT FROM LAG(is_message) OVER thing AS is_first,
+    NOT is_message
+    AND (
+      last_publication IS NULL
+      OR record_id IS DISTINCT FROM
+      FIRST_VALUE(IF(is_message, record_id, NULL)) OVER thing
+    ) AS is_new
+  FROM candidates
+  WINDOW
+    thing AS (
       PARTITION BY
         `settlementDate`,
-        `settlementPeriod`,
-        record_id
-    ) = 0 AS is_new
-  FROM last_messages
+        `settlementPeriod`
+      ORDER BY
+        is_message DESC,
+        source != "HISTORIC" DESC,
+        arrived_utc DESC NULLS LAST,
+        LENGTH(message_id) DESC NULLS LAST,
+        message_id DESC NULLS LAST,
+        record_id DESC NULLS LAST
+    )
 )
 
 SELECT
@@ -133,33 +145,14 @@ SELECT
   `enqueued_utc`,
   `record_id`,
   `extra`
-FROM news
-WHERE TRUE
--- The columns of a set have that by which both tables are partitioned: a filter on it
+FROM things
+WHERE is_first
+-- The columns of a set have that by which the tables are partitioned: a filter on it
 -- reads only its partitions.
-QUALIFY
-  CASE
-    -- Without a message of IRIS, what history and the API have.
-    WHEN last_publication IS NULL THEN TRUE
-    WHEN
-      COUNTIF(is_later AND is_new) OVER (
-        PARTITION BY
-          `settlementDate`,
-          `settlementPeriod`
-      ) > 0
-      THEN COALESCE(is_later, FALSE)
-    ELSE COALESCE(publication = last_publication, FALSE)
-  END
-  -- Each thing of a publication once.
-  AND ROW_NUMBER() OVER (
+QUALIFY is_message = (
+  COUNTIF(is_new) OVER (
     PARTITION BY
       `settlementDate`,
-      `settlementPeriod`,
-      publication
-    ORDER BY
-      source = "HISTORIC",
-      arrived_utc DESC NULLS LAST,
-      LENGTH(message_id) DESC NULLS LAST,
-      message_id DESC NULLS LAST,
-      record_id DESC NULLS LAST
-  ) = 1;
+      `settlementPeriod`
+  ) = 0
+);

@@ -7,7 +7,6 @@ the last publication are shown.
 from collections.abc import Iterator, Sequence
 
 from command.tables_path import TablesPath
-from pipeline.core.row_ids import row_key_sql
 from pipeline.registry import METADATA_COLUMNS, Dataset
 from sql.templates import fill, quoted
 from sql.views import historic, unified
@@ -57,7 +56,7 @@ def _of_messages(
     """The message says it: an identical record of another message counts, too."""
     return fill(
         "views/latest_messages.sql",
-        **unified.parts(dataset, path, histories, row_key_sql(dataset)),
+        **unified.sources(dataset, path, histories),
         key=key_of(dataset),
         set_key=set_key_of(dataset),
     )

@@ -1,19 +1,31 @@
 {% from "views/macros.sql" import arrived_utc %}
 {# The last publication of each set, where a message of IRIS is a publication.
 
-   columns     the view's columns
-   key         the latest key, and the partition column if it follows from the key
-   set_key     the columns that name a set; the partition column is one of them
-   records     the variables of views/unified.sql, which reads each record of each message
+   iris          the _iris table
+   columns       the names of the view's columns, in order
+   iris_columns  how each is read from the _iris table
+   histories     for each historic table: name, and the SQL of every column
+   key           the latest key, and the partition column if it follows from the key
+   set_key       the columns that name a set; the partition column is one of them
 
    An answer of the API is no whole publication: it is cut where the request ended. It is
    the last one of a set only if it was asked later and has a record that the last message
    lacks. History is one publication, the oldest.
 #}
 WITH records AS (
-{% filter indent(2, first=true) %}
-{% include "views/unified.sql" %}
-{% endfilter %}
+  SELECT
+{% for column in columns %}
+    {{ iris_columns[column] | aliased(column) }}{{ "," if not loop.last }}
+{% endfor %}
+  FROM {{ iris | name }}
+{% for history in histories %}
+  UNION ALL
+  SELECT
+{% for column in columns %}
+    {{ history.expressions[column] | aliased(column) }}{{ "," if not loop.last }}
+{% endfor %}
+  FROM {{ history.table | name }}
+{% endfor %}
 ),
 
 publications AS (
@@ -43,60 +55,66 @@ last_messages AS (
         {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
       ORDER BY
-        publication IS NULL,
+        publication IS NOT NULL DESC,
         arrived_utc DESC NULLS LAST,
         LENGTH(publication) DESC,
         publication DESC
     )
 ),
 
-news AS (
+-- Rows of the last message, and what may replace or, where there is none, stand for it.
+candidates AS (
   SELECT
     *,
-    is_api AND arrived_utc > last_utc AS is_later,
-    COUNTIF(publication = last_publication) OVER (
-      PARTITION BY
-{% for expression in set_key %}
-        {{ expression }},
-{% endfor %}
-        record_id
-    ) = 0 AS is_new
+    publication IS NOT NULL AS is_message
   FROM last_messages
+  WHERE
+    last_publication IS NULL
+    OR publication = last_publication
+    OR (is_api AND arrived_utc > last_utc)
+),
+
+things AS (
+  SELECT
+    *,
+    -- The message may have come twice, and several answers may have the thing.
+    is_message IS DISTINCT FROM LAG(is_message) OVER thing AS is_first,
+    NOT is_message
+    AND (
+      last_publication IS NULL
+      OR record_id IS DISTINCT FROM
+      FIRST_VALUE(IF(is_message, record_id, NULL)) OVER thing
+    ) AS is_new
+  FROM candidates
+  WINDOW
+    thing AS (
+      PARTITION BY
+{% for expression in key %}
+        {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+      ORDER BY
+        is_message DESC,
+        source != "HISTORIC" DESC,
+        arrived_utc DESC NULLS LAST,
+        LENGTH(message_id) DESC NULLS LAST,
+        message_id DESC NULLS LAST,
+        record_id DESC NULLS LAST
+    )
 )
 
 SELECT
 {% for column in columns %}
   {{ column | name }}{{ "," if not loop.last }}
 {% endfor %}
-FROM news
-WHERE TRUE
--- The columns of a set have that by which both tables are partitioned: a filter on it
+FROM things
+WHERE is_first
+-- The columns of a set have that by which the tables are partitioned: a filter on it
 -- reads only its partitions.
-QUALIFY
-  CASE
-    -- Without a message of IRIS, what history and the API have.
-    WHEN last_publication IS NULL THEN TRUE
-    WHEN
-      COUNTIF(is_later AND is_new) OVER (
-        PARTITION BY
-{% for expression in set_key %}
-          {{ expression }}{{ "," if not loop.last }}
-{% endfor %}
-      ) > 0
-      THEN COALESCE(is_later, FALSE)
-    ELSE COALESCE(publication = last_publication, FALSE)
-  END
-  -- Each thing of a publication once.
-  AND ROW_NUMBER() OVER (
+QUALIFY is_message = (
+  COUNTIF(is_new) OVER (
     PARTITION BY
-{% for expression in key %}
-      {{ expression }},
+{% for expression in set_key %}
+      {{ expression }}{{ "," if not loop.last }}
 {% endfor %}
-      publication
-    ORDER BY
-      source = "HISTORIC",
-      arrived_utc DESC NULLS LAST,
-      LENGTH(message_id) DESC NULLS LAST,
-      message_id DESC NULLS LAST,
-      record_id DESC NULLS LAST
-  ) = 1
+  ) = 0
+)

@@ -30,29 +30,11 @@ def unified_view(
     )
 
 
-def _query(
+def sources(
     dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
-) -> str:
-    return fill("views/unified.sql", **parts(dataset, path, histories))
-
-
-def parts(
-    dataset: Dataset,
-    path: TablesPath,
-    histories: Sequence[historic.Mapping],
-    identity: str = "record_id",
 ) -> dict[str, Any]:
-    """What the template of the view is filled with.
-
-    Args:
-        dataset: The dataset.
-        path: Where the tables are.
-        histories: Its mapped historic tables.
-        identity: What is equal for rows of the `_iris` table that are shown once.
-    """
+    """What the templates of views are filled with to read the tables of a dataset."""
     columns = dataset.columns + METADATA_COLUMNS
-    compared = _compared(dataset, histories)
-    sides = _sides(dataset, histories)
     return {
         "iris": f"{path}.{dataset.table}",
         "columns": [column.name for column in columns],
@@ -60,23 +42,34 @@ def parts(
             column.name: with_extra(column) if column.since else quoted(column.name)
             for column in columns
         },
-        "identity": identity,
-        "partition": dataset.partition_column,
-        "clusters": [grouping(dataset.column(n)) for n in dataset.cluster_columns],
-        "api_absent": dataset.api_absent,
-        "windows": _windows(dataset, histories, sides),
-        "history_side": _history_side(dataset),
-        "agreed": _differing(sides),
         "histories": [
             {
                 "table": f"{path}.{history.table.name}",
-                "side": side,
                 "expressions": history.expressions,
-                "identity": _identity(dataset, history, compared),
             }
-            for history, side in zip(histories, sides, strict=True)
+            for history in histories
         ],
     }
+
+
+def _query(
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+) -> str:
+    compared = _compared(dataset, histories)
+    sides = _sides(dataset, histories)
+    read = sources(dataset, path, histories)
+    for each, history, side in zip(read["histories"], histories, sides, strict=True):
+        each |= {"side": side, "identity": _identity(dataset, history, compared)}
+    return fill(
+        "views/unified.sql",
+        **read,
+        partition=dataset.partition_column,
+        clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
+        api_absent=dataset.api_absent,
+        windows=_windows(dataset, histories, sides),
+        history_side=_history_side(dataset),
+        agreed=_differing(sides),
+    )
 
 
 def _history_side(dataset: Dataset) -> int:

@@ -3,7 +3,6 @@
    iris            the _iris table
    columns         the names of the view's columns, in order
    iris_columns    how each is read from the _iris table
-   identity        what is equal for rows of the _iris table that are shown once
    partition       the column that both sides are partitioned by
    clusters        the columns that the _iris table is clustered by
    histories       for each historic table: name, side, the SQL of every column, and that
@@ -37,7 +36,7 @@ QUALIFY
 {% for column in clusters %}
       {{ column }},
 {% endfor %}
-      {{ identity }}
+      record_id
     ORDER BY source = "INSIGHTS_API", ingested_utc, message_id
   ) = 1
 {% else %}
@@ -58,7 +57,7 @@ WITH sides AS (
 {% else %}
     0 AS side,
 {% endif %}
-    {{ identity }} AS identity
+    record_id AS identity
   FROM {{ iris | name }}
 {% for history in histories %}
   UNION ALL

@@ -9,7 +9,9 @@ from google.cloud import bigquery
 
 from pipeline.command import main
 from pipeline.steps import dedup
+from sql.__main__ import main as sql_main
 from sql.apply import apply_tables, apply_views
+from sql.check import command as check
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.history_fixture import FIXTURES, registry_of
@@ -175,6 +177,49 @@ def test_copies_in_the_table_change_nothing(client, dataset, publish):
     client.query(f"INSERT INTO {table} SELECT * FROM {table}").result()
     assert shown(client, dataset, "disbsad", "id, volume") == [(1, 1.0)]
     assert count(client, dataset, "disbsad_unified") == 2
+
+
+def test_the_check_does_not_take_members_of_sets_for_copies(
+    client, dataset, publish, monkeypatch, capsys
+):
+    """A record that is repeated by another message, and an action that is changed."""
+    apply(client, dataset, "DISBSAD")
+    publish(
+        ("DISBSAD_202605061000_1.json", [action(1, 1.0), action(2, 2.0)]),
+        ("DISBSAD_202605061100_2.json", [action(1, 1.0), action(2, 3.0)]),
+    )
+    registry = registry_of("DISBSAD")
+    monkeypatch.setattr(check, "load_registry", lambda: registry)
+    options = ["--project=gb-iris", f"--dataset={dataset}", "--only=duplicates"]
+
+    def found():
+        capsys.readouterr()
+        sql_main(["check", *options, f"--at={DAY}T12:00:00Z", "--format=json"])
+        results = json.loads(capsys.readouterr().out)["results"]
+        return [
+            (result["status"], result["measured"])
+            for result in results
+            if result["check"] == "duplicates"
+        ]
+
+    assert found() == [("ok", 0)]
+    table = f"{dataset}.bmrs_disbsad_iris"
+    client.query(f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 1").result()
+    assert found() == [("warn", 2)]
+
+
+def test_compacting_keeps_the_members_of_every_set(client, dataset, publish, capsys):
+    apply(client, dataset, "DISBSAD")
+    publish(
+        ("DISBSAD_202605061000_1.json", [action(1, 1.0), action(2, 2.0)]),
+        ("DISBSAD_202605061100_2.json", [action(1, 1.0)]),
+    )
+    table = f"{dataset}.bmrs_disbsad_iris"
+    client.query(f"INSERT INTO {table} SELECT * FROM {table}").result()
+    options = ["--project=gb-iris", f"--dataset={dataset}", "--execute"]
+    assert sql_main(["compact", "bmrs_disbsad_iris", *options]) == 0
+    assert count(client, dataset, "disbsad_iris") == 3
+    assert shown(client, dataset, "disbsad", "id, volume") == [(1, 1.0)]
 
 
 def test_figures_that_return_to_former_values_are_the_latest(client, dataset, publish):

@@ -76,4 +76,10 @@ def held_query(
         for dataset in registry.values()
         for subject in (dataset.name, *dataset.aliases)
     ]
-    return fill("views/held.sql", path=path, datasets=datasets, subjects=subjects)
+    return fill(
+        "views/held.sql",
+        path=path,
+        datasets=datasets,
+        subjects=subjects,
+        of_sets=[each.name for each in registry.values() if each.is_set_of_message],
+    )

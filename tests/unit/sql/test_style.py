@@ -65,8 +65,10 @@ def view_statements():
         yield f"{view.name} alone", create_statement(alone, PATH)
     view = resolved_view(REGISTRY["MELS"], PATH)
     yield view.name, create_statement(view, PATH)
-    view = held_view(Registry(SOME), PATH)
-    yield view.name, create_statement(view, PATH)
+    for members in (SOME, OF_MESSAGES):
+        view = held_view(Registry(members), PATH)
+        names = ", ".join(each.name for each in members)
+        yield f"{view.name} of {names}", create_statement(view, PATH)
     function = resolved_between(REGISTRY["MELS"], PATH)
     yield function.name, create_function_statement(function, PATH)
 

@@ -21,6 +21,8 @@ from command.usage import UsageError
 TYPES = frozenset({"STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "RECORD"})
 MODES = frozenset({"NULLABLE", "REPEATED"})
 CLUSTERABLE = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
+# What the points of a forecast can be ordered by.
+_ORDERED = frozenset({"INT64", "DATE", "TIMESTAMP"})
 # BigQuery's own limit on clustering columns.
 MAX_CLUSTER_COLUMNS = 4
 
@@ -36,7 +38,8 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"published", "series", "insights_api", "period_times"}
+    | {"latest_set", "horizon", "bid_offer", "published", "series", "insights_api"}
+    | {"period_times"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -45,6 +48,8 @@ _COLUMN_KEYS = frozenset(
 _HISTORIC_KEYS = frozenset({"table", "absent", "types", "formerly"})
 _PUBLICATION_KEYS = frozenset({"lag_seconds", "days"})
 _API_KEYS = frozenset({"absent"})
+# The fields of a RECORD of bid-offer pairs, as Elexon names them.
+_PAIR = re.compile(r"(negative|positive)\d+\Z")
 
 
 class RegistryError(UsageError):
@@ -170,6 +175,13 @@ class Dataset:
             that all versions of a thing have the same date; None if unknown.
         period_times: The times that lie in the settlement period of their row, its ends
             included, each with the column of that period.
+        bid_offer: The column that shows whether a row is of the bid side or of the
+            offer side, where one thing has a row of each: a RECORD of bid-offer pairs,
+            or a signed number. None if there are no sides.
+        latest_set: The columns that name a set: a later publication replaces all of
+            it, also what it lacks. None if a publication replaces single things.
+        horizon: The columns that put the points of a forecast in order: a publication
+            replaces its set from its first point on. Empty if it replaces all of it.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -192,6 +204,9 @@ class Dataset:
     version_order: tuple[str, ...] = ()
     day_of: str | None = None
     period_times: Mapping[str, str] = field(default_factory=dict, hash=False)
+    bid_offer: str | None = None
+    latest_set: tuple[str, ...] | None = None
+    horizon: tuple[str, ...] = ()
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -245,6 +260,15 @@ class Dataset:
         """
         day = (self.partition_column,) if self.day_of else ()
         return (*day, *self.latest_key)
+
+    @property
+    def is_set_of_message(self) -> bool:
+        """Whether a message is the publication of a set: no column orders versions.
+
+        An identical record of another message is then a row of its own: without it, it
+        would not be known what the later message has.
+        """
+        return self.latest_set is not None and not self.version_order
 
     @property
     def cluster_columns(self) -> tuple[str, ...]:
@@ -377,6 +401,9 @@ def _dataset(loaded: Any) -> Dataset:
         version_order=_texts(loaded, "version_order", ()),
         day_of=_text(loaded, "day_of", None),
         period_times=_names(loaded, "period_times"),
+        bid_offer=_text(loaded, "bid_offer", None),
+        latest_set=_texts(loaded, "latest_set", None),
+        horizon=_texts(loaded, "horizon", ()),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -520,11 +547,11 @@ def _validate(dataset: Dataset) -> None:
             "has already"
         )
     keys = (*dataset.natural_key, *dataset.latest_key, *dataset.version_order)
-    keys += dataset.own_series or ()
+    keys += (*(dataset.own_series or ()), *(dataset.latest_set or ()), *dataset.horizon)
     if unknown := {dataset.event_time, *keys} - names:
         raise ValueError(
-            "event_time, natural_key, latest_key, version_order or series name columns "
-            f"that do not exist: {sorted(unknown)}"
+            "event_time, natural_key, latest_key, version_order, latest_set, horizon "
+            f"or series name columns that do not exist: {sorted(unknown)}"
         )
     for historic in dataset.historic:
         _validate_historic(historic, names)
@@ -535,6 +562,12 @@ def _validate(dataset: Dataset) -> None:
         _validate_day_of(dataset, dataset.day_of)
     for time, period in dataset.period_times.items():
         _validate_period_time(dataset, time, period)
+    if dataset.latest_set is not None:
+        _validate_set(dataset, dataset.latest_set)
+    elif dataset.horizon:
+        raise ValueError("horizon needs latest_set, the columns of which may be none")
+    if dataset.bid_offer:
+        _validate_bid_offer(dataset, dataset.bid_offer)
     partition_kind = dataset.column(dataset.partition_column).kind
     if partition_kind not in ("DATE", "TIMESTAMP"):
         raise ValueError(
@@ -562,6 +595,42 @@ def _validate_period_time(dataset: Dataset, time: str, period: str) -> None:
             raise ValueError(
                 f"period_times: {time}: {period} needs a column {name} of type {kind}"
             )
+
+
+def _validate_bid_offer(dataset: Dataset, name: str) -> None:
+    column = next((each for each in dataset.columns if each.name == name), None)
+    if column is None:
+        raise ValueError(f"bid_offer is {name!r}, which is not a column")
+    groups = {match[1] for each in column.fields if (match := _PAIR.match(each.name))}
+    if column.kind not in ("INT64", "FLOAT64") and not (
+        column.kind == "RECORD" and groups == {"negative", "positive"}
+    ):
+        raise ValueError(
+            f"bid_offer is {name!r}, a {column.kind}: it must be a number, or a RECORD "
+            "with fields such as negative1 and positive1"
+        )
+    if dataset.is_set_of_message:
+        raise ValueError("bid_offer needs version_order where latest_set is given")
+
+
+def _validate_set(dataset: Dataset, names: tuple[str, ...]) -> None:
+    both = (*names, *dataset.horizon)
+    if twice := _twice(both):
+        raise ValueError(f"latest_set and horizon name {twice} twice")
+    # Otherwise a thing would be in several sets.
+    if strange := [name for name in both if name not in dataset.latest_partition]:
+        raise ValueError(
+            "latest_set and horizon name columns that do not follow from latest_key: "
+            f"{strange}"
+        )
+    if not dataset.horizon:
+        if not names:
+            raise ValueError("latest_set is empty: name columns, or give a horizon")
+        return
+    if odd := [n for n in dataset.horizon if dataset.column(n).kind not in _ORDERED]:
+        raise ValueError(f"horizon: {odd} are not in an order of time")
+    if not dataset.version_order:
+        raise ValueError("horizon needs version_order, which orders publications")
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

@@ -37,6 +37,7 @@ class Merged:
             old one.
         conflicts: Why columns of another type cannot be changed, one line each.
         surplus: The paths of columns that are not wanted; they stay.
+        unkeyed: Whether the table had a primary key, which was removed.
     """
 
     schema: list[SchemaField] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Merged:
     widened: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
+    unkeyed: bool = False
 
 
 def column_of(found: SchemaField) -> Column:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from command.tables_path import TablesPath
 from pipeline.registry import (
-    CLUSTERABLE,
     METADATA_COLUMNS,
     Column,
     Dataset,
@@ -13,13 +12,13 @@ from pipeline.registry import (
 )
 from sql.templates import literal
 
-# BigQuery's own limit on a primary key, whose types are those it can cluster by.
-MAX_KEY_COLUMNS = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table as it should be.
+
+    It has no primary key. BigQuery does not enforce one but trusts it, and may drop a
+    join or a DISTINCT because of it; these tables have several rows for a key.
 
     Attributes:
         name: Its name, without project and dataset.
@@ -27,7 +26,6 @@ class Table:
         partition_column: The DATE or TIMESTAMP column whose day it is partitioned by;
             empty for a small table, which is not partitioned.
         cluster_columns: The columns it is clustered by.
-        primary_key: The columns that identify a row; BigQuery does not enforce it.
         description: What a row is.
     """
 
@@ -35,7 +33,6 @@ class Table:
     columns: tuple[Column, ...]
     partition_column: str
     cluster_columns: tuple[str, ...]
-    primary_key: tuple[str, ...]
     description: str
 
     @property
@@ -82,7 +79,6 @@ DEAD_LETTERS = Table(
     ),
     "failed_utc",
     ("reason", "dataset"),
-    (),
     "Messages and records that could not become rows, with the reason and their bytes.",
 )
 
@@ -95,7 +91,6 @@ UNMAPPED = Table(
     ),
     "ingested_utc",
     ("dataset",),
-    (),
     "Messages of datasets that the registry does not know.",
 )
 
@@ -113,7 +108,6 @@ REPLAYS = Table(
     ),
     "replayed_utc",
     ("dataset",),
-    (),
     "Each replay of a dead letter or an unmapped message.",
 )
 
@@ -170,7 +164,6 @@ LEDGER = Table(
     ),
     "minute_utc",
     ("dataset",),
-    (),
     "What became of every record. Entries are additive: sum them. "
     "records = rows + duplicates + dead_letters + unmapped.",
 )
@@ -208,7 +201,6 @@ REFERENCE_UNITS = Table(
     ),
     "",
     (),
-    (),
     "Elexon's reference list of BM units, as `python -m sql units` loaded it last. "
     "Empty until then.",
 )
@@ -221,15 +213,8 @@ def dataset_table(dataset: Dataset) -> Table:
         dataset.columns + METADATA_COLUMNS,
         dataset.partition_column,
         dataset.cluster_columns,
-        _primary_key(dataset),
         f"{dataset.title}: IRIS dataset {dataset.name}, one row a record.",
     )
-
-
-def _primary_key(dataset: Dataset) -> tuple[str, ...]:
-    kinds = {dataset.column(name).kind for name in dataset.natural_key}
-    fits = len(dataset.natural_key) <= MAX_KEY_COLUMNS and kinds <= CLUSTERABLE
-    return dataset.natural_key if fits else ()
 
 
 def all_tables(registry: Registry) -> Iterator[Table]:
@@ -247,9 +232,6 @@ def create_statement(table: Table, path: TablesPath) -> str:
         path: Where the tables are.
     """
     lines = [f"  {_column(column)}" for column in table.columns]
-    if table.primary_key:
-        keys = ", ".join(f"`{name}`" for name in table.primary_key)
-        lines.append(f"  PRIMARY KEY ({keys}) NOT ENFORCED")
     statement = f"CREATE TABLE IF NOT EXISTS `{path}.{table.name}` (\n"
     statement += ",\n".join(lines)
     statement += "\n)\n"
@@ -259,6 +241,16 @@ def create_statement(table: Table, path: TablesPath) -> str:
         clusters = ", ".join(f"`{name}`" for name in table.cluster_columns)
         statement += f"CLUSTER BY {clusters}\n"
     return statement + f"OPTIONS (description = {literal(table.description)});\n"
+
+
+def drop_key_statement(table: str, path: TablesPath) -> str:
+    """The DDL that removes the primary key of a table.
+
+    Args:
+        table: The table's name.
+        path: Where the tables are.
+    """
+    return f"ALTER TABLE `{path}.{table}`\nDROP PRIMARY KEY IF EXISTS;\n"
 
 
 def add_column_statement(table: str, column: Column, path: TablesPath) -> str:

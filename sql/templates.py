@@ -2,7 +2,8 @@
 
 The values of a template come from the registry or from a checked option, never from a
 message. Names are quoted with the filter `name`, texts with the filter `text`;
-`aliased("b")` names an expression.
+`aliased("b")` names an expression. `row_key(dataset)` is what a row is recognised by,
+`row_origin()` the part of it that is not the record.
 """
 
 import functools
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pipeline.core.row_ids import origin_sql, row_key_sql
 
 FOLDER = Path(__file__).parent
 
@@ -51,5 +54,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"row_origin": origin_sql, "row_key": row_key_sql}
     environment.filters |= {"name": quoted, "text": literal, "aliased": aliased}
     return environment

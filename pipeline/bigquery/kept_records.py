@@ -1,8 +1,9 @@
 """Kept records: records as they came, where a file of rows does not show it.
 
 They are in a file beside the file of rows until that is loaded, for the dead letters of
-rows that BigQuery refuses. A line is the id, the attributes of the message if it was a
-replay, and the record, separated by tabs: JSON contains neither tabs nor line ends.
+rows that BigQuery refuses. A line is the row's id, the attributes of the message if it
+was a replay, and the record, separated by tabs: JSON contains neither tabs nor line
+ends.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from pipeline.core.batches import RowBatch
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import record_json
+from pipeline.core.row_ids import row_id
 
 # The attribute that only a replay has.
 _REPLAY_OF = "replay_of"
@@ -36,17 +38,18 @@ def lines_of(batch: RowBatch) -> Iterator[bytes]:
     attributes = record_json(dict(batch.attributes)) if is_replay else b""
     for record in batch.records:
         if is_replay or (record.row is not record.record and _is_changed(record)):
-            parts = (record.record_id.encode(), attributes, record_json(record.record))
+            name = row_id(record.record_id, batch.origin)
+            parts = (name.encode(), attributes, record_json(record.record))
             yield b"\t".join(parts) + b"\n"
 
 
-def kept_in(lines: Iterable[bytes], record_ids: Set[str]) -> Iterator[tuple[str, Kept]]:
-    """The kept ones of some records, by their id."""
+def kept_in(lines: Iterable[bytes], row_ids: Set[str]) -> Iterator[tuple[str, Kept]]:
+    """The kept records of some rows, by the id of the row."""
     for line in lines:
         name, attributes, record = line.rstrip(b"\n").split(b"\t")
-        if (record_id := name.decode()) in record_ids:
+        if (wanted := name.decode()) in row_ids:
             of_replay = json.loads(attributes) if attributes else None
-            yield record_id, Kept(record, of_replay)
+            yield wanted, Kept(record, of_replay)
 
 
 def _is_changed(record: TypedRecord) -> bool:

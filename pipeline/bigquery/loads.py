@@ -2,8 +2,8 @@
 
 Load jobs are free, and store all rows of their files or none. If the table has no row
 of those days, the files are loaded into it directly. Otherwise they are loaded into a
-staging table, and one statement inserts the rows whose `record_id` the table lacks: a
-run that is repeated, or was killed, adds nothing twice.
+staging table, and one statement inserts the rows whose id (`row_ids`) the table lacks:
+a run that is repeated, or was killed, adds nothing twice.
 """
 
 import datetime as dt
@@ -43,6 +43,7 @@ from pipeline.bigquery.patience import (
     limited,
     until_answered,
 )
+from pipeline.core.row_ids import row_id_of, row_key, row_key_sql
 from pipeline.registry import Dataset
 
 # A staging table that a killed run leaves behind expires.
@@ -192,7 +193,7 @@ def load(
     Args:
         path: The project and BigQuery dataset of the table.
         dataset: The dataset of the rows.
-        files: Its files; no `record_id` is in them twice.
+        files: Its files; no row is in them twice.
         is_filled: Whether the table may have some of their rows already.
         limit_seconds: How long a request is repeated before the table waits. Some rows
             may be stored then; the next load finds them.
@@ -219,9 +220,10 @@ def _load(
             return _add_missing(client, path, dataset, files)
         except GoogleAPICallError as error:
             _log_refused(target, error)
-            return _insert_each(client, target, files, partial(_known, client, days))
+            known = partial(_known, client, dataset, days)
+            return _insert_each(client, target, dataset, files, known)
     # Each job stores all rows of its files or none.
-    parts = [_add_all(client, target, job) for job in _jobs(files)]
+    parts = [_add_all(client, target, dataset, job) for job in _jobs(files)]
     return Loaded(
         sum(part.rows for part in parts),
         refused=[refused for part in parts for refused in part.refused],
@@ -258,12 +260,14 @@ def _days_condition(dataset: Dataset, files: Sequence[Spooled]) -> str:
     return bounds
 
 
-def _add_all(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> Loaded:
+def _add_all(
+    client: bigquery.Client, table: str, dataset: Dataset, files: Sequence[Spooled]
+) -> Loaded:
     try:
         return Loaded(_append(client, table, files))
     except GoogleAPICallError as error:
         _log_refused(table, error)
-        return _insert_each(client, table, files, _none_known)
+        return _insert_each(client, table, dataset, files, _none_known)
 
 
 def _add_missing(
@@ -287,10 +291,11 @@ def _add_missing(
     try:
         rows = sum(_append(client, staging, job) for job in _jobs(files))
         columns = ", ".join(f"`{field.name}`" for field in table.schema)
+        key = row_key_sql(dataset)
         statement = (
             f"INSERT INTO `{target}` ({columns}) "  # noqa: S608 - names of tables
-            f"SELECT {columns} FROM `{staging}` WHERE record_id NOT IN ("
-            f"SELECT record_id FROM `{target}` "
+            f"SELECT {columns} FROM `{staging}` WHERE {key} NOT IN ("
+            f"SELECT {key} FROM `{target}` "
             f"WHERE record_id IS NOT NULL AND {_days_condition(dataset, files)})"
         )
         job = _query(client, target, statement, f"{target}: {rows} rows")
@@ -409,7 +414,7 @@ def run_job(
     return until_answered(attempt, waiting)
 
 
-# Returns, of some record ids, those that a table has.
+# Returns the keys of the rows that a table has of some records.
 Known = Callable[[str, list[str]], set[str]]
 
 
@@ -418,43 +423,57 @@ def _none_known(_table: str, _record_ids: list[str]) -> set[str]:
 
 
 def _known(
-    client: bigquery.Client, days: str, table: str, record_ids: list[str]
+    client: bigquery.Client,
+    dataset: Dataset,
+    days: str,
+    table: str,
+    record_ids: list[str],
 ) -> set[str]:
     statement = (
-        f"SELECT DISTINCT record_id FROM `{table}` "  # noqa: S608
+        f"SELECT DISTINCT {row_key_sql(dataset)} AS row_key FROM `{table}` "  # noqa: S608
         f"WHERE record_id IN UNNEST(@record_ids) AND {days}"
     )
     parameter = bigquery.ArrayQueryParameter("record_ids", "STRING", record_ids)
     waiting = f"{table}: rows"
     job = _query(client, table, statement, waiting, parameter)
-    return {answer.record_id for answer in _rows(job, waiting)}
+    return {answer.row_key for answer in _rows(job, waiting)}
 
 
 def _insert_each(
-    client: bigquery.Client, table: str, files: Sequence[Spooled], known: Known
+    client: bigquery.Client,
+    table: str,
+    dataset: Dataset,
+    files: Sequence[Spooled],
+    known: Known,
 ) -> Loaded:
     rows, present, refused = 0, 0, []
     for part in _parts(files):
         there = known(table, [row["record_id"] for row in part])
-        new = [row for row in part if row["record_id"] not in there]
-        answers = insert(client, table, [Insert(row["record_id"], row) for row in new])
+        new = [row for row in part if row_key(dataset, row) not in there]
+        answers = insert(
+            client, table, [Insert(row_id_of(dataset, row), row) for row in new]
+        )
         if is_limited() and (waits := [one for one in answers if one.waits]):
             raise TableWaitsError(waits[0].error)
         rows += len(new) - len(answers)
         present += len(part) - len(new)
         refused += [Refused(new[index], error) for index, error, _ in answers]
-    return Loaded(rows, present, _with_records(refused, files))
+    return Loaded(rows, present, _with_records(dataset, refused, files))
 
 
-def all_refused(files: Sequence[Spooled], error: str) -> list[Refused]:
+def all_refused(
+    dataset: Dataset, files: Sequence[Spooled], error: str
+) -> list[Refused]:
     """All rows of files, each with the same reason."""
     rows = (row for part in _parts(files) for row in part)
-    return _with_records([Refused(row, error) for row in rows], files)
+    return _with_records(dataset, [Refused(row, error) for row in rows], files)
 
 
-def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refused]:
+def _with_records(
+    dataset: Dataset, refused: list[Refused], files: Sequence[Spooled]
+) -> list[Refused]:
     """The refused rows, with their records where the files keep them."""
-    wanted = {each.row["record_id"] for each in refused}
+    wanted = {row_id_of(dataset, each.row) for each in refused}
     kept: dict[str, Kept] = {}
     for file in files if wanted else ():
         if file.records:
@@ -462,7 +481,7 @@ def _with_records(refused: list[Refused], files: Sequence[Spooled]) -> list[Refu
                 kept.update(kept_in(lines, wanted))
     return [
         each._replace(**kept[name]._asdict())
-        if (name := each.row["record_id"]) in kept
+        if (name := row_id_of(dataset, each.row)) in kept
         else each
         for each in refused
     ]

@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import xxhash
@@ -12,6 +12,7 @@ import xxhash
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
 from pipeline.core.reasons import Reason, Stage
+from pipeline.core.row_ids import hashed, origin_of
 
 # insertAll accepts 10 MB a request, and base64 makes four bytes of three.
 MAX_PAYLOAD_BYTES = 6_500_000
@@ -27,6 +28,8 @@ class RowBatch:
         attributes: Those of the message.
         records: The records.
         published_utc: When Pub/Sub received the message; None for one of a file.
+        origin: What distinguishes its rows from identical ones of another message
+            (`row_ids`); None if nothing does.
     """
 
     dataset: str
@@ -34,6 +37,18 @@ class RowBatch:
     attributes: Mapping[str, str]
     records: list[TypedRecord]
     published_utc: str | None = None
+    origin: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = origin_of(self.dataset, self.metadata)
+
+    @property
+    def row_ids(self) -> list[str]:
+        """The ids of its rows, by which one that is there already is recognised."""
+        ids = [record.record_id for record in self.records]
+        if (origin := self.origin) is None:
+            return ids
+        return [hashed(record_id, origin) for record_id in ids]
 
     def only(self, records: list[TypedRecord]) -> "RowBatch":
         """The same with other records."""

@@ -1,5 +1,8 @@
 """Dedup: an identical record passes once within the horizon.
 
+Where a message is the publication of a set, records of two messages are not identical
+(`pipeline.core.row_ids`).
+
 One transform with four kinds of memory, all with the same result:
 
 - `in_process`: a set of this process, for drains and for streaming on the DirectRunner.
@@ -35,7 +38,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import apache_beam as beam
-import xxhash
 from apache_beam.coders import BooleanCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
@@ -47,6 +49,7 @@ from apache_beam.transforms.window import GlobalWindow, GlobalWindows
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from pipeline.core.batches import RowBatch, TableRow
+from pipeline.core.row_ids import hashed
 from pipeline.steps.ledger import Tally
 from pipeline.steps.outputs import Outputs
 from pipeline.steps.seen import SeenIds
@@ -83,7 +86,7 @@ class DeduplicateRecords(beam.PTransform):
             return batches | "Drop seen ids" >> drop
         is_bounded = self.memory == "by_grouping"
         keyed = batches | "Key by record id" >> beam.FlatMap(
-            _by_record_id_alone if is_bounded else _by_record_id
+            _by_row_id if is_bounded else _by_dedup_id
         ).with_output_types(tuple[str, RowBatch])
         if is_bounded:
             keep = _keeping(_KeepFirst())
@@ -98,36 +101,32 @@ def _keeping(drop: beam.DoFn) -> beam.PTransform:
     return typed.with_outputs("ledger", main="rows")
 
 
-def _record_ids(batch: RowBatch) -> list[str]:
-    return [record.record_id for record in batch.records]
-
-
 def _dedup_ids(batch: RowBatch) -> list[str]:
-    """The name of each record over time: its id, and the replay that brought it.
+    """The name of each row over time: its id, and the replay that brought it.
 
     A replayed record was seen before, but it is not a row: BigQuery had refused it.
-    Among records that are written together its id is enough, as when the raw archive
-    has both: BigQuery now accepts or refuses both.
+    Among rows that are written together its id is enough, as when the raw archive has
+    both: BigQuery now accepts or refuses both.
     """
-    ids = _record_ids(batch)
+    ids = batch.row_ids
     replay = batch.attributes.get("publish_id")
     if not replay or replay == batch.attributes.get("message_id"):
         return ids
-    return [xxhash.xxh3_128_hexdigest(f"{name}\n{replay}".encode()) for name in ids]
+    return [hashed(name, replay) for name in ids]
 
 
-def _by_record_id(batch: RowBatch) -> Iterator[Any]:
+def _by_dedup_id(batch: RowBatch) -> Iterator[Any]:
     for name, record in zip(_dedup_ids(batch), batch.records, strict=True):
         yield name, batch.only([record])
 
 
-def _by_record_id_alone(batch: RowBatch) -> Iterator[Any]:
-    for record in batch.records:
-        yield record.record_id, batch.only([record])
+def _by_row_id(batch: RowBatch) -> Iterator[Any]:
+    for name, record in zip(batch.row_ids, batch.records, strict=True):
+        yield name, batch.only([record])
 
 
 class _KeepFirst(beam.DoFn):
-    """`(record id, RowBatches)` to the one of them that IRIS sent first."""
+    """`(row id, RowBatches)` to the one of them that IRIS sent first."""
 
     def start_bundle(self) -> None:
         self.tally = Tally()
@@ -153,7 +152,7 @@ class _KeepFirst(beam.DoFn):
 
 
 class _KeepNew(beam.DoFn):
-    """`(record id, RowBatch)` to the RowBatch, if the id is new within the horizon."""
+    """`(row id, RowBatch)` to the RowBatch, if the id is new within the horizon."""
 
     HORIZON_ENDS = TimerSpec("horizon", TimeDomain.WATERMARK)
     SEEN = beam.DoFn.StateParam(ReadModifyWriteStateSpec("seen", BooleanCoder()))
@@ -238,7 +237,7 @@ class _DropSeen(beam.DoFn):
         for batch in self.batches:
             fresh = []
             for identity, new in zip(
-                _record_ids(batch), seen.add(_dedup_ids(batch)), strict=True
+                batch.row_ids, seen.add(_dedup_ids(batch)), strict=True
             ):
                 passes = new and identity not in together
                 fresh.append(passes)
@@ -260,7 +259,7 @@ class _DropSeenAtOnce(beam.DoFn):
         self.tally = Tally()
 
     def process(self, batch: RowBatch) -> Iterator[RowBatch]:
-        fresh = self.seen.add(_record_ids(batch))
+        fresh = self.seen.add(batch.row_ids)
         if rest := unseen(batch, fresh, self.tally):
             yield rest
 

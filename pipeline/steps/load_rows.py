@@ -142,7 +142,7 @@ def _set_aside(dataset: Dataset, loaded: Loaded, files: list[Spooled]) -> Loaded
         return loaded
     WAITING.failed(dataset.table, loaded.waits)
     if WAITING.is_over(dataset.table):
-        refused = all_refused(files, loaded.waits)
+        refused = all_refused(dataset, files, loaded.waits)
         return Loaded(0, refused=refused, waits=loaded.waits)
     ROUND.datasets.add(dataset.name)
     dedup.forget()

@@ -25,6 +25,7 @@ from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import record_json, utc_now
 from pipeline.core.reasons import Reason
+from pipeline.core.row_ids import row_id
 from pipeline.registry import load_registry
 from pipeline.steps.ledger import Tally, merged
 from pipeline.steps.outputs import Outputs
@@ -192,7 +193,7 @@ def note_waiting(answers: dict[str, list[Rejected]]) -> None:
 
 def insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
     """A record's row, with the id by which BigQuery recognises it."""
-    return Insert(record.record_id, batch.values_of(record))
+    return Insert(row_id(record.record_id, batch.origin), batch.values_of(record))
 
 
 class WriteTable(beam.PTransform):

@@ -1,9 +1,10 @@
 """`python -m sql apply`: brings a BigQuery dataset up to date with the registry.
 
 Missing tables are created and missing columns added. A column is widened if the
-registry has a type that holds all of its values. Nothing else is changed, and nothing
-is dropped. Views are made from the columns that the user's historic tables really
-have, and replaced when these columns or the definition of the view have changed.
+registry has a type that holds all of its values. A primary key is removed, because the
+tables have several rows for a key. Nothing else is changed, and no data is dropped.
+Views are made from the columns that the user's historic tables really have, and
+replaced when these columns or the definition of the view have changed.
 
 Elexon's times are UTC. If a historic table has British local times, its rows in summer
 contradict settlementDate and settlementPeriod, and the command reports it. What
@@ -103,6 +104,7 @@ def _report(what: str, outcome: Outcome) -> None:
             ("created", outcome.created),
             ("extended", outcome.extended),
             ("widened", outcome.widened),
+            ("without their primary key now", outcome.unkeyed),
             ("replaced", outcome.replaced),
             ("unchanged", outcome.unchanged),
         )

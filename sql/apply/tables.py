@@ -60,12 +60,18 @@ def _note_table(outcome: Outcome, name: str, merged: Merged) -> None:
         outcome.extended[name] = merged.added
     if merged.widened:
         outcome.widened[name] = merged.widened
-    if not (merged.added or merged.widened or merged.conflicts):
+    if merged.unkeyed:
+        outcome.unkeyed.append(name)
+    changed = merged.added or merged.widened or merged.unkeyed
+    if not (changed or merged.conflicts):
         outcome.unchanged.append(name)
 
 
 def extend(client: bigquery.Client, path: TablesPath, table: Table) -> Merged:
-    """Adds missing columns to a table, and widens those that are too narrow."""
+    """Brings a table up to date.
+
+    Adds missing columns, widens those that are too narrow, and removes a primary key.
+    """
     found = client.get_table(f"{path}.{table.name}")
     merged = merged_schema(found.schema, table.columns)
     if merged.added:
@@ -76,7 +82,24 @@ def extend(client: bigquery.Client, path: TablesPath, table: Table) -> Merged:
         if paths and (conflict := _widen(client, found, column, paths)):
             merged.conflicts.append(conflict)
             merged.widened = [path for path in merged.widened if path not in paths]
+    if found.table_constraints and found.table_constraints.primary_key:
+        if conflict := _drop_key(client, path, table):
+            merged.conflicts.append(conflict)
+        else:
+            merged.unkeyed = True
     return merged
+
+
+def _drop_key(client: bigquery.Client, path: TablesPath, table: Table) -> str:
+    """Removes the primary key of a table; returns why it cannot, or an empty text."""
+    try:
+        client.query(tables.drop_key_statement(table.name, path)).result()
+    except GoogleAPICallError as error:
+        return (
+            "PRIMARY KEY lets BigQuery answer as if there were one row for a key, and "
+            f"cannot be removed: {first_line(error)}"
+        )
+    return ""
 
 
 def _widen(

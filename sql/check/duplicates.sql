@@ -1,27 +1,22 @@
-{% from "check/macros.sql" import near %}
+{% from "check/macros.sql" import near, natural_key %}
 -- For each dataset, how many rows repeat a record, and how many natural keys have rows of
 -- different content.
-{% for dataset in datasets %}
+{% for each in compared %}
 {% if not loop.first %}
 UNION ALL
 {% endif %}
 SELECT
-  {{ dataset.name | text }} AS dataset,
+  {{ each.dataset.name | text }} AS dataset,
   SUM(copies) AS row_count,
   SUM(copies - versions) AS identical_rows,
-  COUNTIF(versions > 1) AS repeated_keys,
-  MIN(IF(versions > 1, natural_key, NULL)) AS sample_key
+  COUNTIF(versions > 1) AS repeated_keys
 FROM (
   SELECT
-    TO_JSON_STRING(STRUCT(
-{% for column in dataset.natural_key %}
-      {{ column | name }} AS {{ column | name }}{{ "," if not loop.last }}
-{% endfor %}
-    )) AS natural_key,
+    {{ natural_key(each) }} AS natural_key,
     COUNT(*) AS copies,
     COUNT(DISTINCT record_id) + COUNTIF(record_id IS NULL) AS versions
-  FROM {{ (path ~ "." ~ dataset.table) | name }}
-  WHERE {{ near(dataset) }}
+  FROM {{ (path ~ "." ~ each.dataset.table) | name }}
+  WHERE {{ near(each.dataset) }}
   GROUP BY natural_key
 ) AS keyed
 {% endfor %}

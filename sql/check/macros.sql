@@ -7,3 +7,13 @@
 {% set kind = "date" if column.type == "DATE" else "time" -%}
 {{ column.name | name }} >= @from_{{ kind }} AND {{ column.name | name }} < @until_{{ kind }}
 {%- endmacro %}
+
+{# What names one version of one thing, as JSON; `each` is a sql.check.duplicates.Compared.
+   Another message of a set is another publication. #}
+{% macro natural_key(each) -%}
+TO_JSON_STRING(STRUCT(
+{%- for column in each.key %}{{ column | name }} AS {{ column | name }}{{ ", " if not loop.last }}{% endfor %}
+{%- if each.dataset.is_set_of_message %}, {{ row_origin() }} AS origin{% endif -%}
+{%- if each.side %}, {{ each.side }} AS side{% endif -%}
+))
+{%- endmacro %}

@@ -34,7 +34,8 @@ _WORDS = {
     "duplicates": {
         Status.OK: "datasets without",
         Status.WARN: "with some",
-        Status.FAIL: "with many",
+        Status.FAIL: "with many or with contradictions",
+        Status.INFO: "with corrections",
     },
     "unmapped": {
         Status.FAIL: "datasets waiting",

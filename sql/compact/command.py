@@ -2,7 +2,8 @@
 
 Without --execute it only counts. Rows are identical if their data is equal in every
 column, apart from the columns that say how a row was loaded; in `_iris` tables, if they
-have the same `record_id`. The row that was ingested first stays, and so does every
+have the same `record_id` (and, where a message is the publication of a set, are of one
+message). The row that was ingested first stays, and so does every
 version. Each day is one statement: whenever the run ends, a day is done or unchanged,
 and the next run continues with the rest. Two runs at the same time do no harm: BigQuery
 makes the changes of a day one after the other, or refuses the second. BigQuery keeps

@@ -14,7 +14,9 @@ CAST(CAST({{ layout.day_column | name }} AS DATE) AS STRING)
    too, and distinguishes NULL from all values. Rows from before record_id have none; they
    are compared by their data, as in other tables. #}
 {% macro identity(layout) -%}
-{% if layout.record_id -%}
+{% if layout.row_key -%}
+COALESCE({{ layout.row_key }}, {{ all_data(layout) }})
+{%- elif layout.record_id -%}
 COALESCE({{ layout.record_id | name }}, {{ all_data(layout) }})
 {%- else -%}
 {{ all_data(layout) }}

@@ -11,6 +11,7 @@ from typing import Self
 from google.cloud import bigquery
 
 from command.usage import UsageError
+from pipeline.core.row_ids import row_key_sql
 from pipeline.registry import METADATA_COLUMNS, Registry
 from sql.views.historic import is_load_column
 
@@ -54,6 +55,8 @@ class Layout:
         record_id: The column that is equal for identical records, if there is one.
         ingested_column: The column with the time when a row was loaded, if any.
         unknown_columns: Data columns that may say only how a row was loaded.
+        row_key: The SQL of what is equal for identical rows, if it is not the
+            `record_id` alone: records of two messages may be two rows.
     """
 
     table: str
@@ -65,6 +68,7 @@ class Layout:
     record_id: str | None
     ingested_column: str | None
     unknown_columns: tuple[str, ...]
+    row_key: str | None = None
 
     @property
     def name(self) -> str:
@@ -114,7 +118,15 @@ def layout_of(
             (name for name in kinds if name.lower() in _INGESTED_COLUMNS), None
         ),
         unknown_columns=tuple(name for name in data if name.startswith("_")),
+        row_key=_row_key(table.table_id, registry) if record_id else None,
     )
+
+
+def _row_key(table: str, registry: Registry) -> str | None:
+    for dataset in registry.values():
+        if dataset.table == table and dataset.is_set_of_message:
+            return row_key_sql(dataset)
+    return None
 
 
 def _refuse_unfit(table: bigquery.Table) -> None:

@@ -18,15 +18,18 @@ sends, under Elexon's names, followed by the [metadata columns](#metadata-column
 Times are UTC; `settlementDate` is a day in Great Britain. Each table has two views:
 
 - `bmrs_<dataset>_unified`: history and IRIS, each record once, every version.
-- `bmrs_<dataset>_latest`: the latest version of each thing.
+- `bmrs_<dataset>_latest`: the latest version of each thing; of a set, the last
+  publication.
 
 Limits (MELS, MILS) have a third, `bmrs_<dataset>_resolved`: the declaration in force
 at each instant. [The guide](guide.md) has queries to start with.
 
 A *natural key* identifies one version of one thing, a *latest key* the thing. The
-*version order* says which version is later. *Cadence* is the time between values of
-one series, if it is known. A table is partitioned by day and clustered by the columns
-that its section names: a query that filters by them reads less."""
+*version order* says which version is later. Where a section names a *set*, a
+publication replaces all of it, also what it lacks ([sets](rows.md#sets)). *Cadence*
+is the time between values of one series, if it is known. A table is partitioned by day
+and clustered by the columns that its section names: a query that filters by them reads
+less."""
 _REAL = "a real message of IRIS"
 _MADE_UP = "made-up messages of this schema, as no real one is in this repository"
 _ACRONYMS = frozenset({"bm", "remit"})
@@ -118,6 +121,10 @@ def _section(dataset: Dataset, *, is_real: bool) -> list[str]:
         f"Latest key: {_names(dataset.latest_key)}",
         f"Version order: {_names(dataset.version_order) or 'only the time of arrival'}",
     ]
+    if dataset.bid_offer:
+        facts.append(f"Sides: a bid row and an offer row, by `{dataset.bid_offer}`")
+    if dataset.latest_set is not None:
+        facts.append(f"Set: {_set_words(dataset)}")
     if dataset.day_of:
         facts.append(f"Settlement date: the London day of `{dataset.day_of}`")
     if dataset.aliases:
@@ -129,6 +136,16 @@ def _section(dataset: Dataset, *, is_real: bool) -> list[str]:
     if dataset.notes:
         parts += ["Notes:", _list([cell(note) for note in dataset.notes])]
     return [*parts, _column_table(dataset.columns)]
+
+
+def _set_words(dataset: Dataset) -> str:
+    """What a publication replaces."""
+    names = _names(dataset.latest_set or ()) or "the whole dataset"
+    if dataset.horizon:
+        points = _names(dataset.horizon)
+        return f"{names}; a publication replaces it from its first {points} on"
+    by = "message of IRIS" if dataset.is_set_of_message else "publication"
+    return f"{names}; a later {by} replaces all of it"
 
 
 def _layout(partition: str, clusters: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.iris_held` (
 )
 OPTIONS (
   description = "What could not become a row, and its state now: one row for each dead letter or unmapped message together with its replays. A query reads record_id and message_id of every _iris table, about 100 bytes a row.",
-  labels = [("definition", "148f32764b34a05e795b8e166b79284a")]
+  labels = [("definition", "d8256bb913ea624a2cda9186eb8ecb18")]
 )
 AS
 WITH letters AS (
@@ -35,6 +35,8 @@ WITH letters AS (
     message_id,
     record_index,
     record_id,
+    -- What its row will be recognised by.
+    record_id AS row_key,
     COALESCE(attempt, 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
@@ -54,6 +56,7 @@ WITH letters AS (
     message_id,
     CAST(NULL AS INT64) AS record_index,
     CAST(NULL AS STRING) AS record_id,
+    CAST(NULL AS STRING) AS row_key,
     COALESCE(SAFE_CAST(JSON_VALUE(attributes, '$.attempt') AS INT64), 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
@@ -86,10 +89,11 @@ rooted AS (
 -- The newest attempt of each. A letter may be there twice, after a restart.
 newest AS (
   SELECT
-    * EXCEPT (held_utc, record_index, record_id, is_whole),
+    * EXCEPT (held_utc, record_index, record_id, row_key, is_whole),
     MIN(held_utc) OVER lineage AS held_utc,
     MAX(record_index) OVER lineage AS record_index,
     MAX(record_id) OVER lineage AS record_id,
+    MAX(row_key) OVER lineage AS row_key,
     LOGICAL_AND(is_whole) OVER lineage AS is_whole
   FROM rooted
   WHERE TRUE
@@ -165,21 +169,21 @@ named AS (
 landed AS (
   SELECT
     "FREQ" AS dataset,
-    record_id,
+    record_id AS `row_key`,
     message_id
   FROM `gb-iris.uk_energy_prod.bmrs_freq_iris`
   UNION ALL
   SELECT
     "MELS" AS dataset,
-    record_id,
+    record_id AS `row_key`,
     message_id
   FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
 ),
 
 held_records AS (
-  SELECT DISTINCT record_id
+  SELECT DISTINCT row_key
   FROM letters
-  WHERE record_id IS NOT NULL
+  WHERE row_key IS NOT NULL
 ),
 
 held_messages AS (
@@ -189,9 +193,9 @@ held_messages AS (
 ),
 
 landed_records AS (
-  SELECT DISTINCT landed.record_id
+  SELECT DISTINCT landed.row_key
   FROM landed
-  INNER JOIN held_records ON landed.record_id = held_records.record_id
+  INNER JOIN held_records ON landed.row_key = held_records.row_key
 ),
 
 landed_messages AS (
@@ -228,7 +232,7 @@ SELECT
   replays.replayed_utc,
   CASE
     WHEN
-      landed_records.record_id IS NOT NULL
+      landed_records.row_key IS NOT NULL
       OR (newest.is_whole AND landed_messages.message_id IS NOT NULL)
       OR landed_named.held_id IS NOT NULL
       THEN 'ROW'
@@ -245,7 +249,7 @@ FROM newest
 LEFT JOIN replays ON newest.root_id = replays.root_id
 LEFT JOIN opened ON newest.root_id = opened.root_id
 LEFT JOIN subjects ON newest.dataset = subjects.subject
-LEFT JOIN landed_records ON newest.record_id = landed_records.record_id
+LEFT JOIN landed_records ON newest.row_key = landed_records.row_key
 LEFT JOIN landed_messages
   ON
     subjects.dataset = landed_messages.dataset

@@ -12,7 +12,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.bmrs_freq_latest` (
 )
 OPTIONS (
   description = "System Frequency: the latest version of each measurementTime",
-  labels = [("definition", "e1567beec19de98f5f696532be8e2d3b")]
+  labels = [("definition", "71d1dc91a9a4a0e060ac4f7b652848c0")]
 )
 AS
 SELECT
@@ -47,6 +47,8 @@ QUALIFY ROW_NUMBER() OVER (
       ),
       ingested_utc
     ) DESC NULLS LAST,
+    -- The serial numbers at its end: 10 comes after 9.
+    LENGTH(message_id) DESC NULLS LAST,
     message_id DESC NULLS LAST,
     record_id DESC NULLS LAST
 ) = 1;

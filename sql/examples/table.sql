@@ -8,8 +8,7 @@ CREATE TABLE IF NOT EXISTS `gb-iris.uk_energy_prod.bmrs_freq_iris` (
   `message_id` STRING OPTIONS (description = "The IRIS message that carried it."),
   `enqueued_utc` TIMESTAMP OPTIONS (description = "When IRIS queued the message; null when unknown."),
   `record_id` STRING OPTIONS (description = "128-bit hash of the dataset and the record's JSON: equal means an identical record."),
-  `extra` STRING OPTIONS (description = "JSON text of fields that the registry does not know, by path."),
-  PRIMARY KEY (`measurementTime`) NOT ENFORCED
+  `extra` STRING OPTIONS (description = "JSON text of fields that the registry does not know, by path.")
 )
 PARTITION BY TIMESTAMP_TRUNC(`measurementTime`, DAY)
 OPTIONS (description = "System Frequency: IRIS dataset FREQ, one row a record.");

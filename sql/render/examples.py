@@ -50,11 +50,15 @@ def _tables() -> Iterator[tuple[str, tables.Table]]:
 
 
 def _views(path: TablesPath) -> Iterator[tuple[str, View]]:
-    freq, mid, mels = (load_registry()[name] for name in ("FREQ", "MID", "MELS"))
+    registry = load_registry()
+    freq, mid, mels = (registry[name] for name in ("FREQ", "MID", "MELS"))
+    netbsad, ndf = (registry[name] for name in ("NETBSAD", "NDF"))
     yield "unified_without_history", unified_view(freq, path, ())
     yield "unified_with_history", unified_view(freq, path, declared_mappings(freq))
     yield "unified_with_api", unified_view(mid, path, declared_mappings(mid))
     yield "latest", latest_view(freq, path)
+    yield "latest_forecast", latest_view(ndf, path)
+    yield "latest_messages", latest_view(netbsad, path)
     yield "resolved", resolved_view(mels, path)
     yield "held", held_view(Registry([freq, mels]), path)
     for view in market_views(_market_registry(), path):

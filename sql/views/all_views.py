@@ -25,7 +25,7 @@ def all_views(
     """
     for dataset in registry.values():
         yield unified_view(dataset, path, histories.get(dataset.name, ()))
-        yield latest_view(dataset, path)
+        yield latest_view(dataset, path, histories.get(dataset.name, ()))
         if dataset.name in RESOLVED:
             yield resolved_view(dataset, path)
 

@@ -89,4 +89,5 @@ def held_query(
         datasets=datasets,
         subjects=subjects,
         **NAMELESS,
+        of_sets=[each.name for each in registry.values() if each.is_set_of_message],
     )

@@ -4,6 +4,7 @@
    datasets   the datasets whose tables are searched for rows
    subjects   every IRIS subject of the registry, with its dataset's name
    no_subject the subject of a message that came without one
+   of_sets    the datasets in which a record of another message is another row
 #}
 WITH letters AS (
   SELECT
@@ -17,6 +18,24 @@ WITH letters AS (
     message_id,
     record_index,
     record_id,
+    -- What its row will be recognised by.
+{% if of_sets %}
+    IF(
+      dataset IN ({{ of_sets | map("text") | join(", ") }}),
+      CONCAT(
+        record_id,
+        ' ',
+        IF(
+          JSON_VALUE(attributes, '$.source') = 'INSIGHTS_API',
+          'INSIGHTS_API',
+          COALESCE(message_id, '')
+        )
+      ),
+      record_id
+    ) AS row_key,
+{% else %}
+    record_id AS row_key,
+{% endif %}
     COALESCE(attempt, 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
@@ -36,6 +55,7 @@ WITH letters AS (
     message_id,
     CAST(NULL AS INT64) AS record_index,
     CAST(NULL AS STRING) AS record_id,
+    CAST(NULL AS STRING) AS row_key,
     COALESCE(SAFE_CAST(JSON_VALUE(attributes, '$.attempt') AS INT64), 1) AS attempt,
     JSON_VALUE(attributes, '$.replay_of') AS replay_of,
     payload,
@@ -68,10 +88,11 @@ rooted AS (
 -- The newest attempt of each. A letter may be there twice, after a restart.
 newest AS (
   SELECT
-    * EXCEPT (held_utc, record_index, record_id, is_whole),
+    * EXCEPT (held_utc, record_index, record_id, row_key, is_whole),
     MIN(held_utc) OVER lineage AS held_utc,
     MAX(record_index) OVER lineage AS record_index,
     MAX(record_id) OVER lineage AS record_id,
+    MAX(row_key) OVER lineage AS row_key,
     LOGICAL_AND(is_whole) OVER lineage AS is_whole
   FROM rooted
   WHERE TRUE
@@ -149,7 +170,7 @@ landed AS (
 {% for dataset in datasets %}
   SELECT
     {{ dataset.name | text }} AS dataset,
-    record_id,
+    {{ row_key(dataset) | aliased("row_key") }},
     message_id
   FROM {{ (path ~ "." ~ dataset.table) | name }}
 {% if not loop.last %}
@@ -158,15 +179,15 @@ landed AS (
 {% else %}
   SELECT
     CAST(NULL AS STRING) AS dataset,
-    CAST(NULL AS STRING) AS record_id,
+    CAST(NULL AS STRING) AS row_key,
     CAST(NULL AS STRING) AS message_id
 {% endfor %}
 ),
 
 held_records AS (
-  SELECT DISTINCT record_id
+  SELECT DISTINCT row_key
   FROM letters
-  WHERE record_id IS NOT NULL
+  WHERE row_key IS NOT NULL
 ),
 
 held_messages AS (
@@ -176,9 +197,9 @@ held_messages AS (
 ),
 
 landed_records AS (
-  SELECT DISTINCT landed.record_id
+  SELECT DISTINCT landed.row_key
   FROM landed
-  INNER JOIN held_records ON landed.record_id = held_records.record_id
+  INNER JOIN held_records ON landed.row_key = held_records.row_key
 ),
 
 landed_messages AS (
@@ -215,7 +236,7 @@ SELECT
   replays.replayed_utc,
   CASE
     WHEN
-      landed_records.record_id IS NOT NULL
+      landed_records.row_key IS NOT NULL
       OR (newest.is_whole AND landed_messages.message_id IS NOT NULL)
       OR landed_named.held_id IS NOT NULL
       THEN 'ROW'
@@ -232,7 +253,7 @@ FROM newest
 LEFT JOIN replays ON newest.root_id = replays.root_id
 LEFT JOIN opened ON newest.root_id = opened.root_id
 LEFT JOIN subjects ON newest.dataset = subjects.subject
-LEFT JOIN landed_records ON newest.record_id = landed_records.record_id
+LEFT JOIN landed_records ON newest.row_key = landed_records.row_key
 LEFT JOIN landed_messages
   ON
     subjects.dataset = landed_messages.dataset

@@ -1,15 +1,29 @@
+{% from "views/macros.sql" import arrived_utc %}
 {# One row for each thing: the latest version of each latest key.
 
    unified     the _unified view
    columns     the view's columns
    key         the latest key, and the partition column if it follows from the key
+   side        the side of a row, bid or offer; none if the dataset has no sides
    versions    what orders the versions, the first to decide first
+   run         what tells publications of a set apart; none if the things are no set
+   set_key     the columns that name a set
+   horizon     what orders the points of a set, if a publication begins somewhere in it
 #}
 SELECT
 {% for column in columns %}
   {{ column | name }}{{ "," if not loop.last }}
 {% endfor %}
+{% if side %}
+FROM (
+  SELECT
+    *,
+    {{ side }} AS bid_or_offer
+  FROM {{ unified | name }}
+) AS sides
+{% else %}
 FROM {{ unified | name }}
+{% endif %}
 WHERE TRUE
 {% if prunable %}
 -- Versions of one thing lie in one partition: a filter on it reads only its partitions.
@@ -17,7 +31,11 @@ WHERE TRUE
 -- The partition column is not part of the key: versions of one thing lie in several
 -- partitions, and all of them are read.
 {% endif %}
-QUALIFY ROW_NUMBER() OVER (
+{% if side %}
+-- A bid row and an offer row of one thing are two things. Two rows of one message are
+-- not versions of each other: if nothing distinguishes their sides, both are shown.
+{% endif %}
+QUALIFY {{ "RANK" if side else "ROW_NUMBER" }}() OVER (
   PARTITION BY
 {% for expression in key %}
     {{ expression }}{{ "," if not loop.last }}
@@ -30,17 +48,30 @@ QUALIFY ROW_NUMBER() OVER (
     -- is that of a load, and of IRIS's the one that arrived last. If IRIS's own time is
     -- unknown, it is the time with which the message's name begins.
     source = "HISTORIC",
-    COALESCE(
-      enqueued_utc,
-      SAFE_CAST(
-        REGEXP_REPLACE(
-          REGEXP_EXTRACT(message_id, r'_(\d{12})_'),
-          r'^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})$',
-          r'\1-\2-\3 \4:\5:00'
-        ) AS TIMESTAMP
-      ),
-      ingested_utc
-    ) DESC NULLS LAST,
-    message_id DESC NULLS LAST,
+    {{ arrived_utc() }} DESC NULLS LAST,
+    -- The serial numbers at its end: 10 comes after 9.
+    LENGTH(message_id) DESC NULLS LAST,
+    message_id DESC NULLS LAST{{ "," if not side }}
+{% if not side %}
     record_id DESC NULLS LAST
+{% endif %}
 ) = 1
+{% if run %}
+{% if horizon %}
+-- A publication replaces its set from its first point on: the last one that has a point
+-- here or before.
+{% else %}
+-- A publication replaces its set, also what it lacks.
+{% endif %}
+AND {{ run }} IS NOT DISTINCT FROM MAX({{ run }}) OVER (
+{% if set_key %}
+  PARTITION BY
+{% for expression in set_key %}
+    {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+{% endif %}
+{% if horizon %}
+  ORDER BY {{ horizon | map("name") | join(", ") }}
+{% endif %}
+)
+{% endif %}

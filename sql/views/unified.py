@@ -6,6 +6,7 @@ whatever the user's history looks like, so that a query never breaks.
 
 from collections.abc import Sequence, Set
 from itertools import count
+from typing import Any
 
 from command.tables_path import TablesPath
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
@@ -13,6 +14,7 @@ from sql.templates import fill, quoted
 from sql.views import historic
 from sql.views.conversions import grouping, with_extra
 from sql.views.local_times import label_of
+from sql.views.sides import bid_or_offer
 from sql.views.view import View
 
 # The second reading of a column's time has the column's name and this.
@@ -38,20 +40,43 @@ def unified_view(
     )
 
 
-def _query(
+def sources(
     dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
-) -> str:
+) -> dict[str, Any]:
+    """What the templates of views are filled with to read the tables of a dataset."""
     columns = dataset.columns + METADATA_COLUMNS
-    compared = _compared(dataset, histories)
-    sides = _sides(dataset, histories)
-    return fill(
-        "views/unified.sql",
-        iris=f"{path}.{dataset.table}",
-        columns=[column.name for column in columns],
-        iris_columns={
+    return {
+        "iris": f"{path}.{dataset.table}",
+        "columns": [column.name for column in columns],
+        "iris_columns": {
             column.name: with_extra(column) if column.since else quoted(column.name)
             for column in columns
         },
+        "histories": [
+            {
+                "table": f"{path}.{history.table.name}",
+                "expressions": history.expressions,
+            }
+            for history in histories
+        ],
+    }
+
+
+def _query(
+    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+) -> str:
+    compared = _compared(dataset, histories)
+    sides = _sides(dataset, histories)
+    read = sources(dataset, path, histories)
+    for each, history, side in zip(read["histories"], histories, sides, strict=True):
+        each |= {
+            "side": side,
+            "others": history.others,
+            "identity": _identity(dataset, history, compared),
+        }
+    return fill(
+        "views/unified.sql",
+        **read,
         partition=dataset.partition_column,
         clusters=[grouping(dataset.column(n)) for n in dataset.cluster_columns],
         api_absent=dataset.api_absent,
@@ -60,16 +85,6 @@ def _query(
         windows=_windows(dataset, histories, sides),
         history_side=_history_side(dataset),
         agreed=_differing(sides),
-        histories=[
-            {
-                "table": f"{path}.{history.table.name}",
-                "side": side,
-                "expressions": history.expressions,
-                "others": history.others,
-                "identity": _identity(dataset, history, compared),
-            }
-            for history, side in zip(histories, sides, strict=True)
-        ],
     )
 
 
@@ -150,7 +165,9 @@ def _agreeing(
     if all({"nationalGridBmUnit", "bmUnit"} <= h.compared for h in histories):
         # Some units have no other name.
         expressions.append("IF(`nationalGridBmUnit` IS NULL, `bmUnit`, NULL)")
-    return expressions
+    # A table may lack the values that distinguish a bid from an offer.
+    side = bid_or_offer(dataset)
+    return [*expressions, side] if side else expressions
 
 
 def _api_columns(dataset: Dataset) -> list[Column]:

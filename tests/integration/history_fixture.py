@@ -40,11 +40,13 @@ def make_history(client: bigquery.Client, dataset: str, generation: str) -> None
         ).result()
 
 
-def make_iris(client: bigquery.Client, dataset: str, registry: Registry) -> None:
-    """Makes the tables, and sends the kept IRIS messages through the pipeline."""
+def make_iris(
+    client: bigquery.Client, dataset: str, registry: Registry, folder: str = "iris"
+) -> None:
+    """Makes the tables, and sends kept messages through the pipeline."""
     apply_tables(client, dataset, list(all_tables(registry)), "EU")
     warehouse = Warehouse(client.project, dataset)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
-        source = ReadFiles(str(FIXTURES / "iris" / "*" / "*"))
+        source = ReadFiles(str(FIXTURES / folder / "*" / "*"))
         rows = WriteRows(warehouse.insert)
         build(pipeline, Plan(source, "by_grouping", 24, rows, warehouse.insert))

@@ -20,6 +20,7 @@ from pipeline.graph import Plan, build
 from pipeline.registry import Column, load_registry
 from pipeline.steps.sources import ReadFiles
 from pipeline.steps.write_rows import WriteRows
+from sql import tables
 from sql.apply import apply_tables
 from sql.tables import DEAD_LETTERS, LEDGER, UNMAPPED, Table, dataset_table
 from tests.integration.bigquery_fixture import own_dataset, running_bigquery
@@ -69,13 +70,41 @@ def test_a_second_apply_changes_nothing(client, dataset):
     assert not outcome.extended
 
 
+def test_apply_removes_a_primary_key_and_keeps_the_rows(client, dataset):
+    """A table of an earlier release, which declared its natural key."""
+    table = f"{PROJECT}.{dataset}.{FREQ.name}"
+    assert insert(client, table, [freq(1), freq(2)]) == []
+    statement = f"ALTER TABLE `{table}` ADD PRIMARY KEY (measurementTime) NOT ENFORCED"
+    client.query(statement).result()
+    assert client.get_table(table).table_constraints.primary_key is not None
+    outcome = apply_tables(client, dataset, [FREQ, REMIT], "EU")
+    assert (outcome.unkeyed, outcome.unchanged) == ([FREQ.name], [REMIT.name])
+    assert outcome.conflicts == []
+    constraints = client.get_table(table).table_constraints
+    assert constraints is None or constraints.primary_key is None
+    assert len(rows(client, dataset, FREQ.name)) == 2
+    assert apply_tables(client, dataset, [FREQ], "EU").unchanged == [FREQ.name]
+
+
+def test_a_primary_key_that_stays_is_reported(client, dataset, monkeypatch):
+    """The table that has a foreign key to it, as a refused statement."""
+    table = f"{PROJECT}.{dataset}.{FREQ.name}"
+    statement = f"ALTER TABLE `{table}` ADD PRIMARY KEY (measurementTime) NOT ENFORCED"
+    client.query(statement).result()
+    monkeypatch.setattr(tables, "drop_key_statement", lambda *_: "ALTER TABLE gone")
+    outcome = apply_tables(client, dataset, [FREQ], "EU")
+    (conflict,) = outcome.conflicts
+    assert conflict.startswith(f"{FREQ.name}.PRIMARY KEY")
+    assert (outcome.unkeyed, outcome.unchanged) == ([], [])
+
+
 def test_apply_adds_a_column_and_keeps_the_rows(client, dataset):
     shorter = FREQ.columns[:1] + FREQ.columns[2:]
-    table = Table("bmrs_short", shorter, "ingested_utc", (), (), "less one column")
+    table = Table("bmrs_short", shorter, "ingested_utc", (), "less one column")
     apply_tables(client, dataset, [table], "EU")
     name = f"{PROJECT}.{dataset}.bmrs_short"
     assert insert(client, name, [freq(1)]) == []
-    whole = Table("bmrs_short", FREQ.columns, "ingested_utc", (), (), "whole")
+    whole = Table("bmrs_short", FREQ.columns, "ingested_utc", (), "whole")
     outcome = apply_tables(client, dataset, [whole], "EU")
     assert outcome.extended == {"bmrs_short": ["measurementTime"]}
     later = freq(2, measurementTime="2026-05-08T00:00:00Z")
@@ -85,7 +114,7 @@ def test_apply_adds_a_column_and_keeps_the_rows(client, dataset):
 
 def test_apply_reports_another_type_and_leaves_it(client, dataset):
     client.query(f"CREATE TABLE {dataset}.bmrs_odd (frequency STRING)").result()
-    odd = Table("bmrs_odd", FREQ.columns[:3], "measurementTime", (), (), "odd")
+    odd = Table("bmrs_odd", FREQ.columns[:3], "measurementTime", (), "odd")
     outcome = apply_tables(client, dataset, [odd], "EU")
     (conflict,) = outcome.conflicts
     assert conflict.startswith("bmrs_odd.frequency is STRING")
@@ -124,7 +153,7 @@ def test_apply_leaves_what_widening_would_round(client, dataset):
         f"CREATE TABLE {dataset}.bmrs_large AS "
         f"SELECT {2**53 + 1} AS frequency, CAST(NULL AS TIMESTAMP) AS measurementTime"
     ).result()
-    wanted = Table("bmrs_large", FREQ.columns[1:3], "measurementTime", (), (), "large")
+    wanted = Table("bmrs_large", FREQ.columns[1:3], "measurementTime", (), "large")
     outcome = apply_tables(client, dataset, [wanted], "EU")
     (conflict,) = outcome.conflicts
     assert "frequency should be FLOAT64, but has integers beyond 2^53" in conflict
@@ -150,7 +179,7 @@ def test_apply_leaves_what_bigquery_does_not_widen(
 ):
     clusters = "" if column.startswith("steps") else "CLUSTER BY mw"
     client.query(f"CREATE TABLE {dataset}.bmrs_kept ({column}) {clusters}").result()
-    table = Table("bmrs_kept", (wanted,), "mw", (), (), "kept")
+    table = Table("bmrs_kept", (wanted,), "mw", (), "kept")
     outcome = apply_tables(client, dataset, [table], "EU")
     (conflict,) = outcome.conflicts
     assert conflict.startswith("bmrs_kept.")

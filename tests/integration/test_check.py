@@ -312,25 +312,93 @@ def test_what_the_unified_view_has_is_no_gap(client, plant, capsys):
     assert (code, found(document, "fail")) == (0, set())
 
 
-def test_a_few_identical_rows_and_unlike_versions_warn(plant, capsys):
+def test_a_few_identical_rows_warn(plant, capsys):
     rows = clean_rows()
     rows["FREQ"] += rows["FREQ"][-20:]
-    rows["DISBSAD"].append({**rows["DISBSAD"][-1], "record_id": "other", "cost": 5.0})
     name = plant("few", rows)
     code, document = run_check(capsys, name)
     assert (code, document["status"]) == (0, "warn")
-    warnings = {
-        result["dataset"]: result
-        for result in document["results"]
-        if result["status"] in ("fail", "warn")
-    }
-    assert {result["check"] for result in warnings.values()} == {"duplicates"}
-    measured = {dataset: (r["kind"], r["measured"]) for dataset, r in warnings.items()}
-    assert measured == {"FREQ": ("identical", 20), "DISBSAD": ("natural_key", 1)}
-    sample = json.loads(warnings["DISBSAD"]["sample"])
-    assert (sample["settlementDate"], sample["id"]) == ("2026-05-06", 3)
+    assert found(document, "fail", "warn") == {("duplicates", "FREQ")}
+    warning = result_of(document, "duplicates", "FREQ")
+    assert (warning["kind"], warning["measured"]) == ("identical", 20)
     code, document = run_check(capsys, name, "--strict", "--only", "duplicates")
     assert (code, document["status"]) == (1, "fail")
+
+
+def later(row, minutes=5, **values):
+    """A version that IRIS queued later."""
+    queued = dt.datetime.fromisoformat(row["enqueued_utc"])
+    queued += dt.timedelta(minutes=minutes)
+    again = {"enqueued_utc": queued.isoformat(), "record_id": f"{next(NUMBERS):032x}"}
+    return {**row, **again, **values}
+
+
+def test_versions_that_no_view_can_order_fail_and_corrections_do_not(plant, capsys):
+    rows = clean_rows()
+    last = {dataset: rows[dataset][-1] for dataset in SOME if rows[dataset]}
+    # Two values in what was queued at one instant, and two in one message.
+    rows["DISBSAD"].append(later(last["DISBSAD"], 0, cost=5.0))
+    message = {"message_id": "INDO_202605060905_1.json", "enqueued_utc": None}
+    rows["INDO"][-1:] = [
+        {**last["INDO"], **message},
+        {**later(last["INDO"], demand=2), **message},
+    ]
+    # A correction of a value that has no time of publication.
+    rows["FREQ"].append(later(last["FREQ"], frequency=49.9))
+    # A correction that has the time of publication of what it corrects.
+    rows["FUELINST"].append(later(last["FUELINST"], generation=1))
+    # Another field that the registry does not know.
+    rows["FUELHH"].append(later(last["FUELHH"], 0, extra='{"newField": 7}'))
+    # The same record, read again with a registry that has one more column.
+    same_id = {"record_id": last["DISEBSP"]["record_id"]}
+    rows["DISEBSP"].append(later(last["DISEBSP"], 0, systemSellPrice=80.0) | same_id)
+    name = plant("unlike", rows)
+    code, document = run_check(capsys, name, "--only", "duplicates")
+    assert code == 1
+    unlike = {
+        result["dataset"]: result
+        for result in document["results"]
+        if result.get("kind") == "natural_key"
+    }
+    assert {d: (r["status"], r["measured"]) for d, r in unlike.items()} == {
+        "DISBSAD": ("fail", 1), "INDO": ("fail", 1), "FUELINST": ("warn", 1),
+        "FUELHH": ("warn", 1), "FREQ": ("info", 1),
+    }  # fmt: skip
+    sample = json.loads(unlike["DISBSAD"]["sample"])
+    assert (sample["settlementDate"], sample["id"]) == ("2026-05-06", 3)
+    assert "pipeline/datasets/DISBSAD.yaml" in unlike["DISBSAD"]["detail"]
+
+
+def test_a_set_that_is_sent_again_is_no_failure(plant, capsys):
+    """Every action of a day comes again with another cost, a minute later."""
+    actions = clean_rows()["DISBSAD"]
+    again = [later(row, 1, cost=1.0) for row in actions]
+    name = plant("again", {"DISBSAD": actions + again}, only("DISBSAD"))
+    code, document = run_check(capsys, name, "--strict", "--only", "duplicates")
+    assert (code, found(document, "warn", "fail")) == (0, set())
+
+
+def test_a_bid_and_an_offer_are_no_versions_but_two_bids_are(plant, capsys):
+    run = {
+        "settlementDate": "2026-05-05",
+        "settlementPeriod": 20,
+        "createdDateTime": "2026-05-06T08:00:00Z",
+        "nationalGridBmUnit": "UNIT",
+        "bmUnit": "T_UNIT",
+    }
+    bid, offer = {"negative1": -3.0}, {"negative1": 1.0}
+    volumes = [row(NOW, **run, pairVolumes=pairs) for pairs in (bid, offer)]
+    # The money of the two may look alike.
+    cash = [row(NOW, **run, bidOfferPairCashflows=pairs) for pairs in (bid, offer)]
+    registry = only("BOAV", "EBOCF")
+    name = plant("sides", {"BOAV": volumes, "EBOCF": cash}, registry)
+    options = ("--strict", "--only", "duplicates")
+    code, document = run_check(capsys, name, *options)
+    assert (code, found(document, "info")) == (0, {("duplicates", "EBOCF")})
+    volumes.append(row(NOW, **run, pairVolumes={"negative1": -4.0}))
+    name = plant("two_bids", {"BOAV": volumes}, registry)
+    code, document = run_check(capsys, name, *options)
+    assert (code, found(document, "fail")) == (1, {("duplicates", "BOAV")})
 
 
 def test_many_identical_rows_fail(plant, capsys):

@@ -11,6 +11,7 @@ from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
 from sql.check.completeness import Owed
+from sql.check.duplicates import compared
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.market.catalogue import market_functions, market_views
@@ -37,6 +38,7 @@ REGISTRY = load_registry()
 # An instant, a half-hour and a day; with series and without.
 SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
 DAY = dt.date(2026, 5, 6)
+OF_MESSAGES = [REGISTRY[name] for name in ("FREQ", "PN")]
 OWED = [Owed(each, grid_of(each), [DAY], each.table) for each in SOME]
 LAYOUTS = [
     Layout(
@@ -64,22 +66,27 @@ def local_view(dataset, reading):
 
 
 def view_statements():
-    for name in ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC"):
+    names = ("BOALF", "BOAV", "FREQ", "MID", "MELS", "REMIT", "OCNMFD", "ABUC")
+    for name in (*names, "DISBSAD", "NDF", "WINDFOR"):
         dataset = REGISTRY[name]
         histories = declared_mappings(dataset)
         view = unified_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
         alone = unified_view(dataset, PATH, ())
         yield f"{view.name} alone", create_statement(alone, PATH)
-        view = latest_view(dataset, PATH)
+        view = latest_view(dataset, PATH, histories)
         yield view.name, create_statement(view, PATH)
     for reading in (Reading.LOCAL, Reading.DOUBTFUL):
         view = local_view(REGISTRY["BOALF"], reading)
         yield f"{view.name} {reading}", create_statement(view, PATH)
+        alone = latest_view(dataset, PATH)
+        yield f"{view.name} alone", create_statement(alone, PATH)
     view = resolved_view(REGISTRY["MELS"], PATH)
     yield view.name, create_statement(view, PATH)
-    view = held_view(Registry(SOME), PATH)
-    yield view.name, create_statement(view, PATH)
+    for members in (SOME, OF_MESSAGES):
+        view = held_view(Registry(members), PATH)
+        names = ", ".join(each.name for each in members)
+        yield f"{view.name} of {names}", create_statement(view, PATH)
     function = resolved_between(REGISTRY["MELS"], PATH)
     yield function.name, create_function_statement(function, PATH)
     for view in market_views(REGISTRY, PATH):
@@ -114,7 +121,11 @@ def table_statements():
 
 
 def quality_statements():
-    for name in ("freshness", "duplicates", "row_counts"):
+    for name in ("duplicates", "contradictions"):
+        datasets = (*SOME, REGISTRY["BOAV"], *OF_MESSAGES)
+        keyed = [compared(each) for each in datasets]
+        yield name, fill(f"check/{name}.sql", path=PATH, compared=keyed)
+    for name in ("freshness", "row_counts"):
         yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
     for name in ("completeness", "rows_before"):
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)

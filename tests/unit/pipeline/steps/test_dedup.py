@@ -72,6 +72,28 @@ def timers(monkeypatch):
     return written
 
 
+def message_of(message_id):
+    record = TypedRecord("0" * 32, {"levelFrom": 1}, 0, {})
+    metadata = {"enqueued_utc": None, "message_id": message_id, "source": "IRIS"}
+    attributes = {"message_id": message_id, "publish_id": message_id}
+    return TimestampedValue(RowBatch("PN", metadata, attributes, [record]), NOW)
+
+
+@pytest.mark.parametrize("memory", ["in_process", "in_run", "in_state", "by_grouping"])
+def test_a_record_that_is_published_again_is_a_row_of_that_publication(memory):
+    """The message that comes twice is the same publication."""
+    with pipeline() as begun:
+        batches = (
+            begun
+            | beam.Create(["a", "b", "a"], reshuffle=False)
+            | beam.Map(message_of).with_output_types(RowBatch)
+        )
+        outputs = batches | DeduplicateRecords(memory, 24)
+        names = outputs.rows | beam.Map(lambda batch: batch.metadata["message_id"])
+        assert_that(names, equal_to(["a", "b"]))
+    assert counted(begun.result)["duplicates"] == 1
+
+
 @pytest.mark.parametrize("memory", ["in_process", "in_run", "in_state", "by_grouping"])
 def test_every_memory_keeps_each_record_once_and_counts_the_rest(memory):
     with pipeline() as begun:

@@ -139,7 +139,8 @@ def test_a_whole_file_says_the_same_again(dataset):
     # What nobody can infer from messages, it does not write.
     omitted = {"cadence_seconds": None, "aliases": (), "historic": ()}
     omitted |= {"published": Publication(), "own_series": None, "api_absent": ()}
-    omitted |= {"day_of": None, "period_times": {}}
+    omitted |= {"day_of": None, "latest_set": None, "horizon": (), "bid_offer": None}
+    omitted |= {"period_times": {}}
     dataset = dataclasses.replace(dataset, **omitted)
     assert parse_dataset(f"{dataset.name}.yaml", dataset_text(dataset)) == dataset
 

@@ -61,16 +61,14 @@ def test_the_file_has_columns_event_time_and_careful_keys():
     assert not any(column.since for column in dataset.columns)
 
 
-def test_its_table_has_no_key_or_cluster_that_bigquery_refuses():
+def test_its_table_has_no_cluster_that_bigquery_refuses():
     new = proposed([{**RECORD, "tags": ["a"]}])
     statement = create_statement(dataset_table(new.dataset), PATH)
-    assert "PRIMARY KEY" not in statement  # a FLOAT64 and an array are in it
     assert (
         "CLUSTER BY `publishTime`, `startTime`, `settlementPeriod`, `flag`" in statement
     )
-    short = proposed([{"publishTime": RECORD["publishTime"], "unit": "A"}])
-    statement = create_statement(dataset_table(short.dataset), PATH)
-    assert "PRIMARY KEY (`publishTime`, `unit`) NOT ENFORCED" in statement
+    # A FLOAT64 and an array are in the natural key.
+    assert "PRIMARY KEY" not in statement
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def test_the_committed_examples_are_up_to_date():
 def test_the_page_has_a_line_for_each_example():
     assert re.findall(r"^\| \[(\w+)\]\(\1\.sql\)", README, re.MULTILINE) == [
         *("table", "unified_without_history", "unified_with_history"),
-        *("unified_with_api", "latest", "resolved", "resolved_between", "held"),
+        *("unified_with_api", "latest", "latest_forecast", "latest_messages"),
+        *("resolved", "resolved_between", "held"),
         *("dead_letters", "unmapped", "replays", "ledger"),
         *("gb_reference_units", "gb_units", "gb_units_between"),
         *("gb_outages", "gb_outages_now", "gb_outages_at"),

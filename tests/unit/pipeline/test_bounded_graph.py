@@ -42,7 +42,9 @@ def _fresh():
 
 
 def message(number, dataset="FREQ", message_id=None):
+    # FREQ has the first two fields, NDF the last.
     record = {"measurementTime": "2026-05-08T00:00:00Z", "frequency": number / 100}
+    record["demand"] = number
     body = json.dumps(json.dumps([record])).encode()
     return Message(body, {"dataset": dataset, "message_id": message_id or str(number)})
 

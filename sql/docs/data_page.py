@@ -121,6 +121,8 @@ def _section(dataset: Dataset, *, is_real: bool) -> list[str]:
         f"Latest key: {_names(dataset.latest_key)}",
         f"Version order: {_names(dataset.version_order) or 'only the time of arrival'}",
     ]
+    if dataset.bid_offer:
+        facts.append(f"Sides: a bid row and an offer row, by `{dataset.bid_offer}`")
     if dataset.latest_set is not None:
         facts.append(f"Set: {_set_words(dataset)}")
     if dataset.day_of:

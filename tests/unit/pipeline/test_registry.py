@@ -406,3 +406,42 @@ def test_real_records_have_the_day_that_follows_from_their_key(samples):
             assert record.row["settlementDate"] == day
             seen[dataset.name] += 1
     assert {"BOALF", "FUELINST"} <= seen.keys()
+
+
+SIDED = """
+dataset: X
+title: A dataset.
+group: test
+event_time: publishTime
+natural_key: [publishTime, unit]
+latest_key: [unit]
+version_order: [publishTime]
+bid_offer: pairs
+columns:
+  - {name: publishTime, type: TIMESTAMP}
+  - {name: unit, type: STRING}
+  - {name: volume, type: FLOAT64, unit: MWh}
+  - name: pairs
+    type: RECORD
+    fields: [{name: negative1, type: FLOAT64}, {name: positive1, type: FLOAT64}]
+"""
+
+
+@pytest.mark.parametrize("column", ["pairs", "volume"])
+def test_pairs_or_a_number_tell_bids_from_offers(column):
+    text = SIDED.replace("bid_offer: pairs", f"bid_offer: {column}")
+    assert parse_dataset("X.yaml", text).bid_offer == column
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("bid_offer: pairs", "bid_offer: unit", "must be a number, or a RECORD"),
+        ("bid_offer: pairs", "bid_offer: none", "not a column"),
+        ("name: positive1", "name: other", "must be a number, or a RECORD"),
+        ("version_order: [publishTime]", "latest_set: [unit]", "needs version_order"),
+    ],
+)
+def test_what_cannot_tell_bids_from_offers_is_refused(written, instead, said):
+    with pytest.raises(RegistryError, match=said):
+        parse_dataset("X.yaml", SIDED.replace(written, instead))

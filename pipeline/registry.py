@@ -39,7 +39,7 @@ _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
     | {"latest_set", "horizon", "bid_offer", "published", "series", "insights_api"}
-    | {"period_times"}
+    | {"period_times", "completeness"}
     | {"schema_source", "schema_confidence"}
 )
 _COLUMN_KEYS = frozenset(
@@ -185,6 +185,8 @@ class Dataset:
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
+        completeness: `around` if a series owes the half-hours between those in which it
+            was seen; None if the cadence says what it owes.
         api_absent: The columns that IRIS fills and the Insights API does not return;
             because of them one record has two identities.
         aliases: Other subjects under which it has been seen.
@@ -210,6 +212,7 @@ class Dataset:
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
+    completeness: str | None = None
     api_absent: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     historic: tuple[HistoricTable, ...] = ()
@@ -407,6 +410,7 @@ def _dataset(loaded: Any) -> Dataset:
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
+        completeness=_text(loaded, "completeness", None),
         api_absent=_api_absent(loaded["insights_api"])
         if "insights_api" in loaded
         else (),
@@ -560,6 +564,8 @@ def _validate(dataset: Dataset) -> None:
         raise ValueError("natural_key and latest_key must name columns")
     if dataset.day_of:
         _validate_day_of(dataset, dataset.day_of)
+    if dataset.completeness is not None:
+        _validate_completeness(dataset)
     for time, period in dataset.period_times.items():
         _validate_period_time(dataset, time, period)
     if dataset.latest_set is not None:
@@ -585,6 +591,23 @@ def _validate_day_of(dataset: Dataset, name: str) -> None:
             "day_of needs a settlementDate of type DATE outside of latest_key, but the "
             f"table is partitioned by {day!r}"
         )
+
+
+def _validate_completeness(dataset: Dataset) -> None:
+    if dataset.completeness != "around":
+        raise ValueError(
+            f"completeness is {dataset.completeness!r}: it is `around`, or left out"
+        )
+    if dataset.cadence_seconds:
+        raise ValueError("completeness and cadence_seconds exclude each other")
+    kinds = {name: dataset.column(name).kind for name in dataset.latest_key}
+    for name, kind in (("settlementDate", "DATE"), ("settlementPeriod", "INT64")):
+        if kinds.get(name) != kind:
+            raise ValueError(
+                f"completeness: around needs {name} of type {kind} in latest_key"
+            )
+    if not dataset.series:
+        raise ValueError("completeness: around needs series")
 
 
 def _validate_period_time(dataset: Dataset, time: str, period: str) -> None:

@@ -1,8 +1,10 @@
 """Completeness: every value that a dataset owes for a settlement day is there.
 
 A value is owed every cadence by every series (fuel, provider) that was seen in the
-checked days or the seven days before. History fills gaps: the `_unified` view is read
-if there is one. `expectations.py` says when a day is due, and what its slots are.
+checked days or the seven days before. In datasets of units, which come and go, it is
+owed by the units that were seen around a gap: `around.py`. History fills gaps: the
+`_unified` view is read if there is one. `expectations.py` says when a day is due, and
+what its slots are.
 """
 
 import datetime as dt
@@ -11,8 +13,9 @@ from dataclasses import dataclass
 
 from command.text import listed
 from pipeline.registry import Dataset
+from sql.check import around
 from sql.check.context import Context, Result, Status
-from sql.check.expectations import Grid, days_due, grid_of
+from sql.check.expectations import Grid, days_due, grid_of, percent
 from sql.working_days import ONE_DAY, day_start
 
 NAME = "completeness"
@@ -75,12 +78,17 @@ class Owed:
 
 def check(context: Context) -> Iterator[Result]:
     """A slot without a value is missing, and any missing one is a failure."""
-    owed = []
+    owed, of_units = [], []
     for dataset in context.present():
-        if (grid := grid_of(dataset)) is None:
+        grid = grid_of(dataset)
+        if grid is None and dataset.completeness is None:
             continue
-        if days := days_due(dataset, context.at, context.days):
-            owed.append(Owed(dataset, grid, days, _source(context, dataset)))
+        source = _source(context, dataset)
+        days = days_due(dataset, context.at, context.days)
+        if days and grid:
+            owed.append(Owed(dataset, grid, days, source))
+        elif days:
+            of_units.append(around.Around(dataset, days, source))
         else:
             detail = f"no value was due in {context.days} days"
             yield Result(NAME, dataset.name, Status.INFO, None, "values", detail)
@@ -94,6 +102,7 @@ def check(context: Context) -> Iterator[Result]:
             yield Result(NAME, one.dataset.name, Status.INFO, None, "values", detail)
         else:
             yield result
+    yield from around.check(context, of_units)
 
 
 def _source(context: Context, dataset: Dataset) -> str:
@@ -139,7 +148,7 @@ def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
     detail = f"{days}: {expected - missing:,} of {expected:,} values"
     named = _gaps(owed, gaps)
     if missing:
-        detail += f", {missing:,} missing ({_percent(share)}): {named}"
+        detail += f", {missing:,} missing ({percent(share)}): {named}"
     figures = {
         "expected": expected,
         "found": expected - missing,
@@ -150,10 +159,6 @@ def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
     return Result(
         NAME, owed.dataset.name, status, missing, "missing values", detail, figures
     )
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "below 0.1%"
 
 
 def _gaps(owed: Owed, gaps: dict[str, frozenset[int]]) -> str:

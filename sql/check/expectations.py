@@ -192,6 +192,11 @@ def runs(slots: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def percent(share: float) -> str:
+    """`2.1%`."""
+    return f"{share:.1%}" if share >= 0.001 else "below 0.1%"
+
+
 def _listed(texts: Iterable[str], separator: str = "; ") -> str:
     named = list(texts)
     more = f" and {len(named) - MAX_RUNS} more" if len(named) > MAX_RUNS else ""

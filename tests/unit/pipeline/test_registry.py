@@ -167,6 +167,12 @@ def test_the_minimal_dataset_loads():
             ("group: g", "group: g\ninsights_api: {absent: [publishTime]}"),
             "by which the table is partitioned",
         ),
+        (("group: g", "group: g\ncompleteness: all"), "completeness is 'all'"),
+        (("group: g", "group: g\ncompleteness: around"), "needs settlementDate"),
+        (
+            ("group: g", "group: g\ncompleteness: around\ncadence_seconds: 1800"),
+            "exclude each other",
+        ),
         (("title: A dataset\n", ""), "'title' is missing"),
         (
             ("group: g", "group: g\npublished: daily"),

@@ -10,6 +10,7 @@ import sqlfluff
 from command.tables_path import TablesPath
 from pipeline.registry import Registry, load_registry
 from sql import tables
+from sql.check.around import Around
 from sql.check.completeness import Owed
 from sql.check.duplicates import compared
 from sql.check.expectations import grid_of
@@ -40,6 +41,7 @@ SOME = [REGISTRY[name] for name in ("FREQ", "MID", "TEMP", "FUELINST")]
 DAY = dt.date(2026, 5, 6)
 OF_MESSAGES = [REGISTRY[name] for name in ("FREQ", "PN")]
 OWED = [Owed(each, grid_of(each), [DAY], each.table) for each in SOME]
+AROUND = [Around(REGISTRY[name], [DAY], f"{name}_unified") for name in ("PN", "BOD")]
 LAYOUTS = [
     Layout(
         "project.dataset.bmrs_freq",
@@ -129,6 +131,8 @@ def quality_statements():
         yield name, fill(f"check/{name}.sql", path=PATH, datasets=SOME)
     for name in ("completeness", "rows_before"):
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
+    yield "around", fill("check/around.sql", path=PATH, owed=AROUND, named=3)
+    yield "rows_before around", fill("check/rows_before.sql", path=PATH, owed=AROUND)
     yield "ledger", fill("check/ledger.sql", path=PATH, table="t")
     datasets = fill("check/held_datasets.sql", path=PATH, **NAMELESS)
     yield "held_datasets", datasets

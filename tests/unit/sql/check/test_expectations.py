@@ -5,6 +5,8 @@ import datetime as dt
 import pytest
 
 from pipeline.registry import load_registry
+from sql.check import around as around_gaps
+from sql.check.around import Around
 from sql.check.completeness import Owed, judged
 from sql.check.context import Status
 from sql.check.expectations import (
@@ -187,3 +189,34 @@ def test_a_dataset_without_any_row_misses_everything():
     owed = Owed(REGISTRY["INDO"], Periods(), [SPRING], "t")
     result = judged(owed, {})
     assert (result.measured, result.figures["expected"]) == (46, 46)
+
+
+def test_what_is_read_of_units_is_the_day_and_those_beside_it():
+    around = Around(REGISTRY["PN"], [SPRING], "t")
+    assert (around.read_from, around.read_until) == (
+        dt.date(2026, 3, 28),
+        dt.date(2026, 3, 31),
+    )
+    assert list(around.slots.values()) == list(Periods().slots(SPRING))
+    instants = [dt.datetime.fromtimestamp(1800 * n, dt.UTC) for n in around.slots]
+    assert (instants[0], instants[-1]) == (
+        utc("2026-03-29T00:00:00"),
+        utc("2026-03-29T22:30:00"),
+    )
+
+
+def test_the_largest_gaps_of_units_are_named():
+    around = Around(REGISTRY["PN"], [dt.date(2026, 5, 5)], "t")
+    first = min(around.slots)
+    gaps = [
+        around_gaps.Gap(first + at, first + at, 1, f"U-{at}") for at in (3, 5, 7, 9)
+    ]
+    gaps.append(around_gaps.Gap(first + 20, first + 30, 5, "A, B, C"))
+    seen = dict.fromkeys(around.slots, 10)
+    result = around_gaps.judged(around, seen, gaps, has_begun=True)
+    assert result.measured == 4 + 11 * 5
+    assert result.figures["gaps"] == (
+        "2026-05-05 settlement periods 21-31 of A, B, C and 2 more, "
+        "2026-05-05 settlement periods 4 of U-3, "
+        "2026-05-05 settlement periods 6 of U-5 and 2 more"
+    )

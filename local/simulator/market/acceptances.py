@@ -23,6 +23,7 @@ USUAL_RAMP_MINUTES = 1
 _FIRST_HALF_HOUR = 876_576
 _MOST_ENERGY_ACTIONS = 9
 _TAKEN_BACK_SHARE = 0.12
+_TRIMMED_SHARE = 0.5
 _WINDY_MW = 9_000
 _SMALLEST_MW = 4
 # The fuels that are asked, and the share of their units that can be in a half-hour.
@@ -87,13 +88,14 @@ class _Action:
 def acceptances(seed: int, number: int) -> tuple[Acceptance, ...]:
     """The acceptances for a half-hour, by the time at which they were made."""
     made: list[Acceptance] = []
-    for action in (*_constraints(seed, number), *_energy(seed, number)):
+    actions = [*_constraints(seed, number), *_energy(seed, number)]
+    for action in (*actions, *_trims(seed, number, {a.unit for a in actions})):
         made += _accept(seed, number, action)
     return tuple(sorted(made, key=lambda one: (one.accepted, one.unit.index)))
 
 
 def _energy(seed: int, number: int) -> Iterator[_Action]:
-    """Covers the imbalance, cheapest first; and batteries are moved both ways."""
+    """Covers the imbalance, cheapest first."""
     missing = imbalance(seed, number * HALF_HOUR_SECONDS) / 2
     direction = 1 if missing > 0 else -1
     used = 0
@@ -106,6 +108,20 @@ def _energy(seed: int, number: int) -> Iterator[_Action]:
             missing -= _volume(action)
             missing = max(0.0, missing) if direction > 0 else min(0.0, missing)
             yield action
+
+
+def _trims(seed: int, number: int, busy: set[Unit]) -> Iterator[_Action]:
+    """Batteries are moved for minutes, either way, whatever the imbalance is."""
+    for unit in UNITS_OF[BATTERY]:
+        moved = draw(seed, f"trim {unit.name}", number)
+        if moved > _TRIMMED_SHARE or unit in busy:
+            continue
+        direction = 1 if moved < _TRIMMED_SHARE / 2 else -1
+        start = int(between(seed, f"trim at {unit.name}", number, 0, 20))
+        room = min(_room(seed, unit, number, direction), unit.capacity // 2)
+        if room >= _SMALLEST_MW:
+            length = 4 + unit.index % 5
+            yield _Action(unit, direction * room, start, start + length, system=False)
 
 
 def _candidates(

@@ -11,7 +11,7 @@ from local.simulator.demo import SEED, Demo
 from local.simulator.sample_folder import Sample, SampleFolder, iris_body
 from local.simulator.sent_until import SentUntil
 
-DEMO_RATE = 2.0
+DEMO_RATE = 1.0
 """Messages a second, once yesterday has been sent; the real feed has 0.5 to 3.5."""
 
 MAX_LAG_SECONDS = 1.0
@@ -19,6 +19,14 @@ MAX_LAG_SECONDS = 1.0
 
 MAX_AHEAD_MESSAGES = 120
 """So many scheduled messages at once stand for those of the next seconds."""
+
+BACKLOG_RATE = 200.0
+"""Messages a second of yesterday: faster, and every part would need more memory."""
+
+MAX_QUEUED_MESSAGES = 100
+"""Of the demo: it waits until the bridge has taken them, and so keeps memory small."""
+
+WAIT_SECONDS = 0.05
 
 BURST_MESSAGES = 32
 """Messages enqueued before the network gets its turn."""
@@ -114,22 +122,24 @@ class DemoFeed:
 
     async def run(self) -> None:
         """Enqueues messages until it is cancelled."""
-        for number, (published, sample) in enumerate(self._demo.backlog()):
+        loop = asyncio.get_running_loop()
+        tick = loop.time()
+        for published, sample in self._demo.backlog():
             await self._send(published, sample)
-            if number % BURST_MESSAGES == 0:
-                await asyncio.sleep(0)
+            tick = max(tick + 1 / BACKLOG_RATE, loop.time() - MAX_LAG_SECONDS)
+            await asyncio.sleep(tick - loop.time())
         await self._go_on()
 
     async def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
         tick, owed = loop.time(), 0.0
         while True:
-            await self._broker.wait_for_room()
             owed += 1
             for published, sample in self._demo.due():
                 await self._send(published, sample)
                 owed = max(owed - 1, -MAX_AHEAD_MESSAGES)
             if owed >= 1:
+                await self._broker.wait_for_room()
                 _put(self._broker, self._demo.redeclaration())
                 owed -= 1
             self._save(loop.time())
@@ -137,7 +147,8 @@ class DemoFeed:
             await asyncio.sleep(tick - loop.time())
 
     async def _send(self, published: int, sample: Sample) -> None:
-        await self._broker.wait_for_room()
+        while self._broker.queue.stats()["ready"] >= MAX_QUEUED_MESSAGES:
+            await asyncio.sleep(WAIT_SECONDS)
         self._sent_until.add(_put(self._broker, sample), published)
 
     def _save(self, now_seconds: float) -> None:

@@ -93,7 +93,7 @@ def plan(seed: int, number: int) -> Plan:
     gas = target - sum(levels.values())
     surplus = 0
     if gas < GAS_FLOOR_MW:
-        gas, surplus = GAS_FLOOR_MW, _take_back(levels, GAS_FLOOR_MW - gas)
+        gas, surplus = GAS_FLOOR_MW, _take_back(seed, at, levels, GAS_FLOOR_MW - gas)
     levels |= _gas_levels(seed, at, gas)
     by_fuel = dict.fromkeys(FUELS, 0)
     for unit, level_mw in levels.items():
@@ -214,15 +214,15 @@ def _flows(seed: int, at: int, residual: int) -> dict[Unit, int]:
         (unit,) = UNITS_OF[fuel]
         mood = 0.45 * wander(seed, fuel, at, 14 * HOUR_SECONDS)
         share = max(-1.0, min(1.0, 1.3 * need + _LEANS.get(fuel, 0.0) + mood))
-        flows[unit] = round(share * available(seed, unit, at) / 2) * 2
+        flows[unit] = int(share * available(seed, unit, at) / 2) * 2
     return flows
 
 
-def _take_back(levels: dict[Unit, int], excess: int) -> int:
+def _take_back(seed: int, at: int, levels: dict[Unit, int], excess: int) -> int:
     """Lowers imports, then wind, until gas has its floor; returns MW of wind."""
     for fuel in INTERCONNECTORS:
         (unit,) = UNITS_OF[fuel]
-        step = min(excess, levels[unit] + unit.capacity)
+        step = min(excess, levels[unit] + available(seed, unit, at))
         levels[unit] -= step
         excess -= step
     wind = sum(levels[unit] for unit in UNITS_OF["WIND"])

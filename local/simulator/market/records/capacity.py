@@ -15,6 +15,8 @@ from local.simulator.market.units import (
 )
 
 LONG_RUN_WEEKS = 156
+# Of each unit: the demo's tables stay small.
+UNIT_WEEKS = 52
 # Units that are in the forecasts by week: the large ones that can be planned.
 _PLANNED = tuple(u for u in UNITS if u.capacity >= 600 and u.fuel != "WIND")
 _PLANNED_FUELS = tuple(
@@ -49,7 +51,7 @@ def uou2t3yw(seed: int, about: int, published: int) -> list[Record]:
             "outputUsable": available(seed, unit, midnight(day)),
         }
         for unit in _PLANNED
-        for year, week, day in weeks_ahead(published, LONG_RUN_WEEKS)
+        for year, week, day in weeks_ahead(published, UNIT_WEEKS)
     ]
 
 

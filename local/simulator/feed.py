@@ -21,7 +21,8 @@ MAX_AHEAD_MESSAGES = 120
 """So many scheduled messages at once stand for those of the next seconds."""
 
 BACKLOG_RATE = 200.0
-"""Messages a second of yesterday: faster, and every part would need more memory."""
+BACKLOG_BYTES_PER_SECOND = 500_000
+"""The pace of yesterday: faster, and the pipeline would need 100 MB more."""
 
 MAX_QUEUED_MESSAGES = 100
 """Of the demo: it waits until the bridge has taken them, and so keeps memory small."""
@@ -126,7 +127,9 @@ class DemoFeed:
         tick = loop.time()
         for published, sample in self._demo.backlog():
             await self._send(published, sample)
-            tick = max(tick + 1 / BACKLOG_RATE, loop.time() - MAX_LAG_SECONDS)
+            size_seconds = len(sample.payload) / BACKLOG_BYTES_PER_SECOND
+            pace_seconds = max(1 / BACKLOG_RATE, size_seconds)
+            tick = max(tick + pace_seconds, loop.time() - MAX_LAG_SECONDS)
             await asyncio.sleep(tick - loop.time())
         await self._go_on()
 

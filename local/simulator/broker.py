@@ -249,6 +249,8 @@ class Peer(asyncio.Protocol):
         """Handles the engine's events, then writes its output."""
         if self._working or self.socket is None or self.broker.mute:
             return
+        if self.socket.is_closing():  # after an error, its event is still there
+            return
         self._working = True
         try:
             self.engine.tick(time.monotonic())

@@ -11,9 +11,9 @@ import orjson
 
 from local.simulator.market.instants import day_of, midnight
 from local.simulator.market.records.physical import DYNAMICS, dynamics
-from local.simulator.market.timetable import Publication, publications, timetable
 from local.simulator.market.units import UNITS
 from local.simulator.sample_folder import Sample
+from local.simulator.timetable import Publication, publications, timetable
 
 SEED = 2026
 """Of the market that everyone sees who sets no other."""

@@ -94,6 +94,8 @@ def plan(seed: int, number: int) -> Plan:
     surplus = 0
     if gas < GAS_FLOOR_MW:
         gas, surplus = GAS_FLOOR_MW, _take_back(seed, at, levels, GAS_FLOOR_MW - gas)
+    else:
+        gas -= _import_more(seed, at, levels, gas - _gas_available(seed, at))
     levels |= _gas_levels(seed, at, gas)
     by_fuel = dict.fromkeys(FUELS, 0)
     for unit, level_mw in levels.items():
@@ -175,7 +177,7 @@ def _pumped_storage(seed: int, unit: Unit, at: int) -> int:
     if signal < -threshold:
         return -full
     share = min(1.0, max(0.0, 2 * (signal - threshold)))
-    return round(full * share / 5) * 5 if share > 0.2 else 0
+    return int(full * share / 5) * 5 if share > 0.2 else 0
 
 
 def _battery(seed: int, unit: Unit, at: int) -> int:
@@ -230,6 +232,23 @@ def _take_back(seed: int, at: int, levels: dict[Unit, int], excess: int) -> int:
     for unit in UNITS_OF["WIND"]:
         levels[unit] = round(levels[unit] * (1 - lost / wind)) if wind else 0
     return lost
+
+
+def _gas_available(seed: int, at: int) -> int:
+    full = sum(available(seed, unit, at) for unit in UNITS_OF["CCGT"])
+    return round(NOTIFIED_SHARE * full)
+
+
+def _import_more(seed: int, at: int, levels: dict[Unit, int], missing: int) -> int:
+    """Raises imports as far as gas is missing; returns by how much, MW."""
+    raised = 0
+    for fuel in INTERCONNECTORS:
+        (unit,) = UNITS_OF[fuel]
+        room = available(seed, unit, at) - levels[unit]
+        step = max(0, min(missing - raised, room))
+        levels[unit] += step
+        raised += step
+    return raised
 
 
 def _gas_levels(seed: int, at: int, target: int) -> dict[Unit, int]:

@@ -39,9 +39,9 @@ WEATHER_DEGREES = 4.0
 COLDEST_DAY = 25
 
 # Load factors of wind farms: a logistic curve over the weather, lower in summer.
-WIND_STEEPNESS = 4.4
-WIND_SUMMER = -0.75
-WIND_WINTER = -0.05
+WIND_STEEPNESS = 5.2
+WIND_SUMMER = -0.7
+WIND_WINTER = 0.3
 WIND_AVAILABLE = 0.95
 WIND_REGIONS = 4
 
@@ -58,7 +58,7 @@ HYDRO_SWING = 0.28
 OTHER_SHARE = 0.78
 OTHER_SWING = 0.15
 # In FUELINST alone: small plants without a BM unit, MW.
-SMALL_PLANTS_MW = 220
+SMALL_PLANTS_MW = 480
 
 # Gas stations: what must run for inertia; how far below full they are notified.
 GAS_FLOOR_MW = 1_900
@@ -68,16 +68,16 @@ STABLE_SHARE = 0.45
 
 # Flows follow what is left for gas and interconnectors: no flow at this many MW, full
 # import this many MW above it.
-NEUTRAL_RESIDUAL_MW = 7_500
-FULL_IMPORT_SPAN_MW = 16_000
+NEUTRAL_RESIDUAL_MW = 5_000
+FULL_IMPORT_SPAN_MW = 14_000
 
 # The index price, GBP/MWh: gas sets it, wind breaks it.
 GAS_PRICE = 58.0
 GAS_PRICE_SWING = 9.0
 SCARCITY_PRICE = 62.0
-SURPLUS_PRICE = 75.0
-TYPICAL_GAS_MW = 9_000
-EMPTY_GAS_MW = 5_000
+SURPLUS_PRICE = 140.0
+TYPICAL_GAS_MW = 8_500
+EMPTY_GAS_MW = 6_000
 
 # System frequency, Hz: the sizes of wanders of 17 minutes, 3 minutes and 40 seconds.
 NOMINAL_HZ = 50.0

@@ -10,7 +10,7 @@ from local.simulator.market.figures import (
     HALF_HOUR_SECONDS,
     HOUR_SECONDS,
 )
-from local.simulator.settlement_clock import settlement_period
+from local.simulator.market.settlement_clock import settlement_period
 from sql.working_days import LONDON, ONE_DAY, day_start, is_working_day, london_day
 
 _FIRST_DAY = dt.date(1970, 1, 1)

@@ -13,8 +13,8 @@ from local.simulator.market.units import UNITS, Unit
 
 WINDOW_SECONDS = 8 * DAY_SECONDS
 # The share of windows with an outage: some ten a day over all units.
-_SHARES = {"WIND": 0.65, "CCGT": 0.6, "NUCLEAR": 0.5, "PS": 0.6, "BATTERY": 0.5}
-_USUAL_SHARE = 0.35
+_SHARES = {"WIND": 0.75, "CCGT": 0.5, "NUCLEAR": 0.3, "PS": 0.6, "BATTERY": 0.6}
+_USUAL_SHARE = 0.15
 _PLANNED_SHARE = 0.45
 _DISMISSED_SHARE = 0.08
 # Planned outages end at 18:00 or so, others when they are repaired.

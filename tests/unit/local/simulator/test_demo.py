@@ -9,8 +9,8 @@ import pytest
 
 from local.simulator.demo import Demo
 from local.simulator.market.instants import midnight
-from local.simulator.market.timetable import publications, timetable
 from local.simulator.sent_until import SentUntil
+from local.simulator.timetable import publications, timetable
 from pipeline.core.decoding import Message, decode, utc_now
 from pipeline.registry import load_registry
 

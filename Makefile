@@ -72,7 +72,7 @@ run-local: #: UNTIL=drained    end when all of SAMPLES is accounted for
 run-local: #: DATA=dir         tables, messages and logs (default .local)
 run-local: #: PUBSUB=google    or embedded (default: google where it is installed)
 run-local: #: MODE=drain       or streaming: how the pipeline reads Pub/Sub (default: drain)
-run-local: #: RATE=3.5        messages a second of the simulator (default: 5; SAMPLES: as fast as they are received)
+run-local: #: RATE=3.5        messages a second of the demo (default: 1; SAMPLES: as fast as they are received)
 run-local: #: ARCHIVE=dir      keep every message as received in files there
 	@$(PYTHON) -m local stack run
 

@@ -7,6 +7,7 @@ messages are lost after kills. Prints one JSON line.
 
 import argparse
 import asyncio
+import itertools
 import json
 import random
 import statistics
@@ -25,7 +26,7 @@ from benchmarks.usage import cpu_seconds, memory_mb
 from benchmarks.watch import Watch, percentile
 from local.data_folder import DataFolder
 from local.pubsub.topics import TOPIC
-from local.simulator.demo import demo_messages
+from local.simulator.generator import generate_message
 from local.simulator.sample_folder import iris_body
 from local.stack.plan import Mode, Plan
 from local.stack.services import Services
@@ -33,6 +34,8 @@ from pipeline.registry import load_registry
 
 # The rows of every fourth message are looked for.
 MARKED = 4
+# Records of a message.
+RECORDS = 3
 MEMORY_SECONDS = 5.0
 # The first minute is imports and caches.
 WARM_UP_SECONDS = 60.0
@@ -53,17 +56,19 @@ class Feed(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        messages = demo_messages(load_registry(), random.Random(1))
+        datasets, rng = itertools.cycle(load_registry().values()), random.Random(1)
         due, number = time.monotonic(), 0
         while not self.stopped.wait(max(0.0, due - time.monotonic())):
             due, number = due + 1 / self.rate, number + 1
-            sample = next(messages)
-            dataset, name = sample.dataset, f"sent-{time.time_ns()}"
-            body = unique(sample.payload, number)
+            made = next(datasets)
+            moment = datetime.now(UTC)
+            _, payload = generate_message(made, moment, number, rng, RECORDS)
+            dataset, name = made.name, f"sent-{time.time_ns()}"
+            body = unique(payload, number)
             if number % MARKED == 0:
-                moment = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-                dataset, name = "FREQ", f"marked-{moment}"
-                body = json.dumps([marked_record(moment)]).encode()
+                text = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+                dataset, name = "FREQ", f"marked-{text}"
+                body = json.dumps([marked_record(text)]).encode()
                 self.marked[name] = time.time()
             self.sent.append(name)
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")

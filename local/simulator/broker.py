@@ -103,12 +103,17 @@ class Broker:
         """The queue of that name (Service Bus ignores case), None if there is none."""
         return self._queues.get(name.lower())
 
-    def put(self, message: Message) -> None:
-        """Enqueues a message, and delivers it if a consumer is waiting."""
+    def put(self, message: Message) -> int:
+        """Enqueues a message, and delivers it if a consumer is waiting.
+
+        Returns:
+            Its sequence number.
+        """
         size_bytes = len(message.body) if isinstance(message.body, bytes) else 0
-        self.queue.put(message, size_bytes, time.time())
+        entry = self.queue.put(message, size_bytes, time.time())
         self.sent[message.subject or "unknown"] += 1
         self.pump()
+        return entry.sequence
 
     async def wait_for_room(self) -> None:
         """Returns once the queue's backlog is below its limit."""
@@ -243,6 +248,8 @@ class Peer(asyncio.Protocol):
     def work(self) -> None:
         """Handles the engine's events, then writes its output."""
         if self._working or self.socket is None or self.broker.mute:
+            return
+        if self.socket.is_closing():  # after an error, its event is still there
             return
         self._working = True
         try:

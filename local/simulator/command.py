@@ -1,6 +1,6 @@
 """`python -m local simulator`: an IRIS queue on this machine.
 
-Replays a SAMPLES folder. Without one it sends a demo feed of all datasets. Messages
+Replays a SAMPLES folder. Without one it sends the demo of an invented market. Messages
 have the form of IRIS: subject = dataset, message id, JSON inside a JSON string.
 """
 
@@ -20,7 +20,9 @@ from command.usage import UsageError
 from local.ports import LOOPBACK, add_host_option, port_or_any, why
 from local.simulator.broker import Broker
 from local.simulator.control import control_app
-from local.simulator.feed import DEMO_RATE, Feed
+from local.simulator.demo import SEED
+from local.simulator.feed import DEMO_RATE, DemoFeed, Feed, SampleFeed
+from pipeline.registry import load_registry
 
 AMQP_PORT = 5672
 """The port AMQP is registered for."""
@@ -53,10 +55,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=positive,
         metavar="R",
-        help=f"messages a second (default: {DEMO_RATE:g}; with --samples: as fast as "
-        "they are received)",
+        help=f"messages a second (default: {DEMO_RATE:g} after yesterday's; with "
+        "--samples: as fast as they are received)",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="where the demo keeps how far it was read, to go on from there",
     )
     for name, kind, default, text in (
+        ("--seed", whole, SEED, "of the demo's market"),
         ("--queue", str, "iris", "name of the queue"),
         ("--lock-seconds", positive, 60.0, "how long a receiver holds a message"),
         ("--max-deliveries", whole, 5, "deliveries before a message is dead-lettered"),
@@ -77,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(options: argparse.Namespace) -> None:
     broker = Broker(options.queue, options.lock_seconds, options.max_deliveries)
-    feed = Feed(broker, options.samples, options.rate)
+    feed = _feed(broker, options)
     control = web.AppRunner(
         control_app(broker, lambda: feed.exhausted), access_log=None
     )
@@ -91,8 +100,16 @@ async def _serve(options: argparse.Namespace) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     finally:
+        feed.close()
         await broker.stop()
         await control.cleanup()
+
+
+def _feed(broker: Broker, options: argparse.Namespace) -> Feed:
+    if options.samples is not None:
+        return SampleFeed(broker, options.samples, options.rate)
+    load_registry()  # a dataset file that is wrong is one line
+    return DemoFeed(broker, options.rate, options.seed, options.state)
 
 
 async def _listen(broker: Broker, options: argparse.Namespace) -> int:

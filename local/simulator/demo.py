@@ -1,128 +1,115 @@
-"""The demo feed: endless new messages of all datasets, with today's times.
+"""The demo feed: the messages of an invented market, from yesterday on.
 
-They are real samples moved to the present where a dataset has samples, and generated
-messages elsewhere.
+`local/simulator/market` says what happens in the market. The feed begins with what was
+published since yesterday began, and goes on as the clock does.
 """
 
-import itertools
-import random
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from local.simulator.generator import generate_message
-from local.simulator.sample_folder import Sample, SampleFolder
-from local.simulator.settlement_clock import (
-    half_hour_start,
-    period_start,
-    settlement_period,
-)
-from pipeline.registry import Dataset
+from local.simulator.market.instants import day_of, midnight
+from local.simulator.market.records.physical import DYNAMICS, dynamics
+from local.simulator.market.units import UNITS
+from local.simulator.sample_folder import Sample
+from local.simulator.timetable import Publication, publications, timetable
 
-SHIPPED_SAMPLES = Path(__file__).parents[1] / "samples"
+SEED = 2026
+"""Of the market that everyone sees who sets no other."""
 
-FIRST_SERIAL = 10_000
-RECORDS = 3
-"""Records of a generated message: enough to be an array."""
-
-JITTER = 0.002
-"""The largest relative change of a measured value: no two messages are equal."""
-
-_INSTANTS = frozenset(
-    {
-        *("publishTime", "measurementTime", "acceptanceTime", "notificationTime"),
-        *("createdDateTime", "createdTime", "time"),
-    }
-)
-"""Times of an event, to the second; other times are the bounds of half-hours."""
-
-_MINUTE_IN_NAME = re.compile(r"_(\d{12})_")
+_HORIZON_SECONDS = 600
+"""The timetable is read for this much time at once."""
 
 
-def demo_messages(
-    registry: Mapping[str, Dataset],
-    rng: random.Random,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Iterator[Sample]:
-    """Yields messages of one dataset after the other, without end."""
-    templates: dict[str, list[Sample]] = {}
-    for sample in SampleFolder(SHIPPED_SAMPLES).read():
-        templates.setdefault(sample.dataset, []).append(sample)
-    for serial, dataset in enumerate(itertools.cycle(registry.values()), FIRST_SERIAL):
-        now = clock()
-        if shipped := templates.get(dataset.name):
-            yield refresh(dataset, rng.choice(shipped), now, serial, rng)
-        else:
-            message = generate_message(dataset, now, serial, rng, RECORDS)
-            yield Sample(dataset.name, *message)
+def now_seconds() -> int:
+    return int(datetime.now(UTC).timestamp())
 
 
-def refresh(
-    dataset: Dataset, sample: Sample, now: datetime, serial: int, rng: random.Random
-) -> Sample:
-    """A sample as if it were published now.
+class Demo:
+    """The messages of the market: first those of the past, then those that are due.
 
-    Times of events move by the exact age of the sample. Bounds of half-hours move by
-    whole half-hours, and settlement dates and periods with them. Measured values change
-    by up to `JITTER`.
-
-    Raises:
-        ValueError: The sample's name has no time of publication.
+    Attributes:
+        seed: Of the market.
     """
-    found = _MINUTE_IN_NAME.search(sample.message_id)
-    if found is None:
-        raise ValueError(f"sample '{sample.message_id}' has no time in its name")
-    published = datetime.strptime(found[1], "%Y%m%d%H%M").replace(tzinfo=UTC)
-    move = _Move(now.replace(microsecond=0) - published, published)
-    records = [
-        _refresh_record(dataset, record, move, rng)
-        for record in orjson.loads(sample.payload)
-    ]
-    name = f"{dataset.name}_{now.astimezone(UTC):%Y%m%d%H%M}_{serial}.json"
-    return Sample(dataset.name, name, orjson.dumps(records))
 
+    def __init__(
+        self,
+        seed: int = SEED,
+        sent_until: int | None = None,
+        clock: Callable[[], int] = now_seconds,
+    ) -> None:
+        """Finds where to begin.
 
-class _Move:
-    """A step in time: exact, in whole half-hours, and in days."""
+        Args:
+            seed: Of the market.
+            sent_until: Until when an earlier feed has sent everything; None if there
+                was none.
+            clock: Seconds since 1970.
+        """
+        self.seed = seed
+        self._clock = clock
+        self._timetable = timetable()
+        started = clock()
+        self._begin = midnight(day_of(started) - timedelta(days=1))
+        self._sent_until = sent_until or 0
+        self._read_until = started
+        self._upcoming: list[Publication] = []
+        self._redeclared = started
 
-    def __init__(self, exact: timedelta, origin: datetime) -> None:
-        self.exact = exact
-        self.half_hours = half_hour_start(origin + exact) - half_hour_start(origin)
-        self.days = timedelta(days=self.half_hours.days)
+    def backlog(self) -> Iterator[tuple[int, Sample]]:
+        """Everything published so far, with the time of publication.
 
-    def time(self, text: str, name: str) -> str:
-        step = self.exact if name in _INSTANTS else self.half_hours
-        return f"{datetime.fromisoformat(text) + step:%Y-%m-%dT%H:%M:%SZ}"
+        The first message of each dataset comes first, so that no table waits long.
+        """
+        past = publications(
+            self.seed,
+            self._timetable,
+            self._begin,
+            self._sent_until,
+            self._read_until,
+            sparse=True,
+        )
+        firsts: dict[str, Publication] = {}
+        for publication in past:
+            firsts.setdefault(publication.series.dataset, publication)
+        for publication in firsts.values():
+            for sample in self._sample(publication):
+                # Until the others are sent, too, nothing is complete.
+                yield past[0].published - 1, sample
+        sent = set(map(id, firsts.values()))
+        for publication in past:
+            if id(publication) not in sent:
+                for sample in self._sample(publication):
+                    yield publication.published, sample
 
-    def date(self, text: str) -> str:
-        return (date.fromisoformat(text) + self.days).isoformat()
+    def due(self) -> Iterator[tuple[int, Sample]]:
+        """What has been published since the last call, with the time of it."""
+        now = self._clock()
+        if now >= self._read_until:
+            until = now + _HORIZON_SECONDS
+            self._upcoming += publications(
+                self.seed, self._timetable, self._begin, self._read_until, until
+            )
+            self._read_until = until
+        while self._upcoming and self._upcoming[0].published <= now:
+            publication = self._upcoming.pop(0)
+            for sample in self._sample(publication):
+                yield publication.published, sample
 
-    def period(self, day: str, period: int) -> tuple[str, int]:
-        start = period_start(date.fromisoformat(day), period) + self.half_hours
-        moved, number = settlement_period(start)
-        return moved.isoformat(), number
+    def redeclaration(self) -> Sample:
+        """A unit declares its dynamic data again: a ramp rate, a notice, a limit."""
+        now = self._clock()
+        self._redeclared += 1
+        number = self._redeclared
+        dataset, unit = DYNAMICS[number % len(DYNAMICS)], UNITS[number % len(UNITS)]
+        records = dynamics(dataset, self.seed, [unit], now)
+        minute = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d%H%M")
+        name = f"{dataset}_{minute}_{number}.json"
+        return Sample(dataset, name, orjson.dumps(records))
 
-
-def _refresh_record(
-    dataset: Dataset, record: dict[str, Any], move: _Move, rng: random.Random
-) -> dict[str, Any]:
-    fresh = dict(record)
-    for column in dataset.columns:
-        value = record.get(column.name)
-        if value is None:
-            continue
-        if column.type == "TIMESTAMP":
-            fresh[column.name] = move.time(value, column.name)
-        elif column.unit == "half-hour index":
-            day, period = move.period(record["settlementDate"], value)
-            fresh["settlementDate"], fresh[column.name] = day, period
-        elif column.type == "DATE" and fresh[column.name] == value:
-            fresh[column.name] = move.date(value)
-        elif column.unit is not None and column.type in ("INT64", "FLOAT64"):
-            changed = value * (1 + JITTER * (2 * rng.random() - 1))
-            fresh[column.name] = round(changed, 3 if column.type == "FLOAT64" else None)
-    return fresh
+    def _sample(self, publication: Publication) -> Iterator[Sample]:
+        """Its message; none if it has no records."""
+        if records := publication.records(self.seed):
+            dataset, name = publication.series.dataset, publication.message_id
+            yield Sample(dataset, name, orjson.dumps(records))

@@ -2,55 +2,73 @@
 
 import asyncio
 import itertools
-import random
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from local.simulator.amqp import new_message
 from local.simulator.broker import Broker
-from local.simulator.demo import demo_messages
+from local.simulator.demo import SEED, Demo
 from local.simulator.sample_folder import Sample, SampleFolder, iris_body
-from pipeline.registry import load_registry
+from local.simulator.sent_until import SentUntil
 
-DEMO_RATE = 5.0
-"""Messages a second; the real feed has 0.5 to 3.5."""
+DEMO_RATE = 1.0
+"""Messages a second, once yesterday has been sent; the real feed has 0.5 to 3.5."""
 
 MAX_LAG_SECONDS = 1.0
 """After a pause (a full queue) the feed catches up on this much of it."""
 
+MAX_AHEAD_MESSAGES = 120
+"""So many scheduled messages at once stand for those of the next seconds."""
+
+BACKLOG_RATE = 200.0
+BACKLOG_BYTES_PER_SECOND = 500_000
+"""The pace of yesterday: faster, and the pipeline would need 100 MB more."""
+
+MAX_QUEUED_MESSAGES = 100
+"""Of the demo: it waits until the bridge has taken them, and so keeps memory small."""
+
+WAIT_SECONDS = 0.05
+
 BURST_MESSAGES = 32
 """Messages enqueued before the network gets its turn."""
 
+SAVE_SECONDS = 5.0
 
-class Feed:
-    """Puts messages on the broker's queue, at a rate or as fast as they are taken.
+
+class Feed(Protocol):
+    """Puts messages on the broker's queue.
 
     Attributes:
-        exhausted: Whether every message has been sent; the demo feed never is.
+        exhausted: Whether every message has been sent.
     """
 
-    def __init__(
-        self, broker: Broker, samples: Path | None, rate: float | None
-    ) -> None:
-        """Opens the samples.
+    exhausted: bool
+
+    async def run(self) -> None:
+        """Enqueues messages; ends by cancellation only."""
+
+    def close(self) -> None:
+        """Keeps what a later feed must know."""
+
+
+class SampleFeed:
+    """Sends the messages of a folder, at a rate or as fast as they are taken."""
+
+    def __init__(self, broker: Broker, samples: Path, rate: float | None) -> None:
+        """Lists the samples.
 
         Args:
             broker: Where the messages go.
-            samples: The folder to replay; None for the demo feed.
-            rate: Messages a second; None for as fast as they are taken, or the demo's.
+            samples: The folder to replay.
+            rate: Messages a second; None for as fast as they are taken.
 
         Raises:
             UsageError: The folder is missing or holds no message.
         """
         self.exhausted = False
         self._broker = broker
-        self._messages: Iterator[Sample]
-        if samples is not None:
-            self._messages, self._rate = SampleFolder(samples).read(), rate
-        else:
-            seed = random.Random()  # noqa: S311 - demo values, no secret
-            self._messages = demo_messages(load_registry(), seed)
-            self._rate = rate or DEMO_RATE
+        self._messages = SampleFolder(samples).read()
+        self._rate = rate
 
     async def run(self) -> None:
         """Enqueues every message, then idles; ends by cancellation only."""
@@ -61,8 +79,7 @@ class Feed:
             message = next(self._messages, None)
             if message is None:
                 break
-            body = iris_body(message.payload)
-            self._broker.put(new_message(message.dataset, message.message_id, body))
+            _put(self._broker, message)
             if self._rate:
                 due = max(due + 1 / self._rate, loop.time() - MAX_LAG_SECONDS)
                 await asyncio.sleep(due - loop.time())
@@ -70,3 +87,83 @@ class Feed:
                 await asyncio.sleep(0)
         self.exhausted = True
         await asyncio.Event().wait()
+
+    def close(self) -> None:
+        """Nothing is kept: a folder is sent whole every time."""
+
+
+class DemoFeed:
+    """Sends the demo: yesterday as fast as it is taken, then what is due.
+
+    Between messages of the timetable, units declare their dynamic data again, so that
+    the rate is kept.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        rate: float | None = None,
+        seed: int = SEED,
+        state: Path | None = None,
+    ) -> None:
+        """Goes on where an earlier feed ended.
+
+        Args:
+            broker: Where the messages go.
+            rate: Messages a second after the backlog; None for the demo's.
+            seed: Of the market.
+            state: The file that says where an earlier feed ended; None for none.
+        """
+        self.exhausted = False
+        self._broker = broker
+        self._rate = rate or DEMO_RATE
+        self._sent_until = SentUntil(state, seed)
+        self._demo = Demo(seed, self._sent_until.read())
+        self._saved_seconds = 0.0
+
+    async def run(self) -> None:
+        """Enqueues messages until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        tick = loop.time()
+        for published, sample in self._demo.backlog():
+            await self._send(published, sample)
+            size_seconds = len(sample.payload) / BACKLOG_BYTES_PER_SECOND
+            pace_seconds = max(1 / BACKLOG_RATE, size_seconds)
+            tick = max(tick + pace_seconds, loop.time() - MAX_LAG_SECONDS)
+            await asyncio.sleep(tick - loop.time())
+        await self._go_on()
+
+    async def _go_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        tick, owed = loop.time(), 0.0
+        while True:
+            owed += 1
+            for published, sample in self._demo.due():
+                await self._send(published, sample)
+                owed = max(owed - 1, -MAX_AHEAD_MESSAGES)
+            if owed >= 1:
+                await self._broker.wait_for_room()
+                _put(self._broker, self._demo.redeclaration())
+                owed -= 1
+            self._save(loop.time())
+            tick = max(tick + 1 / self._rate, loop.time() - MAX_LAG_SECONDS)
+            await asyncio.sleep(tick - loop.time())
+
+    async def _send(self, published: int, sample: Sample) -> None:
+        while self._broker.queue.stats()["ready"] >= MAX_QUEUED_MESSAGES:
+            await asyncio.sleep(WAIT_SECONDS)
+        self._sent_until.add(_put(self._broker, sample), published)
+
+    def _save(self, now_seconds: float) -> None:
+        if now_seconds - self._saved_seconds >= SAVE_SECONDS:
+            self._saved_seconds = now_seconds
+            self.close()
+
+    def close(self) -> None:
+        """Keeps how far the queue has been read."""
+        self._sent_until.save(self._broker.queue.oldest())
+
+
+def _put(broker: Broker, sample: Sample) -> int:
+    body = iris_body(sample.payload)
+    return broker.put(new_message(sample.dataset, sample.message_id, body))

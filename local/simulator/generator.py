@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from local.simulator.settlement_clock import (
+from local.simulator.market.settlement_clock import (
     HALF_HOUR,
     half_hour_start,
     settlement_period,

@@ -172,6 +172,10 @@ class MessageQueue:
         candidates = (e for e in self._entries() if e.sequence >= from_sequence)
         return heapq.nsmallest(limit, candidates, key=lambda entry: entry.sequence)
 
+    def oldest(self) -> int | None:
+        """The lowest sequence number on the queue, locked ones too; None if empty."""
+        return min((entry.sequence for entry in self._entries()), default=None)
+
     def stats(self) -> dict[str, int]:
         """Messages on the queue now, and counts since the start."""
         totals = ("enqueued", "delivered", "completed", "abandoned", "released")

@@ -153,6 +153,8 @@ class Services:
         arguments = ["simulator", "--port", str(port)]
         if plan.samples:
             arguments += ["--samples", str(plan.samples)]
+        else:
+            arguments += ["--state", str(plan.data.path / "demo-feed.json")]
         if plan.rate:
             arguments += ["--rate", str(plan.rate)]
         child = self.launch("IRIS simulator", "local", *arguments)

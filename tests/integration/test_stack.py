@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -272,6 +273,40 @@ def test_a_part_that_dies_ends_the_run(tmp_path):
     assert "Pub/Sub ended with exit code -9" in complaint
     assert "Pub/Sub" in summary_of(tmp_path)["failure"]
     wait_until_gone(tmp_path)
+
+
+def test_the_demo_has_yesterday_and_passes_all_checks(tmp_path):
+    """Then a second run goes on, instead of sending yesterday again."""
+    command = [*STACK, "run", "--data", str(tmp_path), "--pubsub", "embedded"]
+    for least_messages, most_messages in ((7_000, 20_000), (20, 2_000)):
+        with subprocess.Popen(
+            command, cwd=ROOT, text=True, stdout=subprocess.PIPE
+        ) as run:
+            wait_for_calm(run, least_messages)
+            run.send_signal(signal.SIGINT)
+            shown = run.communicate(timeout=RUN_SECONDS)[0]
+        assert run.returncode == 0, shown
+        summary = summary_of(tmp_path)
+        assert summary["balanced"] is True
+        assert (summary["dead_letters"], summary["unmapped"]) == (0, 0)
+        assert least_messages <= summary["messages"] < most_messages
+    command = [sys.executable, "-m", "local", "check", "--data", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--format", "json"], cwd=ROOT, capture_output=True, text=True
+    )
+    document = json.loads(done.stdout)
+    assert document["status"] == "ok", [
+        result for result in document["results"] if result["status"] in ("warn", "fail")
+    ]
+
+
+def wait_for_calm(run: subprocess.Popen, least: int) -> None:
+    """Reads the progress until yesterday is in: a few messages a second come then."""
+    for line in run.stdout:
+        found = re.search(r"([\d,]+) messages \((\d+)/s\)", line)
+        if found and int(found[1].replace(",", "")) >= least and int(found[2]) <= 5:
+            return
+    raise AssertionError("the run has ended")
 
 
 def wait_for_messages(data: Path, expected: int) -> None:

@@ -1,6 +1,5 @@
-"""What the simulator sends: files of a folder, or messages made for a demo."""
+"""What the simulator sends: files of a folder, or messages made from the registry."""
 
-import itertools
 import json
 import os
 import random
@@ -9,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from command.usage import UsageError
-from local.simulator.demo import SHIPPED_SAMPLES, demo_messages, refresh
 from local.simulator.generator import generate_message
-from local.simulator.sample_folder import Sample, SampleFolder, iris_body
+from local.simulator.sample_folder import SampleFolder, iris_body
 from pipeline.registry import load_registry
 
 NOW = datetime(2026, 11, 23, 19, 42, 17, tzinfo=UTC)
@@ -143,41 +141,3 @@ def test_messages_a_minute_apart_differ():
         for n in range(200)
     }
     assert len(made) == 200
-
-
-# the demo
-
-
-def test_demo_goes_over_all_datasets_again_and_again():
-    feed = demo_messages(REGISTRY, random.Random(1), clock=lambda: NOW)
-    rounds = list(itertools.islice(feed, 2 * len(REGISTRY)))
-    names = list(REGISTRY)
-    assert [sample.dataset for sample in rounds] == names + names
-    assert len({sample.message_id for sample in rounds}) == len(rounds)
-    for sample in rounds:
-        assert all(isinstance(r, dict) for r in json.loads(sample.payload))
-
-
-def test_refreshed_sample_moves_to_the_present():
-    (path,) = (SHIPPED_SAMPLES / "BOALF").iterdir()
-    shipped = Sample("BOALF", path.name, path.read_bytes())
-    fresh = refresh(REGISTRY["BOALF"], shipped, NOW, 77, random.Random(1))
-    assert fresh.message_id == "BOALF_202611231942_77.json"
-    old, new = json.loads(shipped.payload)[0], json.loads(fresh.payload)[0]
-    assert list(old) == list(new)
-    # The sample is of 02:58Z; 03:00Z was the next half-hour, and period 9 in summer.
-    assert new["timeFrom"] == "2026-11-23T20:00:00Z"
-    assert new["settlementDate"] == "2026-11-23"
-    assert (new["settlementPeriodFrom"], new["settlementPeriodTo"]) == (41, 42)
-    assert new["acceptanceTime"] == "2026-11-23T19:15:17Z"
-    assert new["acceptanceNumber"] == old["acceptanceNumber"]
-    assert abs(new["levelFrom"] - old["levelFrom"]) <= 1
-
-
-def test_every_shipped_sample_can_be_refreshed():
-    for sample in SampleFolder(SHIPPED_SAMPLES).read():
-        dataset = REGISTRY[sample.dataset]
-        fresh = refresh(dataset, sample, NOW, 1, random.Random(1))
-        old, new = json.loads(sample.payload), json.loads(fresh.payload)
-        assert [list(record) for record in old] == [list(record) for record in new]
-        assert dataset.event_time is None or old != new

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from local.simulator.settlement_clock import period_start, settlement_period
+from local.simulator.market.settlement_clock import period_start, settlement_period
 
 
 @pytest.mark.parametrize(

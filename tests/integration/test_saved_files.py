@@ -138,7 +138,7 @@ FILES = {
     ),
     "an answer, packed": (
         "FUELINST/a.json.gz",
-        gzip.compress(dumped(answer(WIND, PUMPED))),
+        gzip.compress(dumped(answer(WIND, PUMPED)), mtime=0),
     ),
     "an answer to each page": (
         "FUELINST/a.json",

@@ -247,6 +247,6 @@ def test_a_launch_is_refused_where_tables_are_missing(
     )
     assert main(["launch", *DEPLOYMENT]) == 2
     (line,) = [x for x in capsys.readouterr().err.splitlines() if "missing" in x]
-    assert "tables: 93 of 93 are missing" in line
+    assert "tables: 94 of 94 are missing" in line
     assert "python -m sql apply" in line
     assert not service.requests

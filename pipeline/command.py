@@ -6,8 +6,10 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -17,14 +19,28 @@ from apache_beam.options.pipeline_options import (
 )
 
 from command import signals
-from command.usage import INTERRUPTED, USER_ERROR, UsageError
-from pipeline import drain
+from command.usage import FAILED, INTERRUPTED, USER_ERROR, UsageError
+from pipeline import drain, metrics
+from pipeline.away import NotStartedError, UnreachableError
+from pipeline.bigquery.client import connect
+from pipeline.core.reasons import Reasons, reasons_lines
+from pipeline.files import workers
 from pipeline.files.raw_archive import is_local
+from pipeline.files.workers import Share
 from pipeline.graph import Plan, build
-from pipeline.options import IrisOptions, drain_limits, help_text, parse, runs_here
+from pipeline.options import (
+    IrisOptions,
+    drain_limits,
+    help_text,
+    most_workers,
+    parse,
+    runs_here,
+)
 from pipeline.plans import plan_of
 from pipeline.registry import load_registry
-from pipeline.steps.ledger import UNREADABLE, counted, counts_line
+from pipeline.steps.count_reasons import reasons_of
+from pipeline.steps.ledger import COUNTS, SKIPPED, UNREADABLE, counted, counts_line
+from pipeline.steps.sources import ReadFiles, find
 from pipeline.subscription import cannot_be_read
 
 FILES_ADVICE = "run the same command again: it loads only what is not loaded yet"
@@ -39,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The command line; by default that of the process.
 
     Returns:
-        The exit code; 2 for a mistake that the user can correct.
+        The exit code; 2 for a mistake that the user can correct, 1 for a service that
+        does not answer.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if {"-h", "--help"} & set(arguments):
@@ -50,10 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
         options = parse(arguments)
         load_registry()  # a wrong file is reported here once, and not by every step
         with _spool_folder(options) as folder:
-            plan = plan_of(options, folder)
             ours = options.view_as(IrisOptions)
             if ours.drain:
-                return drain.run(options, plan, ours.subscription, drain_limits(ours))
+                return _drain(options, folder)
+            plan = plan_of(options, folder)
             if not runs_here(options):
                 return run(options, plan)
             advice = FILES_ADVICE if ours.files else STREAM_ADVICE
@@ -61,9 +78,22 @@ def main(arguments: list[str] | None = None) -> int:
                 return _run_here(options, plan, advice)
     except UsageError as error:
         print(f"python -m pipeline: {error}", file=sys.stderr)
-        return USER_ERROR
+        is_away = isinstance(error, UnreachableError)
+        may_pass = is_away and not isinstance(error, NotStartedError)
+        return FAILED if may_pass else USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _drain(options: PipelineOptions, folder: str) -> int:
+    ours = options.view_as(IrisOptions)
+    limits = drain_limits(ours)
+    if limits.metrics_port is not None:
+        metrics.serve(limits.metrics_port)
+    plan = drain.plan_when_reachable(options, folder, limits)
+    if plan is None:  # nothing was read
+        return 0
+    return drain.run(options, plan, ours.subscription, limits)
 
 
 @contextlib.contextmanager
@@ -110,6 +140,8 @@ def _run_here(options: PipelineOptions, plan: Plan, advice: str) -> int:
     # Our one line names the error and its step; Beam would add tracebacks.
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     try:
+        if options.view_as(IrisOptions).files:
+            return run_files(options, plan)
         return run(options, plan)
     except Exception as error:  # noqa: BLE001 - any step of Beam's run raises it
         name = options.view_as(IrisOptions).subscription
@@ -119,22 +151,60 @@ def _run_here(options: PipelineOptions, plan: Plan, advice: str) -> int:
         return 1
 
 
+class _Done(NamedTuple):
+    """The counts of a run that has ended, and what did not become rows."""
+
+    counts: Counter[str]
+    reasons: Counter[tuple[str, str]]
+
+
 def run(options: PipelineOptions, plan: Plan) -> int:
     """Builds the graph and runs it to its end; a run over files prints its counts.
 
     Returns:
         The exit code: 1 if a file could not be read to its end.
     """
+    done = _run_to_end(options, plan)
+    if done is None or not options.view_as(IrisOptions).files:
+        return 0
+    return _reported(options, [done])
+
+
+def run_files(options: PipelineOptions, plan: Plan) -> int:
+    """The same over files of this machine, with the workers that they are worth."""
+    ours = options.view_as(IrisOptions)
+    if (count := _workers(ours)) == 1:
+        return run(options, plan)
+
+    def work(share: Share) -> _Done | None:
+        source = ReadFiles(ours.files, share=share)
+        return _run_to_end(options, plan._replace(source=source))
+
+    connect.cache_clear()  # a connection belongs to one process
+    return _reported(options, workers.run(work, count))
+
+
+def _run_to_end(options: PipelineOptions, plan: Plan) -> _Done | None:
+    """Runs the graph; None for one that is left to a service."""
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan)
     result = pipeline.run()
     if _is_left_to_service(options):
-        return 0
+        return None
     result.wait_until_finish()
-    if not options.view_as(IrisOptions).files:
-        return 0
-    counts = counted(result)
+    return _Done(Counter(counted(result)), Counter(reasons_of(result)))
+
+
+def _reported(options: PipelineOptions, done: Sequence[_Done]) -> int:
+    """Prints what became of all files; returns the exit code."""
+    counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+    reasons: Counter[tuple[str, str]] = Counter()
+    for part in done:
+        counts.update(part.counts)
+        reasons.update(part.reasons)
     print(counts_line(counts))
+    for line in _left_out(options, counts[SKIPPED], reasons):
+        print(line)
     if not counts[UNREADABLE]:
         return 0
     print(
@@ -143,6 +213,30 @@ def run(options: PipelineOptions, plan: Plan) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _workers(ours: IrisOptions) -> int:
+    """The number of processes of a run over files.
+
+    Clients of Cloud Storage may be connected already, and no process can share them.
+    """
+    if not all(is_local(path) for path in (ours.files, ours.archive_prefix or "")):
+        return 1
+    if ours.workers:
+        return most_workers(ours)
+    sizes = (found.size_bytes for found in find(ours.files))
+    return workers.worth(sizes, most_workers(ours))
+
+
+def _left_out(
+    options: PipelineOptions, skipped: int, reasons: Reasons
+) -> Iterator[str]:
+    """What became no row, and the commands that show and correct it."""
+    project = options.view_as(GoogleCloudOptions).project
+    tables = f"--project {project} --dataset {options.view_as(IrisOptions).dataset}"
+    yield from reasons_lines(reasons, f"python -m sql query {tables} ")
+    if skipped:
+        yield f"{skipped:,} files are not messages and were skipped: the log names them"
 
 
 def _is_left_to_service(options: PipelineOptions) -> bool:

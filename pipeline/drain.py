@@ -17,6 +17,7 @@ remembers: some rows of the round may not be written, although their ids are kno
 
 import datetime as dt
 import logging
+import math
 import signal
 import threading
 import time
@@ -38,11 +39,14 @@ from google.auth.exceptions import GoogleAuthError
 from command import signals
 from command.text import first_line
 from command.usage import UsageError
+from pipeline import metrics
+from pipeline.away import UnreachableError
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.decoding import Message, coercer_of, dataset_of
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
 from pipeline.options import Limits
+from pipeline.plans import plan_of
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
 from pipeline.steps.set_aside import ROUND
@@ -131,10 +135,12 @@ class Drain:
             usual = dt.timedelta(seconds=2 * every_seconds)
             try:
                 self._until_caught_up(dt.datetime.now(dt.UTC) - usual)
+                metrics.caught_up(len(WAITING.tables()))
                 idle()
                 pause, next_start = FIRST_PAUSE_SECONDS, began + every_seconds
                 succeeded = True
             except RoundFailedError as error:
+                metrics.METRICS.add("round_failures")
                 log.error("%s; trying again in %g s", error, pause)  # noqa: TRY400
                 next_start = time.monotonic() + pause
                 pause, succeeded = min(2 * pause, MAX_PAUSE_SECONDS), False
@@ -228,7 +234,9 @@ class Drain:
                 f"a round of {count:,} messages failed; the messages come again: {why}"
             ) from None
         self.counts.update(counts)
-        log.info("%s; %.1f s", counts_line(counts), time.monotonic() - began)
+        seconds = time.monotonic() - began
+        metrics.committed(counts, seconds)
+        log.info("%s; %.1f s", counts_line(counts), seconds)
         pulled = self._without(pulled, lambda message: _is_of(message, ROUND.datasets))
         try:
             self._subscription.acknowledge(pulled.ack_ids)
@@ -237,6 +245,37 @@ class Drain:
                 f"{count:,} messages are written, but cannot be acknowledged; they "
                 f"come again as duplicates: {first_line(error)}"
             ) from None
+
+
+def plan_when_reachable(
+    options: PipelineOptions, folder: str, limits: Limits
+) -> Plan | None:
+    """The plan of a drain; a repeated one waits for a BigQuery that does not answer.
+
+    Args:
+        options: The options.
+        folder: For files of rows until they are loaded.
+        limits: When it ends.
+
+    Returns:
+        None if it was stopped while it waited, or its time is up.
+
+    Raises:
+        UsageError: The user must correct something first.
+    """
+    stopping, pause = threading.Event(), FIRST_PAUSE_SECONDS
+    until = time.monotonic() + (limits.max_seconds or math.inf)
+    with signals.stopping(lambda _: stopping.set()):
+        while not stopping.is_set() and time.monotonic() < until:
+            try:
+                return plan_of(options, folder)
+            except UnreachableError as error:
+                if limits.every_seconds is None:
+                    raise
+                log.error("%s; trying again in %g s", error, pause)  # noqa: TRY400
+            stopping.wait(min(pause, until - time.monotonic()))
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
+    return None
 
 
 def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:

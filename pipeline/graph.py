@@ -7,6 +7,7 @@ import apache_beam as beam
 
 from pipeline.steps import coders
 from pipeline.steps.archive import ArchiveMessages
+from pipeline.steps.count_reasons import CountReasons
 from pipeline.steps.decode import DecodeMessages
 from pipeline.steps.dedup import DeduplicateRecords, Memory
 from pipeline.steps.gather_ledger import GatherLedger
@@ -100,6 +101,11 @@ def build(pipeline: beam.Pipeline, plan: Plan) -> None:
         "iris_dead_letters": dead_letters | "Dead letters" >> beam.Flatten(),
         "iris_unmapped": decoded.unmapped,
     }
+    if plan.bounded:
+        tables = {
+            table: rows | f"Reasons of {table}" >> CountReasons()
+            for table, rows in tables.items()
+        }
     done = [
         rows | f"Write {table}" >> plan.write_table(table)
         for table, rows in tables.items()

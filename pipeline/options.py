@@ -19,18 +19,21 @@ from apache_beam.options.pipeline_options import (
 
 from command.duration import seconds_in
 from command.usage import UsageError
+from pipeline.files.workers import cores
 from pipeline.steps.sources import GLOB_MAGIC
 
 # Options that only a drain has.
-_LIMITS = ("every", "max_messages", "max_seconds")
+_LIMITS = ("every", "max_messages", "max_seconds", "metrics_port")
 _SUBSCRIPTION = re.compile(r"projects/[^/]+/subscriptions/[^/]+\Z")
+MAX_PORT = 65_535
 WRITE_METHODS = ("STREAMING_INSERTS", "FILE_LOADS", "STORAGE_WRITE_API")
 # Beam accepts their names in any case.
 _RUNNERS_HERE = ("", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
 
 _EPILOG = """\
 --subscription needs --drain or --streaming; --files takes one pattern, in quotes.
-All other options of Apache Beam and its runners are accepted, too.
+All other options of Apache Beam and its runners are accepted, too, such as
+--temp_location, --job_endpoint, --environment_type and --environment_config.
 
 exit codes: 0 done, 1 failed, or a file could not be read to its end (its messages up to
 there are loaded), 2 an option must be corrected, 130 stopped with Ctrl-C
@@ -69,11 +72,21 @@ class IrisOptions(PipelineOptions):
             help="with --drain: begin no round after this time, such as 90 or 5m",
         )
         group.add_argument(
+            "--metrics_port",
+            metavar="PORT",
+            help="with --drain: serve /metrics to this machine (default: none)",
+        )
+        group.add_argument(
             "--files",
             metavar="GLOB",
             help="files to read once, here or on gs://: folders of DATASET/MESSAGE_ID, "
             "*.json (also answers of the Insights API), *.jsonl, *.tar.gz of such "
             "folders, raw archives *.avro",
+        )
+        group.add_argument(
+            "--workers",
+            metavar="N",
+            help="with --files: processes (default: one for each core)",
         )
         group.add_argument(
             "--dataset",
@@ -110,8 +123,7 @@ class IrisOptions(PipelineOptions):
         group.add_argument(
             "--archive_prefix",
             metavar="PATH",
-            help="also keep every message as received, in files below this folder, "
-            "here or on gs://",
+            help="also keep messages as received, below this folder",
         )
 
 
@@ -161,6 +173,8 @@ def parse(arguments: list[str]) -> PipelineOptions:
         raise UsageError(
             f"--drain runs in this process only: leave out --runner={standard.runner}"
         )
+    if ours.workers and not runs_here(options):
+        raise UsageError("--workers is for this machine: a service has --num_workers")
     if not streaming and runs_here(options):
         _require_one_worker(options)
     if runs_here(options):
@@ -253,6 +267,7 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         raise UsageError("--archive_prefix is empty: give a folder, or leave it out")
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
+    most_workers(options)
     horizon_hours(options)
     write_window_seconds(options)
 
@@ -304,11 +319,13 @@ class Limits(NamedTuple):
         max_seconds: After the round that is running at this time.
         every_seconds: The interval at which it repeats until it is stopped; None for
             one drain.
+        metrics_port: Where /metrics is served; None for nowhere.
     """
 
     max_messages: int | None = None
     max_seconds: float | None = None
     every_seconds: float | None = None
+    metrics_port: int | None = None
 
 
 def drain_limits(options: IrisOptions) -> Limits:
@@ -328,6 +345,7 @@ def drain_limits(options: IrisOptions) -> Limits:
         max_messages=_whole_number("--max_messages", options.max_messages),
         max_seconds=_seconds("--max_seconds", options.max_seconds),
         every_seconds=_seconds("--every", options.every),
+        metrics_port=_port("--metrics_port", options.metrics_port),
     )
 
 
@@ -339,12 +357,31 @@ def _whole_number(name: str, text: str | None) -> int | None:
     return int(text)
 
 
+def _port(name: str, text: str | None) -> int | None:
+    port = _whole_number(name, text)
+    if port is not None and port > MAX_PORT:
+        raise UsageError(f"{name} must be a port up to {MAX_PORT}, not {text!r}")
+    return port
+
+
 def _seconds(name: str, text: str | None) -> float | None:
     if text is None:
         return None
     if not (seconds := seconds_in(text)):
         raise UsageError(f"{name} must be a time such as 90, 60s or 5m, not {text!r}")
     return float(seconds)
+
+
+def most_workers(options: IrisOptions) -> int:
+    """How many processes may share the files of a run.
+
+    Raises:
+        UsageError: The option is wrong, or there are no files.
+    """
+    given = _whole_number("--workers", options.workers)
+    if given and not options.files:
+        raise UsageError("--workers needs --files")
+    return given or cores()
 
 
 def write_method(options: IrisOptions) -> str:

@@ -7,14 +7,18 @@ from functools import partial
 from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
-from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.api_core.exceptions import (
+    GoogleAPIError,
+    NotFound,
+)
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
-from command.tables_path import TablesPath
+from command.tables_path import TablesPath, require_answer
 from command.text import first_line, listed
 from command.usage import UsageError
+from pipeline.away import AWAY, NotStartedError, UnreachableError
 from pipeline.bigquery.client import connect, local_grpc_host
 from pipeline.bigquery.lacking import lacking
 from pipeline.bigquery.patience import BRIEF_SECONDS
@@ -39,9 +43,9 @@ from pipeline.steps.write_windows import WriteRowWindows
 # The client's own ten minutes are long for a wrong address.
 ANSWER_SECONDS = 10.0
 _RETRY = DEFAULT_RETRY.with_timeout(ANSWER_SECONDS)
-log = logging.getLogger(__name__)
-
 OWN_TABLES = ("iris_dead_letters", "iris_unmapped", "iris_ledger")
+
+log = logging.getLogger(__name__)
 
 
 class Mode(NamedTuple):
@@ -93,7 +97,8 @@ def plan_of(options: PipelineOptions, spool: str) -> Plan:
         spool: The folder for files of rows until they are loaded.
 
     Raises:
-        UsageError: Files or tables do not exist, or cannot be reached.
+        UsageError: Files or tables do not exist, or cannot be used.
+        UnreachableError: BigQuery or Cloud Storage does not answer.
     """
     ours, mode = options.view_as(IrisOptions), mode_of(options)
     project = options.view_as(GoogleCloudOptions).project
@@ -165,19 +170,32 @@ def _archive_prefix(ours: IrisOptions, *, here: bool) -> str | None:
 
 
 def _require_files(pattern: str) -> None:
-    if next(find(pattern), None) is None:
+    if all(found.is_other for found in find(pattern)):
         raise UsageError(
             f"--files: no messages at {pattern}: it reads folders of "
             "DATASET/MESSAGE_ID, *.json, *.json.gz, *.tar.gz and *.avro"
         )
 
 
+def _require_local_answer() -> None:
+    """Makes sure that a local BigQuery answers.
+
+    Raises:
+        NotStartedError: Nothing answers at `BIGQUERY_EMULATOR_HOST`.
+    """
+    if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
+        try:
+            require_answer(host)
+        except UsageError as error:
+            raise NotStartedError(str(error)) from None
+
+
 def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
     """Makes sure that the pipeline finds its tables, and their columns.
 
     Raises:
-        UsageError: One of its own tables or a column is missing, or BigQuery cannot be
-            reached.
+        UsageError: One of its own tables or a column is missing, or BigQuery refuses.
+        UnreachableError: BigQuery does not answer.
     """
     path = TablesPath(warehouse.project, warehouse.dataset)
     advice = (
@@ -186,6 +204,7 @@ def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
     )
     client = connect(warehouse.project)
     try:
+        _require_local_answer()
         for table in OWN_TABLES:
             client.get_table(f"{path}.{table}", timeout=ANSWER_SECONDS, retry=_RETRY)
         if not all_of_them:
@@ -197,11 +216,8 @@ def _require_tables(warehouse: Warehouse, *, all_of_them: bool) -> None:
             f"tables of {path} do not exist ({first_line(error):.200}): {advice}"
         ) from None
     except (GoogleAPIError, GoogleAuthError, RequestException) as error:
-        host = os.environ.get("BIGQUERY_EMULATOR_HOST")
-        where = f"BigQuery at {host} (BIGQUERY_EMULATOR_HOST)" if host else "BigQuery"
-        raise UsageError(
-            f"{where} cannot be reached: {first_line(error):.200}"
-        ) from None
+        kind = UnreachableError if isinstance(error, AWAY) else UsageError
+        raise kind(f"BigQuery cannot be reached: {first_line(error):.200}") from None
     if missing.columns:
         raise UsageError(
             f"columns are missing, so rows would be refused: "

@@ -38,7 +38,15 @@ _RESERVED = re.compile(
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
-    | {"latest_set", "horizon", "bid_offer", "published", "series", "insights_api"}
+    | {
+        "latest_set",
+        "horizon",
+        "stages",
+        "bid_offer",
+        "published",
+        "series",
+        "insights_api",
+    }
     | {"period_times", "completeness"}
     | {"schema_source", "schema_confidence"}
 )
@@ -182,6 +190,8 @@ class Dataset:
             it, also what it lacks. None if a publication replaces single things.
         horizon: The columns that put the points of a forecast in order: a publication
             replaces its set from its first point on. Empty if it replaces all of it.
+        stages: The column that says at which stage a set is, with its values from the
+            first stage on: the first one is over when a later one is there.
         cadence_seconds: Seconds between values of one series; None if unknown.
         published: When its values are published.
         own_series: The columns of `series`, if they do not follow from the latest key.
@@ -209,6 +219,7 @@ class Dataset:
     bid_offer: str | None = None
     latest_set: tuple[str, ...] | None = None
     horizon: tuple[str, ...] = ()
+    stages: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     cadence_seconds: int | None = None
     published: Publication = Publication()
     own_series: tuple[str, ...] | None = None
@@ -407,6 +418,7 @@ def _dataset(loaded: Any) -> Dataset:
         bid_offer=_text(loaded, "bid_offer", None),
         latest_set=_texts(loaded, "latest_set", None),
         horizon=_texts(loaded, "horizon", ()),
+        stages=_stages(loaded.get("stages", {})),
         cadence_seconds=_cadence(loaded.get("cadence_seconds")),
         published=_publication(loaded.get("published", {})),
         own_series=_texts(loaded, "series", None),
@@ -509,6 +521,12 @@ def _names(loaded: Any, key: str, what: str = "") -> dict[str, str]:
     return {column: _text(found, column) for column in found}
 
 
+def _stages(loaded: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(loaded, dict) or len(loaded) > 1:
+        raise TypeError(f"stages is {loaded!r}, not one column with its values")
+    return {column: _texts(loaded, column) for column in loaded}
+
+
 def _day(loaded: Any) -> dt.date:
     # YAML returns a date for the text of one, and a time is also a date to Python.
     if type(loaded) is dt.date:
@@ -572,6 +590,8 @@ def _validate(dataset: Dataset) -> None:
         _validate_set(dataset, dataset.latest_set)
     elif dataset.horizon:
         raise ValueError("horizon needs latest_set, the columns of which may be none")
+    for column, stages in dataset.stages.items():
+        _validate_stages(dataset, column, stages)
     if dataset.bid_offer:
         _validate_bid_offer(dataset, dataset.bid_offer)
     partition_kind = dataset.column(dataset.partition_column).kind
@@ -654,6 +674,16 @@ def _validate_set(dataset: Dataset, names: tuple[str, ...]) -> None:
         raise ValueError(f"horizon: {odd} are not in an order of time")
     if not dataset.version_order:
         raise ValueError("horizon needs version_order, which orders publications")
+
+
+def _validate_stages(dataset: Dataset, name: str, stages: tuple[str, ...]) -> None:
+    kinds = {column.name: column.kind for column in dataset.columns}
+    if kinds.get(name) != "STRING":
+        raise ValueError(f"stages is of {name!r}, which is not a column of type STRING")
+    if len(stages) < 2 or _twice(map(str.upper, stages)):
+        raise ValueError(f"stages: {name} needs two or more different values")
+    if not dataset.is_set_of_message:
+        raise ValueError("stages needs latest_set, and no version_order")
 
 
 def _validate_historic(historic: HistoricTable, names: set[str]) -> None:

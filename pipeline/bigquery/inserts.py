@@ -8,6 +8,7 @@ tables to write, or its back-pressure keeps the rest in Pub/Sub, where nothing i
 
 import functools
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,10 @@ class Rejected(NamedTuple):
 def table_threads() -> ThreadPoolExecutor:
     """The threads that insert into several tables at a time."""
     return ThreadPoolExecutor(PARALLEL_TABLES, thread_name_prefix="insert")
+
+
+# A process that is forked has none of the threads.
+os.register_at_fork(after_in_child=table_threads.cache_clear)
 
 
 def insert(

@@ -37,7 +37,7 @@ def lines_of(batch: RowBatch) -> Iterator[bytes]:
     is_replay = bool(batch.attributes.get(_REPLAY_OF))
     attributes = record_json(dict(batch.attributes)) if is_replay else b""
     for record in batch.records:
-        if is_replay or (record.row is not record.record and _is_changed(record)):
+        if is_replay or _is_changed(record):
             name = row_id(record.record_id, batch.origin)
             parts = (name.encode(), attributes, record_json(record.record))
             yield b"\t".join(parts) + b"\n"
@@ -57,8 +57,10 @@ def _is_changed(record: TypedRecord) -> bool:
 
     Nulls and the form of a number do not count: the id does not depend on them.
     """
+    if record.source is None:
+        return False
     row = record.row
     return any(
         value is not None and row.get(name) != value
-        for name, value in record.record.items()
+        for name, value in record.source.items()
     )

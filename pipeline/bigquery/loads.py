@@ -9,6 +9,7 @@ a run that is repeated, or was killed, adds nothing twice.
 import datetime as dt
 import logging
 import math
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -52,6 +53,8 @@ STAGING_LIFE = dt.timedelta(days=1)
 # the request is repeated. The client itself would wait forever, even on a connection
 # that is dead.
 JOB_TIMEOUT_SECONDS = 600
+# How often it is said that a job still runs.
+SAID_SECONDS = 60
 # Without this, a list would be a RECORD that has a list
 # (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#list_logical_type).
 _LISTS = ParquetOptions.from_api_repr({"enableListInference": True})
@@ -404,7 +407,7 @@ def run_job(
             location = client.get_table(table, timeout=REQUEST_TIMEOUT_SECONDS).location
             job = client.get_job(job_id, location=location)
         try:
-            job.result(timeout=JOB_TIMEOUT_SECONDS)
+            _await(job, waiting)
         except GoogleAPICallError:
             # A job that has failed keeps its id; the next one needs another.
             failures += job.state == "DONE"
@@ -412,6 +415,34 @@ def run_job(
         return job
 
     return until_answered(attempt, waiting)
+
+
+def _await(job: Any, waiting: str) -> None:
+    """Waits for the end of a job, and says so once a minute.
+
+    Raises:
+        TimeoutError: It takes longer than `JOB_TIMEOUT_SECONDS`.
+        GoogleAPICallError: It has failed, or BigQuery does not know it.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            job.result(timeout=SAID_SECONDS)
+        except TimeoutError:
+            # The client repeats a question for rows that BigQuery answers with a fault,
+            # also that of a job which has ended with it.
+            job.reload(timeout=REQUEST_TIMEOUT_SECONDS)
+            if job.state == "DONE" and (error := job.exception()):
+                raise error from None
+            seconds = time.monotonic() - began
+            if seconds > JOB_TIMEOUT_SECONDS:
+                raise
+            log.warning(
+                "%s wait: job %s is %s after %.0f s",
+                waiting, job.job_id, job.state, seconds,
+            )  # fmt: skip
+        else:
+            return
 
 
 # Returns the keys of the rows that a table has of some records.

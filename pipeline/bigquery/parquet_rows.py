@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.fast_paths import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
 _Types = Mapping[str, pa.DataType]
@@ -33,11 +32,6 @@ def schema_of(dataset: Dataset) -> pa.Schema:
     return pa.schema(_fields(dataset.columns + METADATA_COLUMNS, _TYPES))
 
 
-@functools.cache
-def _text_form(dataset: Dataset) -> pa.StructType:
-    return pa.struct(_fields(dataset.columns + METADATA_COLUMNS, _TEXT_TYPES))
-
-
 def _fields(columns: Iterable[Column], types: _Types) -> list[pa.Field]:
     return [pa.field(column.name, _type(column, types)) for column in columns]
 
@@ -51,15 +45,16 @@ def _type(column: Column, types: _Types) -> pa.DataType:
     return pa.list_(kind) if column.mode == "REPEATED" else kind
 
 
-def table_of(dataset: Dataset, rows: Sequence[Row]) -> pa.Table:
+def table_of(dataset: Dataset, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
     """A table of a dataset's rows.
 
     Args:
-        rows: Typed values with their metadata, as `insertAll` accepts them.
+        columns: The values of all columns, as rows hold them; metadata is among them.
     """
-    # First row by row, which are spread over the memory, and then column by column.
-    texts = pa.array(rows, _text_form(dataset))
-    arrays = _typed_fields(dataset.columns + METADATA_COLUMNS, texts)
+    arrays = [
+        _typed(column, pa.array(columns[column.name], _type(column, _TEXT_TYPES)))
+        for column in dataset.columns + METADATA_COLUMNS
+    ]
     return pa.Table.from_arrays(arrays, schema=schema_of(dataset))
 
 

@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from pipeline.core.fast_paths import Row
+from pipeline.core.coercion import Row
 from pipeline.registry import METADATA_COLUMNS, Column, Dataset
 
 Converter = Callable[[Any], Any]

@@ -13,8 +13,7 @@ from pyarrow.parquet import ParquetWriter
 from pipeline.bigquery.kept_records import lines_of
 from pipeline.bigquery.loads import Spooled
 from pipeline.bigquery.parquet_rows import schema_of, table_of
-from pipeline.core.batches import RowBatch
-from pipeline.core.fast_paths import Row
+from pipeline.core.batches import RowBatch, columns_of
 from pipeline.registry import Dataset, load_registry
 
 # A folder of datasets is read one dataset after the other: a dataset without a row in
@@ -67,8 +66,8 @@ class Spool:
         file.touched = self._messages
         self._buffered_rows += len(batch.records)
         if self._buffered_rows >= BUFFERED_ROWS:
-            fullest = max(self._files.values(), key=lambda file: len(file.buffered))
-            self._buffered_rows -= len(fullest.buffered)
+            fullest = max(self._files.values(), key=lambda file: file.buffered_rows)
+            self._buffered_rows -= fullest.buffered_rows
             fullest.write()
 
     def complete(self) -> Files:
@@ -103,14 +102,15 @@ class Spool:
 
     def _close(self, names: list[str]) -> Files:
         files = [self._files.pop(name) for name in names]
-        self._buffered_rows -= sum(len(file.buffered) for file in files)
+        self._buffered_rows -= sum(file.buffered_rows for file in files)
         return {file.dataset: [file.close()] for file in files}
 
 
 class _File:
     def __init__(self, name: str, folder: str) -> None:
         self.dataset = load_registry()[name]
-        self.buffered: list[Row] = []
+        self.buffered: list[RowBatch] = []
+        self.buffered_rows = 0
         self.rows = 0
         self.touched = 0
         file_name = f"{self.dataset.table}-{uuid.uuid4().hex}.parquet"
@@ -122,7 +122,8 @@ class _File:
         self._records: Any = None
 
     def add(self, batch: RowBatch) -> None:
-        self.buffered += map(batch.values_of, batch.records)
+        self.buffered.append(batch)
+        self.buffered_rows += len(batch.records)
         self.rows += len(batch.records)
         for line in lines_of(batch):
             if self._records is None:
@@ -133,11 +134,11 @@ class _File:
 
     def write(self) -> None:
         """Writes the rows that are in memory."""
-        table = table_of(self.dataset, self.buffered)
+        table = table_of(self.dataset, columns_of(self.buffered))
         self._writer.write_table(table)
         days = table[self.dataset.partition_column].cast(pa.date32())
         self._days.update(days.unique().to_pylist())
-        self.buffered = []
+        self.buffered, self.buffered_rows = [], 0
 
     def close(self) -> Spooled:
         if self.buffered:

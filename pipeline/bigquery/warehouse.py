@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from command.tables_path import TablesPath
+from pipeline.bigquery import load_locks
 from pipeline.bigquery.appends import Table, append
 from pipeline.bigquery.client import connect
 from pipeline.bigquery.inserts import Insert, Rejected, insert, table_threads
@@ -54,6 +55,13 @@ class Warehouse(NamedTuple):
         self, spooled: Mapping[Dataset, Sequence[Spooled]]
     ) -> Iterator[tuple[Dataset, Loaded]]:
         """Loads files into the tables of their datasets; yields each one's outcome."""
+        names = [f"{self._path}.{dataset.table}" for dataset in spooled]
+        with load_locks.loading(names):
+            yield from self._load(spooled)
+
+    def _load(
+        self, spooled: Mapping[Dataset, Sequence[Spooled]]
+    ) -> Iterator[tuple[Dataset, Loaded]]:
         client, limit_seconds = connect(self.project), self.limit_seconds
         filled = filled_datasets(client, self._path, spooled, limit_seconds)
         answers = {

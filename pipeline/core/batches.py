@@ -3,19 +3,29 @@
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import xxhash
 
 from pipeline.core.coercion import TypedRecord
-from pipeline.core.decoding import GZIP_MAGIC, DeadLetter, Decoded, Message
+from pipeline.core.decoding import (
+    GZIP_MAGIC,
+    DeadLetter,
+    Decoded,
+    Message,
+    structs_of,
+    typed_record,
+)
 from pipeline.core.reasons import Reason, Stage
 from pipeline.core.row_ids import hashed, origin_of
 
 # insertAll accepts 10 MB a request, and base64 makes four bytes of three.
 MAX_PAYLOAD_BYTES = 6_500_000
+# The metadata columns that all rows of a message share.
+SHARED_COLUMNS = ("ingested_utc", "source", "message_id", "enqueued_utc")
 
 
 @dataclass(slots=True)
@@ -43,6 +53,27 @@ class RowBatch:
         self.origin = origin_of(self.dataset, self.metadata)
 
     @property
+    def plain(self) -> tuple[Any, ...]:
+        """Plain values, of which `batch_of` makes the same again."""
+        records = [
+            (each.record_id, each.row, each.position)
+            if each.source is None
+            else (each.record_id, each.row, each.position, each.source)
+            for each in self.records
+        ]
+        return (
+            self.dataset,
+            self.metadata,
+            dict(self.attributes),
+            records,
+            self.published_utc,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The types of structs are made when the registry is read: no module has them.
+        return batch_of, self.plain
+
+    @property
     def row_ids(self) -> list[str]:
         """The ids of its rows, by which one that is there already is recognised."""
         ids = [record.record_id for record in self.records]
@@ -59,6 +90,36 @@ class RowBatch:
     def values_of(self, record: TypedRecord) -> dict[str, Any]:
         """The column values of one of its records, as `insertAll` accepts them."""
         return {**record.row, **self.metadata, "record_id": record.record_id}
+
+
+def columns_of(batches: Sequence[RowBatch]) -> dict[str, Sequence[Any]]:
+    """The values of all rows of batches of one dataset by column.
+
+    The metadata columns are among them.
+    """
+    records = [record for batch in batches for record in batch.records]
+    columns = structs_of(batches[0].dataset).columns([each.values for each in records])
+    for name in SHARED_COLUMNS:
+        columns[name] = [
+            value
+            for batch in batches
+            for value in repeat(batch.metadata.get(name), len(batch.records))
+        ]
+    columns["record_id"] = [record.record_id for record in records]
+    columns["extra"] = [record.extra for record in records]
+    return columns
+
+
+def batch_of(
+    dataset: str,
+    metadata: dict[str, str | None],
+    attributes: dict[str, str],
+    records: list[tuple[Any, ...]],
+    published_utc: str | None,
+) -> RowBatch:
+    """The batch of plain values, also of those that an earlier release wrote."""
+    typed = [typed_record(dataset, *record) for record in records]
+    return RowBatch(dataset, metadata, attributes, typed, published_utc)
 
 
 class TableRow(NamedTuple):

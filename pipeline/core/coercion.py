@@ -1,35 +1,29 @@
 """Records of one dataset to typed rows.
 
-Nearly every record needs no conversion: `fast_paths` shows that it is its own row.
-Every other record takes the slow path: column by column, with the exact reason where a
-value is refused.
+Nearly every record needs no conversion: `structs` reads it as its own row. Every other
+record takes the slow path: column by column, with the exact reason where a value is
+refused. Both give the same row and the same id.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
+from msgspec import Struct
 
-from pipeline.core.fast_paths import (
-    FastPath,
-    FastPaths,
-    Record,
-    Row,
-    Shape,
-    Types,
-    no_proof,
-)
 from pipeline.core.forms import DATASET_FIELD, BrokenLine
 from pipeline.core.identity import (
+    InexactNumberError,
     canonical_form,
     canonical_json,
     hash_of,
-    plain_identity,
     salt_of,
 )
 from pipeline.core.paths import join
 from pipeline.core.reasons import Reason
+from pipeline.core.structs import Structs, elements, plain
 from pipeline.core.values import (
     CONVERTERS,
     ValueRefused,
@@ -37,33 +31,88 @@ from pipeline.core.values import (
 )
 from pipeline.registry import Column, Dataset
 
+# What the quick parsers do not read; the slow path does, or says what is wrong.
+UNREADABLE = (
+    msgspec.DecodeError,
+    orjson.JSONDecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+)
 
-class TypedRecord(NamedTuple):
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+
+class TypedRecord(Struct, gc=False):
     """A record, and the row that it becomes.
 
     Attributes:
         record_id: Its identity.
-        row: Its typed values; a column that is absent is NULL.
+        values: Its typed values, a struct of its dataset; what is absent is NULL.
         position: Its index in the message.
-        record: The record as it came; the same object as `row` where nothing changed.
+        extra: JSON text of its fields that are no columns; None without any.
+        source: The record as it came; None if it is what `values` has, except for
+            nulls and the order of its fields.
     """
 
     record_id: str
-    row: Row
+    values: Struct
     position: int
-    record: Record
+    extra: str | None = None
+    source: Record | None = None
 
+    @property
+    def row(self) -> Row:
+        """Its typed values by column; a column that is absent is NULL."""
+        row = plain(self.values)
+        return row if self.extra is None else {**row, "extra": self.extra}
 
-# The class's own `__new__` is written in Python and costs as much as the hash.
-_new_record: Callable[[type[TypedRecord], tuple[Any, ...]], TypedRecord] = tuple.__new__
+    @property
+    def record(self) -> Record:
+        """The record as it came, or what is the same for its identity."""
+        return plain(self.values) if self.source is None else self.source
 
 
 class RecordRefused(ValueError):  # noqa: N818 - a refusal is not an error
-    """A record that cannot become a row; the message names column and value."""
+    """A record that cannot become a row; the message names column and value.
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    Attributes:
+        reason: The dead letter's code.
+        record_id: The identity of the record; None for one without identity.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, record_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.record_id = record_id
+
+
+class Refusal(NamedTuple):
+    """An element of a message that cannot become a row.
+
+    Attributes:
+        position: Its index.
+        element: What was parsed.
+        why: The reason.
+    """
+
+    position: int
+    element: Any
+    why: RecordRefused
+
+
+class Typed(NamedTuple):
+    """What became of the elements of a message.
+
+    Attributes:
+        records: Those that are rows, in their order.
+        refused: The others.
+    """
+
+    records: list[TypedRecord]
+    refused: list[Refusal]
 
 
 class Coercer:
@@ -72,6 +121,7 @@ class Coercer:
     Attributes:
         dataset: The dataset.
         columns: The names of its columns.
+        structs: The structs of its rows.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -79,8 +129,8 @@ class Coercer:
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
         self.columns = self._columns.keys()
-        self._fast_paths = FastPaths(dataset.columns)
-        self._identity_of = plain_identity(dataset.name)
+        # A record that has its time says something.
+        self.structs = Structs(dataset.columns, required=dataset.event_time)
 
     def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
         """Makes the id and the row of one record, column by column.
@@ -91,86 +141,182 @@ class Coercer:
 
         Raises:
             RecordRefused: A value does not fit its column, or no column has a value.
-            InexactNumberError: Parse the message exactly and try again.
+            InexactNumberError: Parse the record exactly and try again.
             RecursionError: The record is nested too deeply.
         """
         extra: dict[str, Any] = {}
+        identity = None
         try:
-            canonical = canonical_json(record, exact=exact)
+            identity = hash_of(self._salt + canonical_json(record, exact=exact))
             row = _convert_record(self._columns, record, "", extra)
         except ValueRefused as refused:
-            raise RecordRefused(refused.reason, str(refused)) from None
+            raise RecordRefused(refused.reason, str(refused), identity) from None
         if not _says_anything(row):
             raise RecordRefused(
                 Reason.NO_KNOWN_FIELD,
                 f"no field with a value is a column of {self.dataset.name}: the "
                 f"record has {shown(', '.join(record))}",
+                identity,
             )
         if extra:
             row["extra"] = _json_text(extra)
-        return hash_of(self._salt, canonical), row
+        return identity, row
 
-    def rows(
-        self, records: list[Any], *, exact: bool
-    ) -> tuple[list[TypedRecord], list[tuple[int, RecordRefused]]]:
-        """Makes rows of a whole message.
+    def read(self, text: bytes | str) -> Typed | None:
+        """Makes rows of an array of records, as IRIS sends it.
 
         Args:
-            records: The parsed elements of a message.
-            exact: Whether the parser kept every integer exactly.
+            text: JSON.
 
         Returns:
-            The typed records, and the refused elements with their index.
+            None for what is not such an array, or is an answer that has the records
+            inside of it: `rows` makes rows of what is parsed.
+        """
+        try:
+            return self._read(text)
+        except UNREADABLE:
+            return None
+
+    def _read(self, text: bytes | str) -> Typed | None:
+        parts: Sequence[Any] = ()
+        try:
+            values = self.structs.read_array(text)
+            positions: Sequence[int] = range(len(values))
+        except msgspec.ValidationError:
+            parts = elements(text)
+            values, positions = _fitting(self.structs.read, parts)
+        unproved = self.structs.unproved(values)
+        if not (parts or unproved):
+            return Typed(self._typed(values, positions), [])
+        values, positions = _without(unproved, values, positions)
+        left = _left(positions, parts or elements(text))
+        if left and left[0][0] == 0 and _has_data(left[0][1]):
+            return None
+        slow = [self._read_slowly(*one) for one in left]
+        return _joined(self._typed(values, positions), slow)
+
+    def rows(self, records: list[Any], *, exact: bool) -> Typed:
+        """Makes rows of the parsed elements of a message.
+
+        Args:
+            records: The elements; some may be a `BrokenLine`.
+            exact: Whether the parser kept every integer exactly.
 
         Raises:
             InexactNumberError: Parse the message exactly and try again.
         """
-        typed: list[TypedRecord] = []
-        refused: list[tuple[int, RecordRefused]] = []
-        shape: Shape = ()
-        types: Types = ()
-        fast_path: FastPath = no_proof
-        identity_of = self._identity_of
-        for index, record in enumerate(records):
+        fitting = _fitting(self.structs.converted, () if exact else records)
+        values, positions = _without(self.structs.unproved(fitting[0]), *fitting)
+        left = _left(positions, records)
+        slow = [self._slow(*one, exact=exact) for one in left]
+        return _joined(self._typed(values, positions), slow)
+
+    def _typed(
+        self, values: Sequence[Struct], positions: Sequence[int]
+    ) -> list[TypedRecord]:
+        """The records of structs that are proved."""
+        salt = self._salt
+        ids = [hash_of(salt + line) for line in self.structs.canonical(values)]
+        return list(map(TypedRecord, ids, values, positions))
+
+    def _read_slowly(self, position: int, part: Any) -> TypedRecord | Refusal:
+        """What becomes of one element of a text."""
+        try:
+            return self._slow(position, orjson.loads(memoryview(part)), exact=False)
+        except InexactNumberError:
+            return self._slow(position, json.loads(bytes(part)), exact=True)
+
+    def _slow(
+        self, position: int, element: Any, *, exact: bool
+    ) -> TypedRecord | Refusal:
+        """What becomes of one element, column by column."""
+        try:
+            if type(element) is BrokenLine:
+                raise RecordRefused(Reason.INVALID_JSON, element.error)
+            if type(element) is not dict:
+                if not exact:  # the dead letter must have all of its digits
+                    canonical_form(element, exact)
+                raise RecordRefused(
+                    Reason.NOT_AN_OBJECT, f"{shown(element)} is not an object"
+                )
+            identity, row = self.coerce(element, exact=exact)
+        except RecordRefused as why:
+            return Refusal(position, element, why)
+        except RecursionError:
+            too_deep = RecordRefused(Reason.INVALID_JSON, "nested too deeply")
+            return Refusal(position, element, too_deep)
+        return self.typed(identity, row, position, element)
+
+    def typed(
+        self, record_id: str, row: Row, position: int, record: Record | None = None
+    ) -> TypedRecord:
+        """A record with a row that is made already.
+
+        Args:
+            record_id: Its identity.
+            row: Its typed values, and `extra`. What is not a column, as in a row that
+                an earlier release made, is then in `extra`, too.
+            position: Its index in the message.
+            record: The record as it came; None if the row shows it.
+        """
+        if record is None:
             try:
-                if type(record) is not dict:
-                    if type(record) is BrokenLine:
-                        raise RecordRefused(Reason.INVALID_JSON, record.error)
-                    if not exact:  # the dead letter must have all of its digits
-                        canonical_form(record, exact)
-                    raise RecordRefused(
-                        Reason.NOT_AN_OBJECT, f"{shown(record)} is not an object"
-                    )
-                keys, kinds = tuple(record), tuple(map(type, record.values()))
-                # Asked again as long as there is none: it is compiled the second time.
-                if fast_path is no_proof or keys != shape or kinds != types:
-                    shape, types = keys, kinds
-                    fast_path = self._fast_path(shape, types)
-                if not exact and (found := fast_path(record)):
-                    row, canonical = found
-                    values = (identity_of(canonical), row, index, record)
-                    typed.append(_new_record(TypedRecord, values))
-                    continue
-                identity, row = self.coerce(record, exact=exact)
-            except RecordRefused as refusal:
-                refused.append((index, refusal))
-            except RecursionError:
-                too_deep = RecordRefused(Reason.INVALID_JSON, "nested too deeply")
-                refused.append((index, too_deep))
-            else:
-                typed.append(TypedRecord(identity, row, index, record))
-        return typed, refused
-
-    def _fast_path(self, shape: Shape, types: Types) -> FastPath:
-        """The fast path of a form; none for one that may say nothing."""
-        for name, kind in zip(shape, types, strict=True):
-            if kind in _SCALARS and name != DATASET_FIELD:
-                return self._fast_paths.of(shape, types)
-        return no_proof
+                return TypedRecord(record_id, self.structs.converted(row), position)
+            except msgspec.ValidationError:
+                record = row
+        known = {name: row[name] for name in row if name in self._columns}
+        extra = row.get("extra")
+        if len(known) + (extra is not None) < len(row):
+            others = {name: row[name] for name in row if name not in known}
+            others.pop("extra", None)
+            extra = _json_text({**json.loads(extra or "{}"), **others})
+        return TypedRecord(
+            record_id, self.structs.of_row(known), position, extra, record
+        )
 
 
-# A value of one of these types is never empty, unlike an array or an object.
-_SCALARS = frozenset((str, int, float, bool))
+def _fitting(
+    read: Callable[[Any], Struct], elements: Sequence[Any]
+) -> tuple[list[Struct], list[int]]:
+    """The structs of the elements that have one, and their positions."""
+    values: list[Struct] = []
+    positions: list[int] = []
+    for position, element in enumerate(elements):
+        try:
+            values.append(read(element))
+            positions.append(position)
+        except UNREADABLE:
+            continue
+    return values, positions
+
+
+def _without(
+    unproved: Set[int], values: Sequence[Struct], positions: Sequence[int]
+) -> tuple[list[Struct], list[int]]:
+    """The structs that are proved, and their positions."""
+    proved = [i for i in range(len(values)) if i not in unproved]
+    return [values[i] for i in proved], [positions[i] for i in proved]
+
+
+def _left(positions: Sequence[int], elements: Sequence[Any]) -> list[tuple[int, Any]]:
+    """The elements at all other positions, which take the slow path."""
+    done = set(positions)
+    return [(i, element) for i, element in enumerate(elements) if i not in done]
+
+
+def _has_data(part: Any) -> bool:
+    """Whether an element may be an answer, with the records inside of it (`forms`)."""
+    element = orjson.loads(memoryview(part))
+    return type(element) is dict and "data" in element
+
+
+def _joined(typed: list[TypedRecord], slow: list[TypedRecord | Refusal]) -> Typed:
+    """The records of both ways in their order."""
+    records = [one for one in slow if type(one) is TypedRecord]
+    refused = [one for one in slow if type(one) is Refusal]
+    if records:
+        typed = sorted([*typed, *records], key=lambda record: record.position)
+    return Typed(typed, refused)
 
 
 def _says_anything(row: Row) -> bool:

@@ -33,7 +33,7 @@ def record_id(dataset: str, record: dict[str, Any]) -> str:
         ValueRefused: The record contains NaN, Infinity or text that is not UTF-8.
         RecursionError: It is nested too deeply.
     """
-    return hash_of(salt_of(dataset), canonical_json(record))
+    return hash_of(salt_of(dataset) + canonical_json(record))
 
 
 def salt_of(dataset: str) -> bytes:
@@ -41,15 +41,8 @@ def salt_of(dataset: str) -> bytes:
     return dataset.encode() + b"\n"
 
 
-def hash_of(salt: bytes, canonical: bytes) -> str:
-    """Returns the id of a record with this canonical JSON."""
-    return xxhash.xxh3_128_hexdigest(salt + canonical)
-
-
-def plain_identity(dataset: str) -> Callable[[dict[str, Any]], str]:
-    """A function that returns the ids of records that are in their canonical form."""
-    salt, dumps, digest = salt_of(dataset), orjson.dumps, xxhash.xxh3_128_hexdigest
-    return lambda record: digest(salt + dumps(record, None, _SORTED))
+# Returns the id of a record: of its dataset's salt with its canonical JSON.
+hash_of: Callable[[bytes], str] = xxhash.xxh3_128_hexdigest
 
 
 def canonical_json(record: dict[str, Any], *, exact: bool = True) -> bytes:

@@ -1,6 +1,20 @@
 """Why a message or record is a dead letter, and which step made it one."""
 
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+
+from command.text import listed, printable
+
+UNMAPPED = "UNMAPPED"
+"""In place of a reason: the message is of a dataset that the registry does not know."""
+
+Reasons = Mapping[tuple[str, str], int]
+"""How many records and messages did not become rows, by reason and dataset."""
+
+DEAD_LETTERS_SQL = (
+    "SELECT dataset, reason, error FROM iris_dead_letters "
+    "ORDER BY failed_utc DESC LIMIT 20"
+)
 
 
 class Stage(StrEnum):
@@ -55,3 +69,28 @@ class Reason(StrEnum):
 
     INTERNAL = "INTERNAL"
     """A fault of the pipeline itself; the message is whole and can be replayed."""
+
+
+def reasons_lines(reasons: Reasons, query: str) -> Iterator[str]:
+    """What did not become rows, the most frequent first, and what to do next.
+
+    Args:
+        reasons: How many by reason and dataset.
+        query: The command that runs a statement, up to the statement.
+    """
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    letters = [
+        f"{count:,} {reason} of {printable(dataset)}"
+        for (reason, dataset), count in ordered
+        if reason != UNMAPPED
+    ]
+    unmapped = [
+        f"{count:,} of {printable(dataset)}"
+        for (reason, dataset), count in ordered
+        if reason == UNMAPPED
+    ]
+    if letters:
+        yield f"dead letters: {listed(letters, 5)} (docs/dead-letters.md)"
+        yield f'look at them: {query}"{DEAD_LETTERS_SQL}"'
+    if unmapped:
+        yield f"messages of unknown datasets: {listed(unmapped, 5)} (docs/registry.md)"

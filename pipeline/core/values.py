@@ -219,21 +219,24 @@ def _moment(text: str) -> dt.datetime:
 class TextCache(dict[str, str]):
     """Texts already converted, by text: the same few times fill most of a message.
 
-    `known` holds the texts that are canonical as they are.
+    `known` holds the texts that are canonical as they are, and None: no time at all.
     """
 
     def __init__(self, convert: Callable[[Any], str]) -> None:
         self.convert = convert
-        self.known: set[str] = set()
+        self.known: set[str | None] = {None}
 
     def __missing__(self, text: str) -> str:
-        if len(self) >= MAX_CACHED_TIMES:
-            self.clear()
-            self.known.clear()
-        canonical = self.convert(text)
-        self[text] = canonical
-        self.known.add(canonical)
+        canonical = self[text] = self.convert(text)
+        self.know(canonical)
         return canonical
+
+    def know(self, canonical: str) -> None:
+        """Remembers a canonical text; when there are too many, forgets all."""
+        self.known.add(canonical)
+        if len(self.known) > MAX_CACHED_TIMES or len(self) > MAX_CACHED_TIMES:
+            self.clear()
+            self.known = {None}
 
     def is_canonical(self, text: str) -> bool:
         """Whether a text is canonical as it is; `known` has it from then on."""
@@ -249,8 +252,29 @@ class TextCache(dict[str, str]):
         return self.convert(value)
 
 
-TIMESTAMPS = TextCache(to_timestamp)
+class _Timestamps(TextCache):
+    """Times: one is canonical if its day is, and its time of day was in another one."""
+
+    def __init__(self, convert: Callable[[Any], str], days: TextCache) -> None:
+        super().__init__(convert)
+        self._days = days
+        self._clocks: set[str] = set()  # in whole seconds: 86,400 at most
+
+    def is_canonical(self, text: str) -> bool:
+        """Whether a text is canonical as it is; `known` has it from then on."""
+        clock = text[10:]
+        if clock in self._clocks and self._days.is_canonical(text[:10]):
+            self.know(text)
+            return True
+        if not super().is_canonical(text):
+            return False
+        if len(clock) == len("T02:31:00Z"):
+            self._clocks.add(clock)
+        return True
+
+
 DATES = TextCache(to_date)
+TIMESTAMPS = _Timestamps(to_timestamp, DATES)
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "STRING": to_string,

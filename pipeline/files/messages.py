@@ -67,6 +67,15 @@ def messages_in(opened: BinaryIO, path: str, size_bytes: int) -> Iterator[Messag
         yield message_of(path, opened.read())
 
 
+def dataset_of_path(path: str) -> str | None:
+    """The dataset of all messages of a file, where its path alone says it."""
+    folders, _, name = path.rpartition("/")
+    folder = folders.rpartition("/")[2]
+    if _TAR_NAME.match(name) or name.lower().endswith(avro.SUFFIX):
+        return None
+    return folder if coercer_of(folder) is not None else None
+
+
 def message_of(path: str, data: bytes) -> Message:
     """The message that a file holds as its only one."""
     return Message(data, _attributes(path, data))

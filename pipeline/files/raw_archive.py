@@ -28,6 +28,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from command.usage import UsageError
+from pipeline.away import AWAY, UnreachableError
 from pipeline.core.decoding import Message
 from pipeline.core.values import ValueRefused, to_timestamp
 from pipeline.files.avro import SUFFIX, copy_messages, write_messages
@@ -139,6 +140,7 @@ class RawArchive:
 
         Raises:
             UsageError: They cannot.
+            UnreachableError: Cloud Storage does not answer at the moment.
         """
         path = f"{self.prefix}/.{uuid.uuid4().hex}.tmp"
         try:
@@ -146,7 +148,8 @@ class RawArchive:
             remove([path])
         except Exception as error:  # noqa: BLE001 - clients raise all kinds
             text = str(error).splitlines()[0]
-            raise UsageError(
+            kind = UnreachableError if isinstance(error, AWAY) else UsageError
+            raise kind(
                 f"--archive_prefix {self.prefix} cannot be written: {text}"
             ) from None
 

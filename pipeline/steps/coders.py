@@ -12,8 +12,7 @@ from typing import Any
 
 from apache_beam import coders
 
-from pipeline.core.batches import RowBatch, TableRow
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.batches import RowBatch, TableRow, batch_of
 from pipeline.core.decoding import Message
 
 _PRIMITIVES = coders.FastPrimitivesCoder()
@@ -79,36 +78,10 @@ class RowBatchCoder(_VersionedCoder):
     """`RowBatch` as bytes; a record that is its own row is written once."""
 
     kind = RowBatch
-    readers = {1: lambda fields: _row_batch(*fields)}  # noqa: RUF012 - a constant
+    readers = {1: lambda fields: batch_of(*fields)}  # noqa: RUF012 - a constant
 
     def plain(self, value: RowBatch) -> Any:
-        records = [
-            (each.record_id, each.row, each.position)
-            if each.record is each.row
-            else (each.record_id, each.row, each.position, each.record)
-            for each in value.records
-        ]
-        return (
-            value.dataset,
-            value.metadata,
-            dict(value.attributes),
-            records,
-            value.published_utc,
-        )
-
-
-def _row_batch(
-    dataset: str,
-    metadata: dict[str, str | None],
-    attributes: dict[str, str],
-    records: list[tuple[Any, ...]],
-    published_utc: str | None,
-) -> RowBatch:
-    typed = [
-        TypedRecord(record_id, row, position, *(record or (row,)))
-        for record_id, row, position, *record in records
-    ]
-    return RowBatch(dataset, metadata, attributes, typed, published_utc)
+        return value.plain
 
 
 class TableRowCoder(_VersionedCoder):

@@ -85,20 +85,19 @@ class _Decode(beam.DoFn):
 def _report_unknown_fields(decoded: Decoded) -> None:
     """Counts unknown fields, and logs each one once, with what to do about it."""
     for record in decoded.records:
-        extra = record.row.get("extra")
-        if extra is None:
+        if record.extra is None:
             continue
-        # Not orjson: `extra` may hold integers and texts that it cannot read.
-        for path, value in json.loads(extra).items():
+        # Not orjson: it may hold integers and texts that orjson cannot read.
+        for path, value in json.loads(record.extra).items():
             Metrics.counter("drift", "unknown_fields").inc()
             field = (decoded.dataset, path)
             if field in _reported or len(_reported) >= MAX_REPORTED_FIELDS:
                 continue
             _reported.add(field)
             log.warning(
-                "%s has an unknown field %s, for example %.200r: `extra` keeps it; %s. "
-                "`python -m sql drift` shows how to make it a column",
-                decoded.dataset, path, value, _suggestion(value),
+                "%s has an unknown field %s: `extra` keeps it; %s. `python -m sql "
+                "drift` shows its values, and how to make it a column",
+                decoded.dataset, path, _suggestion(value),
             )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ a file has none.
 import datetime as dt
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from apache_beam.metrics import Metrics, MetricsFilter
@@ -20,7 +20,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from pipeline.core.batches import RowBatch, TableRow
 from pipeline.core.coercion import TypedRecord
-from pipeline.core.decoding import Decoded, Message
+from pipeline.core.decoding import Decoded, Message, structs_of
 from pipeline.registry import load_registry
 
 # The namespace of the same counts among Beam's metrics.
@@ -29,6 +29,8 @@ METRICS = "ledger"
 PRESENT = "present"
 # Of its dead letters, those of files that could not be read to their end.
 UNREADABLE = "unreadable"
+# Files beside the messages, such as a README.
+SKIPPED = "skipped"
 # A record ends as one of these.
 OUTCOMES = ("rows", "duplicates", "dead_letters", "unmapped")
 COUNTS = ("messages", "records", *OUTCOMES)
@@ -175,17 +177,18 @@ def _newest_event(decoded: Decoded) -> str | None:
     """The newest event time of a message; a day is its midnight in UTC."""
     if not decoded.records:
         return None
-    name = _event_time(decoded.dataset)
+    time_of = _event_time(decoded.dataset)
     # Typed times are canonical texts, which sort like the times.
-    newest: str = max([each.row.get(name) or "" for each in decoded.records])
+    times = [time_of(record.values) for record in decoded.records]
+    newest: str = max(time for time in times if time) if any(times) else ""
     if not newest:
         return None
     return newest if "T" in newest else f"{newest}T00:00:00Z"
 
 
 @functools.cache
-def _event_time(dataset: str) -> str:
-    return load_registry()[dataset].event_time
+def _event_time(dataset: str) -> Callable[[Any], str | None]:
+    return structs_of(dataset).getter(load_registry()[dataset].event_time)
 
 
 def _add_delays(sums: Values, way: str, seconds: float, count: int) -> None:
@@ -256,7 +259,7 @@ def without_minutes(rows: Iterable[TableRow]) -> Iterator[TableRow]:
 def counted(result: Any) -> dict[str, int]:
     """The counts of a pipeline that has ended, from Beam's metrics."""
     found = result.metrics().query(MetricsFilter().with_namespace(METRICS))
-    sums = dict.fromkeys((*COUNTS, PRESENT, UNREADABLE), 0)
+    sums = dict.fromkeys((*COUNTS, PRESENT, UNREADABLE, SKIPPED), 0)
     for counter in found["counters"]:
         sums[counter.key.metric.name] += counter.committed
     return sums

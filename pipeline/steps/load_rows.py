@@ -6,6 +6,7 @@ writes value by value, it took 30 us.
 
 import functools
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,8 +21,8 @@ from pipeline.bigquery.loads import Loaded, Refused, Spooled, all_refused
 from pipeline.bigquery.spool import Files, Spool, use_system_memory
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
+from pipeline.core.coercion import Row
 from pipeline.core.decoding import identity_of, record_json, utc_now
-from pipeline.core.fast_paths import Row
 from pipeline.core.reasons import Reason
 from pipeline.registry import METADATA_COLUMNS, Dataset, load_registry
 from pipeline.steps import dedup
@@ -130,6 +131,10 @@ class _SpoolAndLoad(beam.DoFn):
 def _early_threads() -> ThreadPoolExecutor:
     """The thread that loads while the process reads on."""
     return ThreadPoolExecutor(1, thread_name_prefix="load")
+
+
+# A process that is forked has no such thread.
+os.register_at_fork(after_in_child=_early_threads.cache_clear)
 
 
 def _set_aside(dataset: Dataset, loaded: Loaded, files: list[Spooled]) -> Loaded:

@@ -16,9 +16,16 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
 from apache_beam.metrics import Metrics
 
-from pipeline.core.decoding import Message, coercer_of
-from pipeline.files.messages import faulty, is_message, messages_in, path_text
-from pipeline.steps.ledger import METRICS, UNREADABLE
+from pipeline.core.decoding import Message, coercer_of, dataset_of
+from pipeline.files.messages import (
+    dataset_of_path,
+    faulty,
+    is_message,
+    messages_in,
+    path_text,
+)
+from pipeline.files.workers import ALL, Share
+from pipeline.steps.ledger import METRICS, SKIPPED, UNREADABLE
 
 PROGRESS_SECONDS = 5.0
 # As `glob.has_magic` has it.
@@ -97,12 +104,16 @@ class ReadFiles(beam.PTransform):
         pattern: A glob, or a folder.
         spread: Whether several workers share the files; otherwise they are found and
             read one after the other, and no list of them is ever in memory.
+        share: The messages that are read; the others are left out.
     """
 
-    def __init__(self, pattern: str, *, spread: bool = False) -> None:
+    def __init__(
+        self, pattern: str, *, spread: bool = False, share: Share = ALL
+    ) -> None:
         super().__init__()
         self.pattern = pattern
         self.spread = spread
+        self.share = share
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Message]:
         found = (
@@ -112,7 +123,7 @@ class ReadFiles(beam.PTransform):
         )
         if self.spread:
             found = found | "Spread files" >> beam.Reshuffle()
-        return found | "Read files" >> beam.ParDo(_ReadFiles())
+        return found | "Read files" >> beam.ParDo(_ReadFiles(self.share))
 
 
 class Found(NamedTuple):
@@ -122,18 +133,20 @@ class Found(NamedTuple):
         path: Its path.
         size_bytes: How large it is.
         fault: Why it cannot be read; None as long as nothing is wrong.
+        is_other: Whether it is a file beside the messages, such as a README.
     """
 
     path: str
     size_bytes: int
     fault: str | None = None
+    is_other: bool = False
 
 
 def find(pattern: str) -> Iterator[Found]:
     """Yields the files that a glob matches, and all files in a folder that it matches.
 
-    Hidden files are left out, as in a shell's globs, and so are files such as a README
-    beside the folders of the datasets.
+    Hidden files are left out, as in a shell's globs; files such as a README beside the
+    folders of the datasets are marked.
     """
     if "://" in pattern:
         yield from _find_stored(pattern)
@@ -149,8 +162,8 @@ def find(pattern: str) -> Iterator[Found]:
             if Path(path).is_dir():
                 walked.add(Path(path))
                 yield from _walk(path, is_inner="**" in pattern)
-            elif Path(path).is_file() and is_message(Path(path).parts[-2:]):
-                yield _found(path, Path(path).stat)
+            elif Path(path).is_file():
+                yield _found(path, Path(path).parts[-2:], Path(path).stat)
 
 
 def _find_stored(pattern: str) -> Iterator[Found]:
@@ -166,8 +179,9 @@ def _find_stored(pattern: str) -> Iterator[Found]:
             continue
         parts = file.path[len(head) :].strip("/").split("/")
         is_hidden = any(part.startswith(".") for part in parts)
-        if not is_hidden and (not is_folder or is_dataset or is_message(parts)):
-            yield Found(file.path, file.size_in_bytes)
+        if not is_hidden:
+            is_other = is_folder and not is_dataset and not is_message(parts)
+            yield Found(file.path, file.size_in_bytes, is_other=is_other)
 
 
 def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
@@ -186,11 +200,15 @@ def _walk(folder: str, *, is_inner: bool = False) -> Iterator[Found]:
                 yield from _walk(entry.path, is_inner=True)
             elif entry.is_dir():
                 log.warning("%s is a link to a folder: not followed", entry.path)
-            elif entry.is_file() and is_message([*inside, entry.name]):
-                yield _found(entry.path, entry.stat)
+            elif entry.is_file():
+                yield _found(entry.path, [*inside, entry.name], entry.stat)
 
 
-def _found(path: str, stat: Callable[[], os.stat_result]) -> Found:
+def _found(
+    path: str, parts: Sequence[str], stat: Callable[[], os.stat_result]
+) -> Found:
+    if not is_message(parts):
+        return Found(path, 0, is_other=True)
     try:
         return Found(path, stat().st_size)
     except OSError as error:  # it went away since its folder was listed
@@ -200,12 +218,23 @@ def _found(path: str, stat: Callable[[], os.stat_result]) -> Found:
 class _ReadFiles(beam.DoFn):
     """`Found` to `Message`."""
 
+    def __init__(self, share: Share) -> None:
+        self.share = share
+
     def start_bundle(self) -> None:
         self.logged = time.monotonic()
         self.messages = 0
 
     def process(self, found: Found) -> Iterator[Any]:
+        if not self._may_have(found):
+            return
+        if found.is_other:
+            log.info("%s is not a message: skipped", path_text(found.path))
+            Metrics.counter(METRICS, SKIPPED).inc()
+            return
         for message in _messages(found):
+            if self.share.of > 1 and not self.share.has(dataset_of(message)):
+                continue
             self.messages += 1
             if message.fault:
                 log.warning("%s", message.fault)
@@ -213,10 +242,21 @@ class _ReadFiles(beam.DoFn):
             self._log_progress()
             yield message
 
+    def _may_have(self, found: Found) -> bool:
+        """Whether a file may have messages of the share, without opening it."""
+        if self.share.of == 1:
+            return True
+        if found.is_other:
+            return self.share.is_first
+        dataset = dataset_of_path(found.path)
+        return dataset is None or self.share.has(dataset)
+
     def _log_progress(self) -> None:
         if time.monotonic() - self.logged >= PROGRESS_SECONDS:
             self.logged = time.monotonic()
-            log.info("%d messages read", self.messages)
+            number, of = self.share.number + 1, self.share.of
+            by = f" by worker {number} of {of}" if of > 1 else ""
+            log.info("%d messages read%s", self.messages, by)
 
 
 def _messages(found: Found) -> Iterator[Message]:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 SUBSCRIPTION = "projects/some-project/subscriptions/iris-messages-pipeline"
 IMAGE = "europe-west2-docker.pkg.dev/some-project/gb-iris/pipeline:1"
 DEPLOYMENT = ["--project=some-project", "--region=europe-west2"]
+RELEASE = [*DEPLOYMENT, "--tag=v1"]
 
 
 @pytest.fixture
@@ -183,11 +184,11 @@ def local_clients(service, monkeypatch):
 
 def test_a_launch_names_template_account_and_parameters(service, local_clients, capsys):
     archive = "archive_prefix=gs://some-project-iris-raw/raw"
-    assert main(["launch", *DEPLOYMENT, "--set", archive]) == 0
+    assert main(["launch", *RELEASE, "--set", archive]) == 0
     [sent] = service.sent("POST", "flexTemplates:launch")
     sent = sent["launchParameter"]
     assert sent["containerSpecGcsPath"] == (
-        "gs://some-project-iris-staging/templates/gb-iris.json"
+        "gs://some-project-iris-staging/templates/gb-iris-v1.json"
     )
     assert sent["parameters"] == {
         "subscription": SUBSCRIPTION,
@@ -203,7 +204,7 @@ def test_a_launch_names_template_account_and_parameters(service, local_clients, 
 def test_a_dry_run_prints_the_request_that_would_be_sent(
     service, local_clients, capsys
 ):
-    options = [*DEPLOYMENT, "--update", "--streaming-mode=at_least_once"]
+    options = [*RELEASE, "--update", "--streaming-mode=at_least_once"]
     assert main(["launch", *options, "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert not service.requests
@@ -245,8 +246,8 @@ def test_a_launch_is_refused_where_tables_are_missing(
     monkeypatch.setattr(
         "cloud.deployment.Deployment.tables", TablesPath(client.project)
     )
-    assert main(["launch", *DEPLOYMENT]) == 2
+    assert main(["launch", *RELEASE]) == 2
     (line,) = [x for x in capsys.readouterr().err.splitlines() if "missing" in x]
-    assert "tables: 94 of 94 are missing" in line
+    assert "tables: 96 of 96 are missing" in line
     assert "python -m sql apply" in line
     assert not service.requests

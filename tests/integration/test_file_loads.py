@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apache_beam as beam
@@ -12,14 +15,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 
 from benchmarks import corpus
-from pipeline.bigquery import loads
+from pipeline.bigquery import load_locks, loads
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.loads import Loaded
 from pipeline.bigquery.spool import Spool
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.command import main
 from pipeline.core.batches import RowBatch
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import typed_record
 from pipeline.core.identity import record_id
 from pipeline.graph import Plan, build
 from pipeline.registry import load_registry
@@ -29,6 +32,7 @@ from pipeline.steps.sources import ReadFiles
 from sql.apply import apply_tables
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
+from tests.integration.bridge_fixture import wait_until
 from tests.integration.bucket_fixture import serve_buckets
 from tests.integration.history_fixture import registry_of
 from tests.integration.unreliable_bigquery import Fault, failing
@@ -37,6 +41,8 @@ from tests.unit.pipeline.bigquery.rows_fixture import generated_rows
 pytestmark = pytest.mark.integration
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 DATASETS = ("FREQ", "BOALF", "REMIT")
+# Of a message: its rows share these.
+METADATA = ("ingested_utc", "source", "message_id", "enqueued_utc")
 LETTERS = "iris_dead_letters"
 
 
@@ -167,6 +173,31 @@ def test_a_tar_archive_gives_the_rows_of_its_folder(client, dataset, folder, cap
     assert figures(client, dataset) == (rows, rows)
 
 
+def test_two_processes_write_the_rows_and_the_ledger_of_one(
+    client, dataset, folder, capsys
+):
+    archive = folder.parent / "backlog.tar"
+    with tarfile.open(archive, "w") as written:
+        written.add(folder, "backlog")
+    said = load(capsys, dataset, folder, "--workers=2")
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 0
+    counts = ledger(client, dataset)
+    assert f"{counts['messages']:,} messages: {counts['records']:,} records" in said
+    assert counts["records"] == rows + counts["duplicates"] + counts["unmapped"]
+    assert counts["messages"] == sum(path.is_file() for path in folder.rglob("*"))
+    # An archive is read by both, and each message of it is counted once.
+    load(capsys, dataset, archive, "--workers=2")
+    assert figures(client, dataset) == (rows, rows)
+    again = {
+        "rows": counts["rows"],
+        "duplicates": counts["records"] + counts["duplicates"],
+    }
+    again["duplicates"] -= counts["unmapped"]
+    expected = {name: 2 * count for name, count in counts.items()} | again
+    assert ledger(client, dataset) == expected
+
+
 def test_many_workers_give_the_same_rows_with_one_load_job_a_table(
     client, dataset, folder, bigquery_data, monkeypatch, capsys
 ):
@@ -278,8 +309,17 @@ def test_loaded_rows_are_those_that_insert_all_stores(
     inserted = [dict(row) for row in client.query(everything).result()]
     client.query(f"DELETE FROM {place}.{one.table} WHERE TRUE").result()
     spool = Spool(str(tmp_path))
-    records = [TypedRecord(row["record_id"], row, 0, row) for row in rows]
-    spool.add(RowBatch(name, {}, {}, records))
+    metadata = {name: rows[0].get(name) for name in METADATA}
+    records = [
+        typed_record(
+            name,
+            row["record_id"],
+            {key: row[key] for key in row if key not in (*METADATA, "record_id")},
+            position,
+        )
+        for position, row in enumerate(rows)
+    ]
+    spool.add(RowBatch(name, metadata, {}, records))
     assert list(warehouse.load(spool.rest())) == [(one, Loaded(20, refused=[]))]
     assert "inserting row by row" not in caplog.text
     assert [dict(row) for row in client.query(everything).result()] == inserted
@@ -340,7 +380,7 @@ def test_a_replay_that_a_load_does_not_take_belongs_to_what_failed_first(
     attributes = {"dataset": "FREQ", "message_id": "m", "publish_id": "m~replay-l-1"}
     attributes |= {"attempt": "2", "replay_of": "first", "enqueued_time": "no\ttime"}
     packed = {**attributes, "content_encoding": "gzip"}  # the message, not the record
-    typed = TypedRecord(record_id("FREQ", record), record, 0, record)
+    typed = typed_record("FREQ", record_id("FREQ", record), record, 0)
     warehouse = Warehouse(client.project, dataset)
     with test_pipeline.TestPipeline(runner="FnApiRunner") as pipeline:
         loaded = (
@@ -371,3 +411,39 @@ def test_rows_beside_some_that_a_table_does_not_take_are_added_once(
     said = load(capsys, dataset, folder)
     assert figures(client, dataset) == (rows, rows)
     assert f"{rows:,} of the duplicates were in the tables already" in said
+
+
+@pytest.mark.promise(
+    part="pipeline",
+    fault="two `--files` over the same files at once, on one machine",
+    happens="the second waits for each table",
+    lost="0",
+    doubled="0",
+    recovery="no outage",
+    sees="`another run loads into TABLE: waiting for its end`",
+)
+def test_two_runs_at_once_over_the_same_files_store_each_row_once(
+    client, bigquery_host, dataset, folder
+):
+    command = [sys.executable, "-m", "pipeline", f"--files={folder}"]
+    command += ["--project=gb-iris", f"--dataset={dataset}"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in "12"]
+    said = [run.communicate()[0] for run in both]
+    assert [run.returncode for run in both] == [0, 0]
+    rows, distinct = figures(client, dataset)
+    assert rows == distinct > 20
+    assert any("of the duplicates were in the tables already" in one for one in said)
+
+
+def test_a_load_waits_for_one_of_another_process_into_the_same_table(caplog):
+    with ThreadPoolExecutor() as threads:
+        with load_locks.loading(["p.d.one", "p.d.two"]):
+            other = threads.submit(lambda: enter(["p.d.two", "p.d.three"]))
+            wait_until(lambda: "another run loads into p.d.two" in caplog.text)
+            assert not other.done()
+        assert other.result(60)
+
+
+def enter(tables):
+    with load_locks.loading(tables):
+        return True

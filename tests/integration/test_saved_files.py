@@ -244,6 +244,29 @@ def test_files_whose_records_name_no_dataset_or_several_stay_unmapped(run, tmp_p
     assert run.fuels() == set()
 
 
+def test_the_last_lines_say_what_became_no_row_and_what_was_skipped(
+    run, tmp_path, capsys
+):
+    files = {
+        "FREQ/broken": b"[{",
+        "NEW/unknown": dumped([{"x": 1}]),
+        "FUELINST/good": dumped([WIND]),
+        "notes.txt": b"mine",
+    }
+    for name, data in files.items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    run.load(tmp_path / "in")
+    said = capsys.readouterr().out.splitlines()
+    assert "dead letters: 1 INVALID_JSON of FREQ (docs/dead-letters.md)" in said
+    query = f"python -m sql query --project {PROJECT} --dataset {run.dataset} "
+    assert any(line.startswith(f'look at them: {query}"SELECT') for line in said)
+    assert "messages of unknown datasets: 1 of NEW (docs/registry.md)" in said
+    skipped = "1 files are not messages and were skipped: the log names them"
+    assert said[-1] == skipped
+
+
 def test_the_name_of_a_file_or_its_metadata_count_where_records_name_nothing(
     run, tmp_path
 ):

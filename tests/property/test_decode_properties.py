@@ -7,11 +7,12 @@ import random
 import re
 from datetime import datetime, timedelta
 
-from hypothesis import assume, example, given
+import pytest
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.coercion import Coercer
-from pipeline.core.decoding import Message, decode
+from pipeline.core.coercion import Coercer, RecordRefused
+from pipeline.core.decoding import Message, MessageRefused, decode, unpack
 from pipeline.core.identity import record_id
 from pipeline.core.reasons import Reason
 from pipeline.core.values import CONVERTERS, ValueRefused, to_timestamp
@@ -234,18 +235,130 @@ OF_DATASETS = st.sampled_from(NAMES).flatmap(
 )
 
 
-@given(OF_DATASETS)
-@example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.5}}))
-@example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.0}}))
-@example(("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": None}}))
-def test_a_record_has_one_id_and_one_row_however_often_its_form_came(of_dataset):
-    name, record = of_dataset
-    # From the second time on, a form is proved by code compiled for it.
-    records = [record] * 3
-    for typed in decode(message(dumps(records), name), NOW).records:
-        identity, row = Coercer(REGISTRY[name]).coerce(record, exact=True)
-        assert typed.record_id == identity == record_id(name, record)
-        assert typed.row == row
+COERCERS = {name: Coercer(REGISTRY[name]) for name in NAMES}
+
+
+def slowly(name, text):
+    """Ids and rows, and the reasons of the others, column by column."""
+    rows, refused = [], []
+    for position, record in enumerate(json.loads(text)):
+        try:
+            rows.append((*COERCERS[name].coerce(record, exact=True), position))
+        except RecordRefused as why:
+            refused.append((position, why.reason, str(why), why.record_id))
+    return rows, refused
+
+
+def quickly(name, text):
+    decoded = decode(message(text, name), NOW)
+    return (
+        [(one.record_id, one.row, one.position) for one in decoded.records],
+        [
+            (one.record_index, one.reason, one.error, one.record_id)
+            for one in decoded.dead_letters
+        ],
+    )
+
+
+EVERY_DATASET = pytest.mark.parametrize("name", NAMES)
+
+
+@EVERY_DATASET
+@settings(max_examples=8)
+@given(data=st.data())
+def test_records_have_the_rows_and_ids_of_the_slow_path(name, data):
+    records = st.lists(fitting(REGISTRY[name].columns), min_size=1, max_size=4)
+    text = dumps(data.draw(records))
+    assert quickly(name, text) == slowly(name, text)
+
+
+@given(OF_DATASETS, OF_DATASETS, st.data())
+def test_a_record_beside_any_other_has_the_row_and_id_of_the_slow_path(
+    one, other, data
+):
+    name, record = one
+    strange = {**other[1], **data.draw(st.dictionaries(NAME, VALUES, max_size=2))}
+    strange.pop("data", None)  # it may be an answer
+    assume(_sound(strange))
+    text = dumps([record, strange, record])
+    assert quickly(name, text) == slowly(name, text)
+
+
+# What JSON can say of a number, also twice.
+NUMBERS = st.sampled_from(
+    (
+        "0",
+        "-0",
+        "-0.0",
+        "12.0",
+        "350.00",
+        "1e3",
+        "1E5",
+        "1e15",
+        "1e16",
+        "1e-5",
+        "1e-7",
+        "5e-324",
+        "1.5e300",
+        "4.35e1",
+        "9007199254740991",
+        "9007199254740992",
+        "9007199254740993.0",
+        "-9007199254740993",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551616",
+        "1e19",
+        "1" * 30,
+        '"12"',
+        '"12.0"',
+        '"x"',
+        "null",
+        "true",
+        "[]",
+        "{}",
+    )
+)
+
+
+@given(st.sampled_from(["FREQ", "PN", "DISPTAV", "BOD"]), st.data())
+def test_a_number_in_any_form_has_the_row_and_id_of_the_slow_path(name, data):
+    dataset = REGISTRY[name]
+    time = f'"{dataset.event_time}":"2026-05-06T00:00:00Z"'
+    names = st.sampled_from([column.name for column in dataset.columns])
+    items = data.draw(st.lists(st.tuples(names, NUMBERS), max_size=4))
+    fields = [time, *(f'"{field}":{number}' for field, number in items)]
+    text = f"[{{{','.join(fields)}}}]".encode()
+    assert quickly(name, text) == slowly(name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.5}}),
+        ("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": 7.0}}),
+        ("DISPTAV", {"totalVolumeAccepted": 1.5, "pairVolumes": {"negative1": None}}),
+        (
+            "REMIT",
+            {"outageProfile": [{"capacity": 350.0}, {"startTime": "2026-05-06"}]},
+        ),
+        (
+            "REMIT",
+            {"outageProfile": [{"capacity": 7, "startTime": "2026-05-06T00:00:00Z"}]},
+        ),
+        ("FREQ", {"frequency": 50.0, "note": "1.0,"}),
+    ],
+)
+def test_nested_and_whole_numbers_have_the_rows_and_ids_of_the_slow_path(name, record):
+    time = {REGISTRY[name].event_time: "2026-05-06T00:00:00Z"}
+    text = dumps([record, {**time, **record}, record])
+    assert quickly(name, text) == slowly(name, text)
+
+
+def test_a_record_that_every_parser_reads_alike_does_not_take_the_slow_path():
+    record = {"measurementTime": "2026-05-06T00:00:00Z", "frequency": 50.0}
+    (typed,) = decode(message(dumps([record]), "FREQ"), NOW).records
+    assert (typed.source, typed.row) == (None, record)
 
 
 @given(RECORDS, NAME, VALUES)
@@ -331,3 +444,30 @@ def test_a_time_that_does_not_exist_is_refused(text, more):
     else:
         moment += timedelta(microseconds=int((fraction or ".0")[1:].ljust(6, "0")))
         assert (found, more) == (moment.isoformat() + "Z", "")
+
+
+@given(st.lists(st.binary(max_size=3_000), max_size=20))
+def test_members_of_gzip_are_unpacked_one_after_another(parts):
+    packed = b"".join(gzip.compress(part, mtime=0) for part in parts)
+    assert unpack(packed, "gzip") == b"".join(parts)
+
+
+@given(st.lists(st.binary(max_size=50), min_size=1, max_size=5), st.data())
+def test_gzip_that_is_cut_off_is_refused(parts, data):
+    packed = b"".join(gzip.compress(part, mtime=0) for part in parts)
+    ends = {
+        len(b"".join(gzip.compress(p, mtime=0) for p in parts[:n])) for n in range(9)
+    }
+    cut = data.draw(st.integers(1, len(packed) - 1).filter(lambda n: n not in ends))
+    with pytest.raises(MessageRefused):
+        unpack(packed[:cut], "gzip")
+
+
+@given(st.integers(0, 2_000), st.integers(1, 2_000))
+def test_what_unpacks_to_more_than_the_limit_is_refused(size, limit):
+    packed = gzip.compress(bytes(size)) + gzip.compress(b"")
+    if size <= limit:
+        assert len(unpack(packed, "gzip", limit)) == size
+    else:
+        with pytest.raises(MessageRefused):
+            unpack(packed, "gzip", limit)

@@ -57,6 +57,15 @@ DRAIN_OPTIONS = (SUBSCRIPTION, "--drain", "--project=p")
         (["--files=x", "--project=p", "--max_messages=1"], "needs --drain"),
         (["--files=x", "--streaming", "--project=p"], "leave out --streaming"),
         (["--files=x"], "--project is missing"),
+        (
+            ["--files=x", "--project=p", "--workers=0"],
+            "--workers must be a whole",
+        ),
+        ([*DRAIN_OPTIONS, "--workers=2"], "--workers needs --files"),
+        (
+            ["--files=x", "--project=p", "--workers=2", "--runner=DataflowRunner"],
+            "a service has --num_workers",
+        ),
         (["--files=x", "--project=p", "--dataset=a-b"], "not a BigQuery dataset name"),
         (["--files=x", "--project=p", "--write_method=X"], "STREAMING_INSERTS"),
         (["--files=x", "--project=p", "--dedup_horizon_hours=0"], "above 0"),
@@ -184,4 +193,4 @@ def test_help_shows_our_options_first():
     )
     assert shown.returncode == 0
     assert "--dedup_horizon_hours" in shown.stdout
-    assert len(shown.stdout.splitlines()) < 60
+    assert len(shown.stdout.splitlines()) < 64

@@ -379,6 +379,39 @@ def test_a_set_that_names_none_is_refused(written, instead, said):
         parse_dataset("X.yaml", POINTS.replace(written, instead))
 
 
+STAGED = (
+    DATED
+    + """  - {name: flag, type: STRING}
+latest_set: [settlementDate]
+stages: {flag: [ORI, DEL]}
+"""
+)
+
+
+def test_a_set_may_have_stages():
+    assert parse_dataset("X.yaml", STAGED).stages == {"flag": ("ORI", "DEL")}
+    assert load_registry()["BOALF"].stages == {"amendmentFlag": ("ORI", "UPD", "DEL")}
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("stages: {flag:", "stages: {other:", "not a column of type STRING"),
+        ("stages: {flag:", "stages: {startTime:", "not a column of type STRING"),
+        ("[ORI, DEL]", "[ORI]", "two or more different values"),
+        ("[ORI, DEL]", "[ORI, ori]", "two or more different values"),
+        ("[ORI, DEL]", "ORI", "not a list"),
+        ("{flag: [ORI, DEL]}", "[ORI, DEL]", "not one column"),
+        ("latest_set: [settlementDate]", "", "needs latest_set"),
+        ("latest_set:", "version_order: [startTime]\nlatest_set:", "no version_order"),
+    ],
+)
+def test_stages_that_order_nothing_are_refused(written, instead, said):
+    assert written in STAGED
+    with pytest.raises(RegistryError, match=said):
+        parse_dataset("X.yaml", STAGED.replace(written, instead))
+
+
 def test_every_dataset_says_what_a_publication_replaces():
     """Its set, or why it has none, is in its notes."""
     for name, dataset in load_registry().items():

@@ -12,6 +12,12 @@ NOW = "2026-05-08T01:02:03.456Z"
 
 def rows_of(dataset, body):
     """The rows of a message, with their metadata, as they are inserted."""
+    batch = batch_of_body(dataset, body)
+    return list(map(batch.values_of, batch.records))
+
+
+def batch_of_body(dataset, body):
+    """The rows of a message."""
     attributes = {
         "dataset": dataset,
         "message_id": "m",
@@ -20,18 +26,18 @@ def rows_of(dataset, body):
     message = Message(body, attributes)
     decoded = decode(message, NOW)
     assert not decoded.dead_letters
-    batch = row_batch(message, decoded)
-    return [
-        {**record.row, **batch.metadata, "record_id": record.record_id}
-        for record in batch.records
-    ]
+    return row_batch(message, decoded)
 
 
 def generated_rows(dataset):
     """Twenty rows of any dataset of the registry, the same ones every time."""
+    return rows_of(dataset.name, generated_body(dataset))
+
+
+def generated_body(dataset):
     now = datetime(2026, 5, 8, tzinfo=UTC)
     _, body = generate_message(dataset, now, 7, random.Random(1), records=20)
-    return rows_of(dataset.name, body)
+    return body
 
 
 def comparable(dataset, row):

@@ -9,9 +9,12 @@ import pytest
 from pyarrow.parquet import ParquetFile, ParquetWriter
 
 from pipeline.bigquery.parquet_rows import from_parquet, schema_of, table_of
-from pipeline.registry import Column, load_registry
+from pipeline.core.batches import columns_of
+from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from tests.unit.pipeline.bigquery.rows_fixture import (
+    batch_of_body,
     comparable,
+    generated_body,
     generated_rows,
     rows_of,
 )
@@ -45,12 +48,17 @@ EVERYTHING = replace(
 )
 
 
+def by_column(dataset, rows):
+    columns = dataset.columns + METADATA_COLUMNS
+    return {one.name: [row.get(one.name) for row in rows] for one in columns}
+
+
 def through_parquet(dataset, rows):
     """The rows again, after a file of two parts that is read in other ones."""
     written = io.BytesIO()
     with ParquetWriter(written, schema_of(dataset)) as writer:
         for part in (rows[:3], rows[3:]):
-            writer.write_table(table_of(dataset, part))
+            writer.write_table(table_of(dataset, by_column(dataset, part)))
     batches = ParquetFile(written).iter_batches(2)
     return [from_parquet(row) for batch in batches for row in batch.to_pylist()]
 
@@ -68,6 +76,14 @@ def test_rows_of_every_dataset_come_back(name):
     dataset = REGISTRY[name]
     rows = generated_rows(dataset)
     assert through_parquet(dataset, rows) == [comparable(dataset, row) for row in rows]
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_the_columns_of_messages_are_those_of_their_rows(name):
+    batch = batch_of_body(name, generated_body(REGISTRY[name]))
+    rows = list(map(batch.values_of, batch.records)) * 2
+    for column, values in columns_of([batch, batch]).items():
+        assert list(values) == [row.get(column) for row in rows]
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/*")), ids=lambda p: p.name)
@@ -119,4 +135,4 @@ def test_a_missing_list_is_an_empty_one():
 )
 def test_what_a_column_cannot_hold_is_an_error_and_not_another_value(column, value):
     with pytest.raises((pa.ArrowException, OverflowError)):
-        table_of(EVERYTHING, [{column: value}])
+        table_of(EVERYTHING, by_column(EVERYTHING, [{column: value}]))

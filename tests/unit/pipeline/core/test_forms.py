@@ -151,7 +151,7 @@ def test_empty_arrays_and_objects_say_nothing():
     nothing = [{"a": {}}, {"b": []}, {"a": {}, "b": []}, {"a": {"other": 1}}]
     typed, refused = coercer.rows([*nothing * 3, {"a": {"x": 0}}], exact=False)
     assert [each.row for each in typed] == [{"a": {"x": 0}}]
-    assert {each.reason for _, each in refused} == {Reason.NO_KNOWN_FIELD}
+    assert {each.why.reason for each in refused} == {Reason.NO_KNOWN_FIELD}
 
 
 def registered(columns):

@@ -3,12 +3,12 @@
 import pytest
 
 from pipeline.core.batches import RowBatch
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import typed_record
 from pipeline.core.row_ids import row_id_of, row_key, row_key_sql
 from pipeline.registry import load_registry
 from pipeline.steps.write_rows import insert_of
 
-RECORD = TypedRecord("0" * 32, {}, 0, {})
+RECORD = typed_record("FREQ", "0" * 32, {}, 0)
 
 
 def batch(dataset, message_id="m", source="IRIS"):

@@ -13,7 +13,7 @@ from apache_beam.transforms.window import GlobalWindow, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from pipeline.core.batches import RowBatch, TableRow
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import typed_record
 from pipeline.steps.coders import RowBatchCoder, register
 from pipeline.steps.dedup import DeduplicateRecords, forget
 from pipeline.steps.ledger import counted
@@ -31,7 +31,7 @@ def now():
 
 def batch_of(number):
     """A message of one record, published in the second of its number."""
-    record = TypedRecord(f"{number:032x}", {"frequency": number}, 0, {})
+    record = typed_record("FREQ", f"{number:032x}", {"frequency": number}, 0)
     metadata = {"enqueued_utc": None, "message_id": "m"}
     batch = RowBatch("FREQ", metadata, {"message_id": "m"}, [record])
     return TimestampedValue(batch, NOW + number)
@@ -73,7 +73,7 @@ def timers(monkeypatch):
 
 
 def message_of(message_id):
-    record = TypedRecord("0" * 32, {"levelFrom": 1}, 0, {})
+    record = typed_record("PN", "0" * 32, {"levelFrom": 1}, 0)
     metadata = {"enqueued_utc": None, "message_id": message_id, "source": "IRIS"}
     attributes = {"message_id": message_id, "publish_id": message_id}
     return TimestampedValue(RowBatch("PN", metadata, attributes, [record]), NOW)

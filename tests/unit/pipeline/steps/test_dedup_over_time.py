@@ -12,7 +12,7 @@ from apache_beam.testing import test_stream
 from apache_beam.transforms.window import TimestampedValue
 
 from pipeline.core.batches import RowBatch
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import typed_record
 from pipeline.steps.dedup import DeduplicateRecords
 
 HOUR = 3600
@@ -39,7 +39,7 @@ def in_a_month():
 
 def sent(number, at=0.0, **attributes):
     """A record that was published so many seconds after `NOW`."""
-    record = TypedRecord(f"{number:032x}", {"frequency": number}, 0, {})
+    record = typed_record("FREQ", f"{number:032x}", {"frequency": number}, 0)
     metadata = {"enqueued_utc": None, "message_id": "m"}
     attributes = {"message_id": "m", **attributes}
     batch = RowBatch("FREQ", metadata, attributes, [record])

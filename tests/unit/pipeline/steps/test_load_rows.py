@@ -7,12 +7,13 @@ from collections import Counter
 import apache_beam as beam
 import pytest
 from apache_beam.testing import test_pipeline
+from msgspec.structs import replace
 from pyarrow.parquet import ParquetFile, read_table
 
 from pipeline.bigquery import spool
 from pipeline.bigquery.loads import Loaded, Refused
 from pipeline.core.batches import RowBatch
-from pipeline.core.coercion import TypedRecord
+from pipeline.core.decoding import typed_record
 from pipeline.core.identity import record_id
 from pipeline.steps import load_rows
 from pipeline.steps.ledger import counted
@@ -48,7 +49,7 @@ def batch(dataset, number, day="2026-05-08"):
     row = {"dataset": dataset}
     if dataset == "FREQ":
         row |= {"measurementTime": day and f"{day}T23:59:59.5Z", "frequency": 50.0}
-    record = TypedRecord(f"{dataset}{number}", row, 0, row)
+    record = typed_record(dataset, f"{dataset}{number}", row, 0)
     return RowBatch(dataset, {"message_id": str(number)}, {}, [record])
 
 
@@ -77,7 +78,7 @@ def ids():
 def test_every_row_is_in_one_load_and_no_file_is_left(tmp_path, spread):
     batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(45)]
     for each in batches:  # these do not follow from their rows
-        each.records[0] = each.records[0]._replace(record={"dataset": "other"})
+        each.records[0] = replace(each.records[0], source={"dataset": "other"})
     counts = run(batches, tmp_path, spread=spread)
     assert all(len(file.paths) == 2 for _, _, files in LOADED for file in files)
     assert Counter(dict(ids())) == {"FREQ": 15, "NDF": 15, "REMIT": 15}
@@ -102,7 +103,7 @@ def test_a_run_that_fails_leaves_no_file(tmp_path, loader, last):
     batches = [batch(("FREQ", "NDF", "REMIT")[n % 3], n) for n in range(44)]
     batches.append(batch("FREQ", last))
     for each in batches:  # these do not follow from their rows
-        each.records[0] = each.records[0]._replace(record={"dataset": "other"})
+        each.records[0] = replace(each.records[0], source={"dataset": "other"})
     pipeline = test_pipeline.TestPipeline(runner="FnApiRunner")
     _ = (
         pipeline

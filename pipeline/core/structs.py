@@ -1,0 +1,232 @@
+"""Structs: the typed values of a dataset's records, read and written in C by msgspec.
+
+A dataset has one type of struct, made from its columns. Its fields are in the order of
+their names, and a field without a value is not written: so the JSON that msgspec writes
+of a struct is the canonical one (`identity`), without a dictionary and without sorting.
+
+A struct reads only what needs no conversion and is surely read and written as the slow
+path of `coercion` does it: known fields, values of the right types, numbers that every
+parser reads alike. What else there is to prove, `Structs.unproved` looks at: times in
+canonical text, and that there is a value at all. Any other record is not read here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import Annotated, Any, NamedTuple, Optional
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pipeline.core.values import DATES, EXACT_FLOAT, TIMESTAMPS, TextCache
+from pipeline.registry import Column
+
+# A double holds every whole number within these bounds; beyond them JSON's writers
+# differ, and BigQuery reads an integer of JSON as a double.
+_BOUNDS = Meta(gt=-EXACT_FLOAT, lt=EXACT_FLOAT)
+_INTEGER = Annotated[int, _BOUNDS]
+_TYPES: dict[str, Any] = {
+    "STRING": str,
+    "INT64": _INTEGER,
+    # An integer stays one: the identity of 350 and 350.0 is that of 350.
+    "FLOAT64": _INTEGER | Annotated[float, _BOUNDS],
+    "BOOL": bool,
+    "DATE": str,
+    "TIMESTAMP": str,
+}
+_INSTANTS: dict[str, TextCache] = {"DATE": DATES, "TIMESTAMP": TIMESTAMPS}
+
+_ENCODER = msgspec.json.Encoder()
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+Elements = list[msgspec.Raw]
+
+
+class _Field(NamedTuple):
+    """A field of a struct: its place in the type, and how to get it.
+
+    Attributes:
+        name: Its name as an attribute; any text may be the name of a column.
+        column: The column.
+        nested: The structs of a RECORD; None for a scalar.
+    """
+
+    name: str
+    column: Column
+    nested: "Structs | None"
+
+    @property
+    def type(self) -> Any:
+        if self.nested is None:
+            # No column is an array of scalars: the slow path reads one.
+            return _TYPES[self.column.type] if not self.is_repeated else None
+        return list[self.nested.type] if self.is_repeated else self.nested.type  # type: ignore[name-defined]
+
+    @property
+    def is_repeated(self) -> bool:
+        return self.column.mode == "REPEATED"
+
+
+class Structs:
+    """The structs of some columns.
+
+    Args:
+        columns: Those of a dataset, or of a RECORD.
+        required: A column without which a record is not read here.
+
+    Attributes:
+        names: The names of the columns, in the order of the fields.
+        type: The type of the structs.
+    """
+
+    def __init__(self, columns: Iterable[Column], required: str | None = None) -> None:
+        columns = tuple(columns)
+        ordered = sorted(columns, key=lambda column: column.name)
+        fields = [_field(number, column) for number, column in enumerate(ordered)]
+        self.names = tuple(column.name for column in ordered)
+        self.type = msgspec.defstruct(
+            "Values",
+            # `None` alone where the slow path reads the column.
+            [(field.name, Optional[field.type], None) for field in fields],  # noqa: UP045
+            rename=dict(zip((field.name for field in fields), self.names, strict=True)),
+            namespace={"order": tuple(column.name for column in columns)},
+            forbid_unknown_fields=True,
+            omit_defaults=True,
+            gc=False,  # values refer to nothing that could refer to them
+        )
+        self._fields = dict(zip(self.names, fields, strict=True))
+        self._says_something = self.getter(required) if required else _true
+        self._instants = [
+            (attrgetter(field.name), _INSTANTS[field.column.type])
+            for field in fields
+            if field.column.type in _INSTANTS
+        ]
+        self._floats = [
+            (field.name, attrgetter(field.name))
+            for field in fields
+            if field.column.type == "FLOAT64"
+        ]
+        self._nested = [
+            (field, field.nested, attrgetter(field.name))
+            for field in fields
+            if field.nested
+        ]
+        self.read = msgspec.json.Decoder(self.type).decode
+        self.read_array = msgspec.json.Decoder(list[self.type]).decode  # type: ignore[name-defined]
+
+    def converted(self, record: dict[str, Any]) -> Struct:
+        """The struct of a parsed record.
+
+        Raises:
+            msgspec.ValidationError: It must take the slow path.
+        """
+        return msgspec.convert(record, self.type)
+
+    def unproved(self, values: Sequence[Struct]) -> set[int]:
+        """Which structs are not proved to be rows as they are, by position."""
+        found: set[int] = set()
+        if not all(map(self._says_something, values)):
+            says = map(self._says_something, values)
+            found.update(i for i, something in enumerate(says) if not something)
+        for get, cache in self._instants:
+            if cache.known.issuperset(map(get, values)):
+                continue
+            new = set(map(get, values)) - cache.known
+            if wrong := {text for text in new if not cache.is_canonical(text)}:
+                texts = map(get, values)
+                found.update(i for i, text in enumerate(texts) if text in wrong)
+        for _, nested, get in self._nested:
+            if nested._instants:
+                inner = map(get, values)
+                found.update(
+                    i for i, one in enumerate(inner) if nested.unproved(_each(one))
+                )
+        return found
+
+    def canonical(self, values: Sequence[Struct]) -> list[bytes]:
+        """The canonical JSON of structs."""
+        return _ENCODER.encode_lines(self._whole(values)).split(b"\n")[:-1]
+
+    def _whole(self, values: Sequence[Struct]) -> Sequence[Struct]:
+        """The same structs, with numbers that are whole as integers."""
+        changed: dict[int, dict[str, Any]] = {}
+        for name, get in self._floats:
+            if [1 for n in map(get, values) if type(n) is float and not n % 1]:
+                for i, n in enumerate(map(get, values)):
+                    if type(n) is float and not n % 1:
+                        changed.setdefault(i, {})[name] = int(n)
+        for field, nested, get in self._nested:
+            inner = [one for each in map(get, values) for one in _each(each)]
+            if (whole := nested._whole(inner)) is not inner:
+                ones = iter(whole)
+                for i, each in enumerate(map(get, values)):
+                    some = list(islice(ones, len(_each(each))))
+                    if some:
+                        changed.setdefault(i, {})[field.name] = (
+                            some if field.is_repeated else some[0]
+                        )
+        if not changed:
+            return values
+        return [
+            msgspec.structs.replace(one, **changed[i]) if i in changed else one
+            for i, one in enumerate(values)
+        ]
+
+    def of_row(self, row: dict[str, Any]) -> Struct:
+        """The struct of typed values, whatever they are.
+
+        Args:
+            row: A row of the slow path, which has no unknown fields.
+        """
+        return self.type(*map(self._value, self.names, map(row.get, self.names)))
+
+    def _value(self, name: str, value: Any) -> Any:
+        nested = self._fields[name].nested
+        if nested is None or value is None:
+            return value
+        if self._fields[name].is_repeated:
+            return [nested.of_row(inner) for inner in value]
+        return nested.of_row(value)
+
+    def columns(self, values: Iterable[Struct]) -> dict[str, Sequence[Any]]:
+        """The values of structs by column; those of RECORDs are dictionaries."""
+        by_field = zip(*map(msgspec.structs.astuple, values), strict=True)
+        found: dict[str, Sequence[Any]] = dict(zip(self.names, by_field, strict=True))
+        for name, field in self._fields.items():
+            if field.nested:
+                found[name] = msgspec.to_builtins(found[name])
+        return found
+
+    def getter(self, name: str) -> Callable[[Struct], Any]:
+        """A function that returns the value of a column."""
+        return attrgetter(self._fields[name].name)
+
+
+def _field(number: int, column: Column) -> _Field:
+    is_record = column.type == "RECORD"
+    return _Field(f"c{number}", column, Structs(column.fields) if is_record else None)
+
+
+def _true(_: Struct) -> bool:
+    return True
+
+
+def _each(nested: Any) -> Sequence[Struct]:
+    if nested is None:
+        return ()
+    return nested if type(nested) is list else (nested,)
+
+
+def elements(text: bytes | str) -> Elements:
+    """The elements of an array, each as it is in the text.
+
+    Raises:
+        msgspec.DecodeError: The text is not an array.
+    """
+    return _ELEMENTS.decode(text)
+
+
+def plain(values: Struct) -> dict[str, Any]:
+    """The values that a struct has, by name, in the order of the registry."""
+    row: dict[str, Any] = msgspec.to_builtins(values)
+    return {name: row[name] for name in type(values).order if name in row}  # type: ignore[attr-defined]

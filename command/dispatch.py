@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from command import signals
 from command.usage import INTERRUPTED, USER_ERROR, OneLineParser, UsageError
 
 
@@ -25,7 +26,8 @@ class Command(NamedTuple):
     def load(self) -> Any:
         """Imports the module; returns it, or what it has under the name."""
         module, _, name = self.module.partition(":")
-        loaded = importlib.import_module(module)
+        with signals.ending_at_once():  # libraries take seconds to load
+            loaded = importlib.import_module(module)
         return getattr(loaded, name) if name else loaded
 
 
@@ -54,7 +56,7 @@ def run(
     except UsageError as error:
         print(f"{prog} {arguments[0]}: {error}", file=sys.stderr)
         return USER_ERROR
-    except KeyboardInterrupt:  # the libraries of a command take seconds to load
+    except KeyboardInterrupt:
         return INTERRUPTED
 
 

@@ -1,6 +1,7 @@
 """Output: standard output whose reader may leave early, as `| head` does."""
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ class _Output(io.FileIO):
             return super().write(data)
         except BrokenPipeError:
             return len(memoryview(data))
+
+
+def drop_output() -> None:
+    """Drops what is left after a reader has left: Python writes it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def let_reader_leave() -> None:

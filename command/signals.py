@@ -1,9 +1,9 @@
 """Signals: the first one asks for an orderly end, the second one ends at once."""
 
-import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 # SIGTERM comes from orchestrators and `make down`, SIGINT from Ctrl-C.
@@ -19,6 +19,21 @@ def end_at_once(number: signal.Signals) -> None:
 
 def ignore(_number: signal.Signals) -> None:
     """Does nothing: for servers that end within a moment anyway."""
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Ctrl-C inside ends the process, without a traceback: for the loading of modules.
+
+    Otherwise Python raises in the midst of a library, and some of them make an
+    ImportError of it, or go on.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        yield
+        return
+    with stopping(end_at_once, numbers=(signal.SIGINT,)):
+        yield
 
 
 class _Stop:
@@ -74,6 +89,8 @@ def on_stop_in_loop(
     numbers: tuple[signal.Signals, ...] = STOP_SIGNALS,
 ) -> None:
     """`on_stop` for the running event loop."""
+    import asyncio  # 0.1 s, before `ending_at_once` could begin
+
     stop, loop = _Stop(finish, at_once), asyncio.get_running_loop()
     for number in numbers:
         loop.add_signal_handler(number, stop, number)

@@ -2,10 +2,11 @@
 
 import argparse
 import re
-import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from command import network
+from command.network import Server
 from command.usage import UsageError
 
 DATASET = "uk_energy_prod"
@@ -13,7 +14,6 @@ DATASET = "uk_energy_prod"
 # domain that old ones have; https://cloud.google.com/bigquery/docs/datasets#dataset-naming
 _PROJECT = re.compile(r"[a-z][a-z0-9.:-]{0,98}[a-z0-9]", re.ASCII)
 _DATASET = re.compile(r"\w{1,1024}", re.ASCII)
-ANSWER_SECONDS = 5.0
 
 
 class TablesPath(NamedTuple):
@@ -75,10 +75,11 @@ def require_answer(host: str) -> None:
     """
     try:
         address = urlsplit(host if "//" in host else f"//{host}")
-        server = (address.hostname or "", address.port or 80)
-        socket.create_connection(server, ANSWER_SECONDS).close()
-    except (OSError, ValueError):
+        server = Server(address.hostname or "", address.port or 80)
+    except ValueError:  # not an address
+        server = Server("", 0)
+    if network.failure(server):
         raise UsageError(
-            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST): start it with "
-            "`make up`, or unset the variable"
-        ) from None
+            f"nothing answers at {host} (BIGQUERY_EMULATOR_HOST): `make up` starts it, "
+            "`export $(make -s env)` loads its address again; or unset the variable"
+        )

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+WHERE = ("--project=my-project", "--region=europe-west2")
 UNREAD = (
     ["cloud", "cost"],
-    ["cloud", "launch", "--project=my-project", "--region=europe-west2", "--dry-run"],
-    ["cloud", "images", "--project=my-project", "--region=europe-west2", "--dry-run"],
+    ["cloud", "launch", *WHERE, "--tag=v1", "--dry-run"],
+    ["cloud", "images", *WHERE, "--dry-run"],
 )
 
 

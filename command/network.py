@@ -1,0 +1,78 @@
+"""Network: whether a server can be reached, known within seconds.
+
+Without a network a lookup or a connection may hang for minutes, and nothing ends it. So
+each has a thread, which is left behind when its time is over.
+"""
+
+import socket
+import threading
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+# A lookup and a connection take some 0.1 s; a lost packet is sent again after 1 s.
+ANSWER_SECONDS = 4.0
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+class Server(NamedTuple):
+    """A server that has to answer first.
+
+    Attributes:
+        is_proxy: Whether it is the proxy on the way to the one that is wanted.
+    """
+
+    host: str
+    port: int
+    is_proxy: bool = False
+
+    def __str__(self) -> str:
+        return f"{'the proxy ' if self.is_proxy else ''}{self.host}:{self.port}"
+
+
+def server_of(url: str) -> Server:
+    """The server of an address; its proxy, if the environment names one."""
+    address = urlsplit(url)
+    proxy = getproxies().get(address.scheme)
+    if proxy and not proxy_bypass(address.netloc):
+        through = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        return Server(through.hostname or "", through.port or 80, is_proxy=True)
+    port = address.port or _USUAL_PORTS.get(address.scheme, 0)
+    return Server(address.hostname or "", port)
+
+
+def failure(server: Server, seconds: float = ANSWER_SECONDS) -> OSError | None:
+    """Why a server cannot be reached; None if it accepts a connection."""
+    failures: list[OSError | None] = []
+
+    def connect() -> None:
+        try:
+            address = (server.host, server.port)
+            socket.create_connection(address, seconds).close()
+        except UnicodeError:  # of a host name that can be none
+            failures.append(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+        except OSError as error:
+            failures.append(error)
+        else:
+            failures.append(None)
+
+    attempt = threading.Thread(target=connect, daemon=True)
+    attempt.start()
+    attempt.join(seconds)
+    return failures[0] if failures else TimeoutError()
+
+
+def why(error: OSError, seconds: float = ANSWER_SECONDS) -> str:
+    """A failure as a person says it, after the name of the server."""
+    if isinstance(error, socket.gaierror):
+        return "cannot be found by its name"
+    if isinstance(error, TimeoutError):
+        return f"does not answer within {seconds:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "refuses the connection"
+    return f"cannot be reached ({error.strerror or error})"
+
+
+def is_unknown(error: OSError | None) -> bool:
+    """Whether there is no server of this name, as far as DNS knows."""
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME

@@ -83,6 +83,16 @@ class AbsenceDetector:
             published = dict(self.progress.published)
             self._absence = Absence(expired, published, now)
 
+    def clock_is_ahead(self, now: datetime) -> None:
+        """Judges an absence again that only a wrong clock has shown.
+
+        Args:
+            now: The time by the queue's clock.
+        """
+        if self._absence and not self._absence.is_reported:
+            self._absence = None
+            self.session_opened(now)
+
     def received(self, messages: Iterable[tuple[str, str]]) -> None:
         """Looks at a batch, `(dataset, enqueued time)` each, and warns if needed."""
         self._may_be_empty = True

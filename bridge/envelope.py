@@ -126,7 +126,17 @@ def body_bytes(body: object) -> bytes:
 
     Texts are encoded as UTF-8 and pieces are joined. Anything else (a number, a map, a
     list of these) has no bytes of its own and becomes JSON.
+
+    Raises:
+        UnpublishableError: The values are nested too deeply.
     """
+    try:
+        return _bytes_of(body)
+    except RecursionError:
+        raise UnpublishableError("its values are nested too deeply") from None
+
+
+def _bytes_of(body: object) -> bytes:
     if body is None:
         return b""
     if isinstance(body, BINARY):
@@ -136,7 +146,7 @@ def body_bytes(body: object) -> bytes:
     if isinstance(body, Iterable) and not isinstance(body, dict):
         pieces = [item for part in body for item in _items(part)]
         if all(isinstance(piece, BINARY | str) for piece in pieces):
-            return b"".join(body_bytes(piece) for piece in pieces)
+            return b"".join(_bytes_of(piece) for piece in pieces)
         body = pieces
     return json.dumps(_plain(body)).encode()
 

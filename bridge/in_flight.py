@@ -6,6 +6,7 @@ from datetime import datetime
 
 from azure.servicebus import ServiceBusReceivedMessage
 
+from bridge.clock import lock_left_seconds
 from bridge.envelope import Envelope
 
 # The queue delivers all of these again after a crash. While the queue is full they are
@@ -36,6 +37,8 @@ class InFlight:
             never be published.
         body_bytes: The size of its body as received.
         lock_seconds: How long the lock was for when the message came.
+        clock_ahead_seconds: How far this machine's clock was ahead of the queue's, as
+            far as the lock shows it.
         refusal: Why it can never be published.
         is_lock_lost: The queue delivers the message again; there is nothing to settle.
         is_tried: It was tried to settle it, perhaps successfully without our knowing.
@@ -47,6 +50,7 @@ class InFlight:
     envelope: Envelope | None
     body_bytes: int
     lock_seconds: float
+    clock_ahead_seconds: float = 0.0
     refusal: str | None = None
     is_lock_lost: bool = False
     is_tried: bool = False
@@ -94,12 +98,6 @@ def due_for_renewal(
         if left_seconds < margin_seconds:
             due.append((left_seconds, message))
     return [message for _, message in sorted(due, key=lambda pair: pair[0])]
-
-
-def lock_left_seconds(received: ServiceBusReceivedMessage, now: datetime) -> float:
-    """How long the message stays locked; infinite if the queue did not say."""
-    until = received.locked_until_utc
-    return (until - now).total_seconds() if until else float("inf")
 
 
 def has_room(in_flight: Sequence[InFlight], batch: int) -> bool:

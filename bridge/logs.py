@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 # A shorter secret is part of ordinary words; real ones have 30 characters and more.
@@ -13,6 +14,10 @@ MASK = "***"
 
 # An outage repeats one error at every attempt: it is logged once in this time.
 REPEAT_SECONDS = 30.0
+
+
+# The queue that a line is about, if there are several.
+QUEUE: ContextVar[str | None] = ContextVar("queue", default=None)
 
 
 class Redactor:
@@ -50,6 +55,7 @@ class JsonFormatter(logging.Formatter):
             "severity": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **({"queue": queue} if (queue := QUEUE.get()) else {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -75,7 +81,7 @@ class RepeatFilter(logging.Filter):
         super().__init__()
         self._window_seconds = window_seconds
         self._clock = clock
-        self.seen: dict[tuple[str, str, str | None], tuple[float, int]] = {}
+        self.seen: dict[tuple[str | None, ...], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to write this record."""
@@ -83,7 +89,7 @@ class RepeatFilter(logging.Filter):
             return True
         now = self._clock()
         error = getattr(record, "fields", {}).get("error")
-        key = (record.name, record.getMessage(), error)
+        key = (record.name, record.getMessage(), error, QUEUE.get())
         since, suppressed = self.seen.get(key, (-self._window_seconds, 0))
         if now - since < self._window_seconds:
             self.seen[key] = (since, suppressed + 1)

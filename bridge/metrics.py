@@ -60,6 +60,12 @@ class Metrics:
         self.queue_shared = self._gauge(
             "queue_shared", "1 while another client takes messages from the queue"
         )
+        self.clock_ahead = self._gauge(
+            "clock_ahead_seconds", "How far this clock is ahead of the queue's; 0: fine"
+        )
+        self.dead_letters = self._gauge(
+            "dead_letters", "Messages in the dead-letter sub-queue, when last counted"
+        )
         self.healthy = self._gauge("healthy", "1 if /healthz answers 200")
         self.publish_seconds = prometheus.Histogram(
             PREFIX + "publish_seconds",

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 # https://github.com/elexon-data/iris-clients, README: messages expire after 3 days.
 KEPT = timedelta(days=3)
+
+# By which the clocks of two machines may differ.
+MARGIN = timedelta(minutes=10)
 
 # What the first messages bring is written soon, so that a kill costs little: far less
 # than the margin of a backfill. In a bucket, a write every 2 s would cost more than the
@@ -61,6 +64,19 @@ class Progress:
     def note_empty(self, now: datetime) -> None:
         """Notes that the queue was found empty."""
         self.until = max(self.until, rfc3339(now))
+
+    def without_future(self, now: datetime) -> str | None:
+        """Forgets an end of reading that is in the future; returns what was forgotten.
+
+        A clock that was ahead wrote it. The times of messages are the queue's own.
+        """
+        latest = rfc3339(now + MARGIN)
+        if self.until <= latest:
+            return None
+        forgotten = self.until
+        self.published = {k: at for k, at in self.published.items() if at <= latest}
+        self.until = max(self.published.values(), default="")
+        return forgotten
 
     def expired(self, now: datetime) -> Span | None:
         """When the messages were queued that IRIS has dropped unread; None if none."""
@@ -156,16 +172,38 @@ class StateFile:
             )
 
 
-def load(path: Path, queue: str) -> StateFile:
-    """The state file of a queue; warns of one that cannot be used, and starts over."""
+def load(path: Path, queue: str, former: Path | None = None) -> StateFile:
+    """The state file of a queue; warns of one that cannot be used, and starts over.
+
+    Args:
+        path: The file.
+        queue: The queue in words.
+        former: The file that the queue may have had before, if `path` does not exist.
+    """
     progress = Progress(queue)
     try:
-        progress = parse(path.read_text(encoding="utf-8"), queue)
+        existing = path if path.exists() or former is None else former
+        progress = parse(existing.read_text(encoding="utf-8"), queue)
+        if forgotten := progress.without_future(datetime.now(UTC)):
+            log.warning(_future_text(path, forgotten, progress.until))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
         log.warning(f"IRIS_STATE_FILE: cannot use {path}: {error}")
     return StateFile(progress, path)
+
+
+def _future_text(path: Path, forgotten: str, until: str) -> str:
+    known = (
+        f"the last message was queued at {until}, which is used instead"
+        if until
+        else "so it is not known what expired unread: fetch what you miss with python "
+        "-m bridge backfill"
+    )
+    return (
+        f"IRIS_STATE_FILE: {path} says that the queue was read until {forgotten}, "
+        f"which is in the future: the clock was wrong then, or is now; {known}"
+    )
 
 
 def _write(path: Path, text: str) -> None:

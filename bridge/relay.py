@@ -8,26 +8,28 @@ is replaced, and the messages in flight are carried into the next session.
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Sequence, Set
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from azure.servicebus import ServiceBusReceivedMessage
 from azure.servicebus.aio import ServiceBusReceiver
 
 from bridge import envelope, iris_queue
 from bridge.absence import AbsenceDetector
+from bridge.clock import QueueClock, align_lock, lock_left_seconds
 from bridge.delays import doubling_seconds
 from bridge.delivery import Delivery
+from bridge.diagnosis import diagnose
 from bridge.health import Health
 from bridge.in_flight import (
     FIRST_MESSAGES,
     MAX_MESSAGES,
     InFlight,
     has_room,
-    lock_left_seconds,
     next_batch,
 )
 from bridge.metrics import Metrics
@@ -39,7 +41,6 @@ from bridge.sharing import SharingDetector
 
 log = logging.getLogger(__name__)
 
-RECEIVE_SECONDS = 2.0
 # One call to a queue that does not answer; a healthy receive ends after 2 s.
 CALL_SECONDS = 20.0
 PUBLISH_WAIT_SECONDS = 0.5
@@ -76,7 +77,8 @@ class Relay:
         self._absence = AbsenceDetector(progress)
         self._sharing = SharingDetector(is_gapless=progress.is_gapless)
         self._delivery = Delivery(topic, self.in_flight, metrics, health, progress)
-        self._settlement = Settlement(self.in_flight, metrics, health)
+        self._clock = QueueClock(metrics, health)
+        self._settlement = Settlement(self.in_flight, metrics, health, self._clock)
         self._stopping = asyncio.Event()
         self._batch = FIRST_MESSAGES
         self._is_queue_full = False
@@ -104,12 +106,16 @@ class Relay:
 
     def _session_failed(self, error: Exception) -> None:
         self._metrics.add("session_failures")
+        self._health.advice = diagnose(error).text
         fields = {
             "error": self._health.failed(error),
-            "advice": iris_queue.advice(error),
+            "advice": self._health.advice,
             "in_flight": len(self.in_flight),
         }
         log.warning("session failed; opening a new one", extra={"fields": fields})
+        # The SDK's objects of a session refer to each other, a megabyte (measured):
+        # Python's collector would find them after some thirty sessions.
+        gc.collect()
 
     async def _pause(self, seconds: float) -> None:
         """Waits, less long while locks run out; a stop ends it with none in flight."""
@@ -121,11 +127,7 @@ class Relay:
 
     async def _session(self) -> None:
         async with iris_queue.session(self._settings) as receiver:
-            self._metrics.add("sessions")
-            fields = {"carried": len(self.in_flight)}
-            log.info("session opened", extra={"fields": fields})
-            self._health.session_open = True
-            self._absence.session_opened(datetime.now(UTC))
+            self._absence.session_opened(self._clock.now())
             try:
                 await self.relay_from(receiver)
             finally:
@@ -147,7 +149,16 @@ class Relay:
             is_receiving = self._wants_more(carried)
             if is_receiving:
                 await self._receive(receiver)
+            self._opened(len(carried))
             await self._delivery.wait(0.0 if is_receiving else PUBLISH_WAIT_SECONDS)
+
+    def _opened(self, carried: int) -> None:
+        """Notes that a session works: a queue refuses a client in its first turn."""
+        if self._health.session_open:
+            return
+        self._health.session_open = True
+        self._metrics.add("sessions")
+        log.info("session opened", extra={"fields": {"carried": carried}})
 
     def _wants_more(self, carried: Set[InFlight]) -> bool:
         """Whether to receive, perhaps while the batch before is being published.
@@ -171,7 +182,9 @@ class Relay:
         started = time.monotonic()
         asked = self._next_count()
         async with asyncio.timeout(CALL_SECONDS):
-            messages = await receiver.receive_messages(asked, RECEIVE_SECONDS)
+            messages = await receiver.receive_messages(
+                asked, iris_queue.RECEIVE_SECONDS
+            )
         waited_seconds = time.monotonic() - started
         now = datetime.now(UTC)
         batch = [self._accept(message, now) for message in messages]
@@ -180,13 +193,20 @@ class Relay:
         self._look_for_other_clients(batch, waited_seconds)
         if not batch:
             if not self.in_flight:
-                self._absence.found_empty(now)
+                self._absence.found_empty(self._clock.now())
             return
+        self._note_clock(batch, now)
         self._absence.received(message.origin for message in batch)
         received_bytes = sum(message.body_bytes for message in batch)
         self._batch = next_batch(asked, len(batch), received_bytes)
         self._health.last_message = now
         self._metrics.last_message.set(now.timestamp())
+
+    def _note_clock(self, batch: Sequence[InFlight], now: datetime) -> None:
+        ahead_seconds = min(message.clock_ahead_seconds for message in batch)
+        self._clock.arrived(ahead_seconds)
+        if ahead_seconds:
+            self._absence.clock_is_ahead(now - timedelta(seconds=ahead_seconds))
 
     def _look_for_other_clients(
         self, batch: Sequence[InFlight], waited_seconds: float
@@ -206,9 +226,12 @@ class Relay:
 
     def _accept(self, received: ServiceBusReceivedMessage, now: datetime) -> InFlight:
         self._metrics.add_received(str(received.subject or envelope.UNKNOWN_DATASET))
-        body = envelope.body_bytes(received.body)
-        message = InFlight(received, None, len(body), lock_left_seconds(received, now))
+        ahead_seconds = align_lock(received, now)
+        lock_seconds = lock_left_seconds(received, now)
+        message = InFlight(received, None, 0, lock_seconds, ahead_seconds)
         try:
+            body = envelope.body_bytes(received.body)
+            message.body_bytes = len(body)
             message.envelope = envelope.seal(received, body)
         except envelope.UnpublishableError as error:
             message.refusal = str(error)

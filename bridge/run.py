@@ -1,23 +1,27 @@
-"""Run: the bridge from its start to its end, with all that works beside the relay."""
+"""Run: the bridge from its start to its end, with all that works beside the relays."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
-from bridge import health, logs, notices, progress
-from bridge.metrics import Metrics
-from bridge.publisher import Publisher
-from bridge.relay import Relay
+from bridge import health, logs, notices
+from bridge.overview import Overview
+from bridge.queue_relay import QueueRelay
 from bridge.settings import Settings
 from command import signals
 
 log = logging.getLogger(__name__)
 
-# Long enough for one batch and one new session; closing one may take 5 s more, and
-# orchestrators kill after 30 s or so.
-STOP_SECONDS = 15.0
+# Cloud Run kills an instance 10 s after SIGTERM
+# (https://cloud.google.com/run/docs/container-contract#worker-pool-lifecycle, read
+# 2026-11-29). A batch and its completes take a second; what is not done in this time
+# comes again.
+STOP_SECONDS = 5.0
+# Then links to queues that do not answer are left as they are.
+CANCEL_SECONDS = 2.0
 
 
 async def run(settings: Settings) -> int:
@@ -28,41 +32,49 @@ async def run(settings: Settings) -> int:
     """
     redact = logs.Redactor(settings.secrets)
     logs.configure(redact)
-    metrics = Metrics()
-    state = health.Health(redact, settings.secret_expires)
-    async with health.serve(state, metrics, settings.health_port) as port:
-        state_file = progress.load(settings.state_file, settings.source)
-        topic = Publisher(settings.topic, settings.emulator_host)
-        relay = Relay(settings, topic, metrics, state, state_file.progress)
+    overview = Overview(redact, settings)
+    async with health.serve(
+        overview, settings.health_host, settings.health_port
+    ) as port:
+        queues = [
+            QueueRelay(one, settings, *overview.parts[one.queue_name])
+            for one in settings.queues
+        ]
         fields = {**settings.masked(), "HEALTH_PORT": port}
         log.info("bridge started", extra={"fields": fields})
-        chores = [notices.summarize(metrics), state_file.keep()]
+        chores = [chore for queue in queues for chore in queue.chores()]
         if settings.secret_expires:
-            metrics.set_secret_expiry(settings.secret_expires)
             chores.append(notices.warn_of_expiry(settings.secret_expires))
         try:
-            await _until_stopped(relay, chores)
+            await _until_stopped(queues, chores)
         finally:
-            state_file.save()
-    log.info("bridge stopped", extra={"fields": dict(metrics.totals)})
+            for queue in queues:
+                queue.state_file.save()
+    log.info("bridge stopped", extra={"fields": overview.totals()})
     return 0
 
 
-async def _until_stopped(relay: Relay, chores: list[Coroutine[Any, Any, None]]) -> None:
+async def _until_stopped(
+    queues: Sequence[QueueRelay], chores: Sequence[Coroutine[Any, Any, None]]
+) -> None:
     """Relays until a signal; messages in flight then have `STOP_SECONDS` to finish."""
     stopped = asyncio.Event()
     _stop_on_signals(stopped)
     tasks = [asyncio.create_task(chore) for chore in chores]
-    running = asyncio.create_task(relay.run())
+    running = [asyncio.create_task(queue.run()) for queue in queues]
     stopping = asyncio.create_task(stopped.wait())
-    await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-    relay.stop()
-    done, _ = await asyncio.wait([running], timeout=STOP_SECONDS)
-    if not done:
+    await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    for queue in queues:
+        queue.stop()
+    done, late = await asyncio.wait(running, timeout=STOP_SECONDS)
+    if late:
         log.warning("stopped with messages in flight; the queue delivers them again")
-    for task in (*tasks, running, stopping):
+    ending = [*tasks, *running, stopping]
+    for task in ending:
         task.cancel()
-    await asyncio.gather(*tasks, running, stopping, return_exceptions=True)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await asyncio.gather(*ending, return_exceptions=True)
     for task in done:
         task.result()
 

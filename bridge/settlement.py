@@ -8,18 +8,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence, Set
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from azure.servicebus.aio import ServiceBusReceiver
 from azure.servicebus.exceptions import MessageAlreadySettled, MessageLockLostError
 
+from bridge.clock import QueueClock, align_lock, end_lock, lock_left_seconds
 from bridge.health import Health
 from bridge.in_flight import (
     MAX_BATCH_MESSAGES,
     InFlight,
     due_for_renewal,
-    lock_left_seconds,
 )
+from bridge.iris_queue import OUTCOME_SECONDS
 from bridge.metrics import Metrics
 from command.text import one_line
 
@@ -36,6 +37,9 @@ COMPLETE_SECONDS = 3.0
 CONCURRENT_MESSAGES = MAX_BATCH_MESSAGES
 # One by one they take a round trip each; locks are renewed in between.
 CAREFUL_MESSAGES = 50
+
+# The SDK looks at its clock right before it asks the queue.
+ASKED_WITHIN = timedelta(seconds=OUTCOME_SECONDS)
 
 REFUSAL_REASON = "NotPublishable"
 DEAD_LETTERED = "message dead-lettered on the queue"  # an alert looks for this text
@@ -54,9 +58,14 @@ class Settlement:
     """
 
     def __init__(
-        self, in_flight: list[InFlight], metrics: Metrics, health: Health
+        self,
+        in_flight: list[InFlight],
+        metrics: Metrics,
+        health: Health,
+        clock: QueueClock,
     ) -> None:
         self._in_flight = in_flight
+        self._clock = clock
         self._metrics = metrics
         self._health = health
         self._renew_seconds = 0.0
@@ -114,27 +123,38 @@ class Settlement:
         self, receiver: ServiceBusReceiver, message: InFlight, *, is_carried: bool
     ) -> None:
         was_tried, message.is_tried = message.is_tried, True
-        received = message.received
+        received, now = message.received, datetime.now(UTC)
+        is_locked = lock_left_seconds(received, now) > 0
+        if not is_locked:  # by a clock that may be wrong: the queue is asked
+            end_lock(received, now + ASKED_WITHIN)
         try:
-            if message.refusal is None:
-                await receiver.complete_message(received)
-                self._metrics.add("completed")
-                return
-            await receiver.dead_letter_message(
-                received, reason=REFUSAL_REASON, error_description=message.refusal
-            )
-            self._metrics.add("queue_dead_lettered")
-            fields = {"message_id": received.message_id, "reason": message.refusal}
-            log.error(DEAD_LETTERED, extra={"fields": fields})
+            await self._complete(receiver, message)
+            self._health.settled()
+            self._clock.proved(message.clock_ahead_seconds)
         except (MessageLockLostError, MessageAlreadySettled) as error:
             # Nothing is left to settle. What the link itself says has a cause inside;
             # without one it is the answer of the management link, which the SDK asks
             # within the same call when the first link is lost before it answers.
             cause = getattr(error, "inner_exception", None)
             was_tried |= cause is None and not is_carried
-            is_locked = lock_left_seconds(received, datetime.now(UTC)) > 0
             is_unseen = was_tried and is_locked
             self._metrics.add("settled_unseen" if is_unseen else "lock_lost")
+            if not is_unseen:
+                self._health.lost()
+
+    async def _complete(self, receiver: ServiceBusReceiver, message: InFlight) -> None:
+        """Completes it; dead-letters what can never be published."""
+        received = message.received
+        if message.refusal is None:
+            await receiver.complete_message(received)
+            self._metrics.add("completed")
+            return
+        await receiver.dead_letter_message(
+            received, reason=REFUSAL_REASON, error_description=message.refusal
+        )
+        self._metrics.add("queue_dead_lettered")
+        fields = {"message_id": received.message_id, "reason": message.refusal}
+        log.error(DEAD_LETTERED, extra={"fields": fields})
 
     def _remove(self, settled: Sequence[InFlight]) -> None:
         if settled:
@@ -151,8 +171,12 @@ class Settlement:
             try:
                 await receiver.renew_message_lock(message.received)
                 self._metrics.add("renewed")
+                ahead_seconds = align_lock(message.received, datetime.now(UTC))
+                message.clock_ahead_seconds = ahead_seconds
+                self._clock.proved(ahead_seconds)
             except MessageLockLostError:
                 message.is_lock_lost = True
                 self._metrics.add("lock_lost")
+                self._health.lost()
             self._renew_seconds = time.monotonic() - started
             self._health.turn()

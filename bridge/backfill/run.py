@@ -30,7 +30,7 @@ from bridge.backfill.transfer import PublishError, Transfer
 from bridge.publisher import Publisher
 from bridge.settings import Destination
 from bridge.span import Span, seconds_text
-from command import signals
+from command import network, signals
 from command.tables_path import TablesPath
 from command.usage import FAILED, INTERRUPTED
 
@@ -96,6 +96,7 @@ class Backfill:
             UsageError: The journal, the tables or credentials are not available.
         """
         request = self._request
+        _say_if_unreachable(request)
         try:
             lookup = self._lookup()
         except TablesError as error:
@@ -223,6 +224,16 @@ class Backfill:
             say(f"all is published, but the journal could not note it: {error}")
             return FAILED
         return 0
+
+
+def _say_if_unreachable(request: Request) -> None:
+    """Says that there is no network: the attempts that follow may fail for minutes."""
+    server = network.server_of(request.url)
+    if error := network.failure(server):
+        say(
+            f"no network: {server} {network.why(error)}; trying again for "
+            f"{request.patience_seconds:g} s (--patience), Ctrl-C stops"
+        )
 
 
 async def _list(source: Source) -> None:

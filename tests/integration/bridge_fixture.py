@@ -204,6 +204,13 @@ def running(server: Server) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
+def pubsub_with_topic(folder: Path) -> Iterator[PubSub]:
+    with running(PubSub(folder)) as server:
+        server.create_topic()
+        yield server
+
+
+@contextlib.contextmanager
 def bridge_of(
     simulator: Simulator, pubsub: PubSub, folder: Path, **settings: str
 ) -> Iterator[Bridge]:

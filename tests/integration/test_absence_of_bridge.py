@@ -27,13 +27,6 @@ AWAY = timedelta(days=4)
 
 
 @pytest.fixture
-def pubsub(tmp_path: Path) -> Iterator[PubSub]:
-    with running(PubSub(tmp_path / "pubsub")) as server:
-        server.create_topic()
-        yield server
-
-
-@pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[Simulator]:
     write_samples(tmp_path / "samples", 1)
     with running(Simulator("--samples", str(tmp_path / "samples"))) as server:

@@ -76,12 +76,12 @@ def client(client) -> bigquery.Client:
 
 def make_history(client, dataset, columns):
     rows = ", ".join(f"STRUCT({n} AS n, {price} AS price)" for n, price in HISTORY)
-    client.query(
+    client.query_and_wait(
         f"CREATE TABLE {dataset}.bmrs_mid AS SELECT "
         "DATE '2026-05-06' AS settlementDate, n AS settlementPeriod, "
         "TIMESTAMP '2026-05-06 03:00:00+00' AS startTime, "
         f"'APXMIDP' AS dataProvider, {columns} FROM UNNEST([{rows}])"
-    ).result()
+    )
 
 
 def fill(client, dataset):
@@ -110,7 +110,7 @@ def fill(client, dataset):
 
 
 def values(client, sql: str) -> list[tuple]:
-    return [tuple(row.values()) for row in client.query(sql).result()]
+    return [tuple(row.values()) for row in client.query_and_wait(sql)]
 
 
 def unified(client, dataset) -> list[tuple]:
@@ -159,10 +159,10 @@ def test_one_record_of_both_is_shown_as_that_of_iris(client, request, history):
     dataset, registry = own_dataset(client, request), registry_of("FREQ")
     apply_tables(client, dataset, list(all_tables(registry)), "EU")
     if history:
-        client.query(
+        client.query_and_wait(
             f"CREATE TABLE {dataset}.bmrs_freq AS SELECT "
             "TIMESTAMP '2026-05-06 04:00:00+00' AS measurementTime, 50.0 AS frequency"
-        ).result()
+        )
     client.query(
         f"INSERT INTO {dataset}.bmrs_freq_iris "
         "(measurementTime, frequency, source, record_id, ingested_utc) "

@@ -14,23 +14,10 @@ from tests.integration.bridge_fixture import (
     DEADLINE_SECONDS,
     TOPIC,
     PubSub,
-    running,
     wait_until,
 )
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubSub]:
-    with running(PubSub(tmp_path_factory.mktemp("pubsub"))) as server:
-        server.create_topic()
-        yield server
-
-
-@pytest.fixture
-def pubsub(server: PubSub) -> PubSub:
-    return server
 
 
 @pytest.fixture
@@ -40,12 +27,12 @@ def archive() -> Iterator[Archive]:
 
 
 @pytest.fixture
-def backfill(tmp_path: Path, archive: Archive, pubsub: PubSub) -> Backfill:
-    return Backfill(tmp_path, archive, pubsub)
+def backfill(tmp_path: Path, archive: Archive, shared_pubsub: PubSub) -> Backfill:
+    return Backfill(tmp_path, archive, shared_pubsub)
 
 
 def test_every_message_of_the_span_arrives_unchanged_whatever_the_network_does(
-    backfill: Backfill, archive: Archive, pubsub: PubSub, samples: list[Path]
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub, samples: list[Path]
 ) -> None:
     archive.page_blobs = 5
     bodies = fill(archive, samples, UPLOADED)
@@ -76,7 +63,7 @@ def test_every_message_of_the_span_arrives_unchanged_whatever_the_network_does(
     backfill.run(*DAY)  # what was gone is tried again, and nothing else
     assert [path for path in archive.fetches() if "data" in path] == [fourth]
 
-    messages = pubsub.pull(len(bodies))
+    messages = shared_pubsub.pull(len(bodies))
     assert {x.attributes["message_id"]: x.data for x in messages} == bodies
     assert len(messages) == len(bodies)
     one = next(x for x in messages if x.attributes["message_id"] == samples[0].name)
@@ -91,11 +78,11 @@ def test_every_message_of_the_span_arrives_unchanged_whatever_the_network_does(
     assert "nothing to do" in backfill.run(*DAY)[1]
     assert not archive.asked
     backfill.run(*DAY, "--again")
-    assert len(pubsub.pull(len(bodies))) == len(bodies)
+    assert len(shared_pubsub.pull(len(bodies))) == len(bodies)
 
 
 def test_only_the_datasets_asked_for_and_nothing_at_all_on_a_dry_run(
-    backfill: Backfill, archive: Archive, pubsub: PubSub
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub
 ) -> None:
     for dataset in ("FREQ", "MID", "BOALF"):
         archive.put(dataset, f"{dataset}_1.json", b"[1]", UPLOADED)
@@ -109,12 +96,12 @@ def test_only_the_datasets_asked_for_and_nothing_at_all_on_a_dry_run(
     ]
     assert not [path for path in archive.fetches() if "data" in path]
     backfill.run(*DAY, "--iris-dataset", "FREQ", "--iris-dataset", "MID")
-    ids = {x.attributes["message_id"] for x in pubsub.pull(2)}
+    ids = {x.attributes["message_id"] for x in shared_pubsub.pull(2)}
     assert ids == {"FREQ_1.json", "MID_1.json"}
 
 
 def test_killed_and_stopped_in_the_middle_it_goes_on_where_it_was(
-    backfill: Backfill, archive: Archive, pubsub: PubSub
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub
 ) -> None:
     count = 900
     ids = {f"FREQ_202605060231_{number}.json" for number in range(count)}
@@ -143,7 +130,7 @@ def test_killed_and_stopped_in_the_middle_it_goes_on_where_it_was(
     assert process.returncode == 0, err
     assert settled < count
 
-    messages = pubsub.pull(count)
+    messages = shared_pubsub.pull(count)
     assert {x.attributes["message_id"] for x in messages} == ids
     # Published twice is at most the batch that was under way, fetched twice what the
     # server dropped.
@@ -153,7 +140,7 @@ def test_killed_and_stopped_in_the_middle_it_goes_on_where_it_was(
 
 
 def test_interrupted_it_finishes_what_is_in_flight(
-    backfill: Backfill, archive: Archive, pubsub: PubSub
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub
 ) -> None:
     ids = {f"INDO_{number}.json" for number in range(400)}
     for name in ids:
@@ -164,9 +151,14 @@ def test_interrupted_it_finishes_what_is_in_flight(
     out, err = process.communicate(timeout=DEADLINE_SECONDS)
     assert process.returncode == 130
     assert "to continue" in err
-    first = {x.attributes["message_id"] for x in pubsub.pull(int(row(out, "INDO")[-1]))}
+    first = {
+        x.attributes["message_id"]
+        for x in shared_pubsub.pull(int(row(out, "INDO")[-1]))
+    }
     backfill.run(*DAY, "--rate", "5000")
-    second = {x.attributes["message_id"] for x in pubsub.pull(len(ids) - len(first))}
+    second = {
+        x.attributes["message_id"] for x in shared_pubsub.pull(len(ids) - len(first))
+    }
     assert first | second == ids
     assert not first & second
 
@@ -182,8 +174,25 @@ def test_it_gives_up_in_one_line_when_nothing_succeeds(
     )
 
 
+def test_without_a_network_its_first_line_says_so(backfill: Backfill) -> None:
+    away = ("--archive", "https://archive.invalid/iris-archive")
+    _, err = backfill.run(*DAY, *away, "--patience", "1", code=1)
+    assert err.splitlines()[0] == (
+        "no network: archive.invalid:443 cannot be found by its name; trying again for "
+        "1 s (--patience), Ctrl-C stops"
+    )
+    assert err.splitlines()[-1].startswith("gave up: nothing succeeded for 1 s: ")
+
+
+def test_a_proxy_that_does_not_answer_is_named_first(backfill: Backfill) -> None:
+    backfill.environment["HTTPS_PROXY"] = "http://127.0.0.1:1"
+    away = ("--archive", "https://archive.invalid/iris-archive")
+    _, err = backfill.run(*DAY, *away, "--patience", "0", code=1)
+    assert err.startswith("no network: the proxy 127.0.0.1:1 refuses the connection; ")
+
+
 def test_a_page_of_the_listing_that_fails_while_messages_come_ends_it_in_one_line(
-    backfill: Backfill, archive: Archive, pubsub: PubSub
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub
 ) -> None:
     ids = {f"INDO_{number}.json" for number in range(20)}
     for name in ids:
@@ -198,18 +207,18 @@ def test_a_page_of_the_listing_that_fails_while_messages_come_ends_it_in_one_lin
         "HTTP 503 Service Unavailable; run the same command again to continue"
     )
     backfill.run(*DAY)
-    assert {x.attributes["message_id"] for x in pubsub.pull(len(ids))} == ids
+    assert {x.attributes["message_id"] for x in shared_pubsub.pull(len(ids))} == ids
 
 
 def test_a_gap_from_the_api_is_one_message_a_slice(
-    backfill: Backfill, archive: Archive, pubsub: PubSub
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub
 ) -> None:
     times = [f"2026-05-06T{hour:02}:30:00Z" for hour in range(0, 24, 6)]
     archive.api["SYSWARN"] = [(x, {"dataset": "SYS_WARN", "at": x}) for x in times]
     archive.api_max_hours = 12
     options = ("--from", "2026-05-05", "--to", "2026-05-07", "--via", "api")
     backfill.run(*options, "--iris-dataset", "SYS_WARN")
-    messages = pubsub.pull(2)
+    messages = shared_pubsub.pull(2)
     assert {x.attributes["message_id"] for x in messages} == {
         "API_SYS_WARN_20260506T000000Z_20260506T120000Z",
         "API_SYS_WARN_20260506T120000Z_20260507T000000Z",
@@ -227,7 +236,7 @@ def test_a_gap_from_the_api_is_one_message_a_slice(
 
 
 def test_the_local_command_publishes_to_what_runs_in_its_folder(
-    backfill: Backfill, archive: Archive, pubsub: PubSub, samples: list[Path]
+    backfill: Backfill, archive: Archive, shared_pubsub: PubSub, samples: list[Path]
 ) -> None:
     bodies = fill(archive, samples, UPLOADED)
     backfill.local = True
@@ -235,7 +244,7 @@ def test_the_local_command_publishes_to_what_runs_in_its_folder(
     assert "nothing is up in" in err
     data = DataFolder(backfill.folder)
     addresses = {
-        "PUBSUB_EMULATOR_HOST": pubsub.host,
+        "PUBSUB_EMULATOR_HOST": shared_pubsub.host,
         "PUBSUB_TOPIC": TOPIC,
         "BIGQUERY_EMULATOR_HOST": "http://127.0.0.1:1",  # nobody is asked
     }
@@ -244,7 +253,7 @@ def test_the_local_command_publishes_to_what_runs_in_its_folder(
         backfill.run(*DAY)
         _, err = backfill.run(*DAY)
     assert "nothing to do" in err
-    messages = pubsub.pull(len(bodies))
+    messages = shared_pubsub.pull(len(bodies))
     assert {x.attributes["message_id"]: x.data for x in messages} == bodies
     assert (backfill.folder / "backfill").is_dir()
     assert not (backfill.folder / ".gb-iris").exists()

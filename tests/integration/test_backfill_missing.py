@@ -9,16 +9,9 @@ from google.cloud import bigquery
 from tests.integration.archive_fixture import Archive, archive_server
 from tests.integration.backfill_fixture import DAY, UPLOADED, Backfill, row
 from tests.integration.bigquery_fixture import own_dataset
-from tests.integration.bridge_fixture import PubSub, running
+from tests.integration.bridge_fixture import PubSub
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def pubsub(tmp_path: Path) -> Iterator[PubSub]:
-    with running(PubSub(tmp_path / "pubsub")) as server:
-        server.create_topic()
-        yield server
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ LOCK_SECONDS = 1.0
 RATE = 300
 MESSAGES = 12_000
 NOTICE = "another client takes messages from this queue"
-
-
-@pytest.fixture
-def pubsub(tmp_path: Path) -> Iterator[PubSub]:
-    with running(PubSub(tmp_path / "pubsub")) as server:
-        server.create_topic()
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -112,3 +112,19 @@ def test_an_outage_of_the_queue_counts_as_absence_in_a_running_bridge(
         f"days; messages expired unread, fetch them with {COMMAND} "
         "--from 2026-05-06T11:50:00Z --to 2026-05-10T12:00:00Z"
     ]
+
+
+def test_a_clock_that_is_ahead_makes_no_absence(said: list[str]) -> None:
+    watch = AbsenceDetector(read(FREQ=HOUR))
+    watch.session_opened(NOW + 4 * DAY)
+    watch.clock_is_ahead(NOW)
+    watch.received(batch(FREQ=HOUR))
+    assert said == []
+
+
+def test_an_absence_is_reported_though_the_clock_is_ahead(said: list[str]) -> None:
+    watch = AbsenceDetector(read(FREQ=4 * DAY))
+    watch.session_opened(NOW + 4 * DAY)
+    watch.clock_is_ahead(NOW)
+    watch.received(batch(FREQ=2 * DAY))
+    assert "--from 2026-05-06T11:50:00Z" in said[0]

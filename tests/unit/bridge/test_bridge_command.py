@@ -53,6 +53,16 @@ def test_a_health_port_in_use_is_one_line_and_code_2(
     )
 
 
+def test_a_health_host_of_another_machine_is_one_line_and_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEALTH_HOST", "203.0.113.1")  # kept for documents (RFC 5737)
+    monkeypatch.setenv("HEALTH_PORT", "0")
+    assert main([]) == 2
+    said = "HEALTH_HOST: 203.0.113.1 is not an address of this machine"
+    assert said in complaint(capsys)
+
+
 def test_missing_google_credentials_are_one_line_and_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

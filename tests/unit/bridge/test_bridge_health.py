@@ -4,16 +4,29 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from bridge.health import MAX_TURN_SECONDS, Health
+from bridge.health import (
+    MAX_LOST_SECONDS,
+    MAX_TURN_SECONDS,
+    SHUTDOWN_SECONDS,
+    Health,
+)
 from bridge.logs import Redactor
 from bridge.metrics import MAX_DATASETS, Metrics
 from bridge.notices import expiry_notice
+from bridge.run import CANCEL_SECONDS, STOP_SECONDS
 
 
 def test_without_a_session_it_is_not_healthy() -> None:
     health = Health(Redactor())
     health.turn()
     assert "session" in str(health.problem())
+
+
+def test_without_a_session_it_says_what_to_do() -> None:
+    health = Health(Redactor(), advice="IRIS_CLIENT_SECRET has expired")
+    assert health.report()["advice"] == "IRIS_CLIENT_SECRET has expired"
+    health.session_open = True
+    assert health.report()["advice"] is None
 
 
 def test_with_a_session_and_a_turning_loop_it_is_healthy() -> None:
@@ -79,3 +92,28 @@ def test_the_secret_is_announced_from_30_days_before(
 ) -> None:
     notice = expiry_notice(date(2027, 10, 30), today)
     assert notice is None if expected is None else expected in str(notice)
+
+
+def test_locks_that_are_lost_without_a_settlement_are_not_healthy() -> None:
+    now = 0.0
+    health = Health(Redactor(), clock=lambda: now, session_open=True)
+    health.lost()
+    now = MAX_LOST_SECONDS + 1
+    health.lost()
+    health.turn()
+    assert "none is completed" in str(health.problem())
+    health.settled()
+    assert health.problem() is None
+
+
+def test_one_batch_of_lost_locks_is_healthy_however_long_the_queue_is_empty() -> None:
+    now = 0.0
+    health = Health(Redactor(), clock=lambda: now, session_open=True)
+    health.lost()
+    now = 10 * MAX_LOST_SECONDS
+    health.turn()
+    assert health.problem() is None
+
+
+def test_it_ends_within_the_ten_seconds_that_cloud_run_waits() -> None:
+    assert STOP_SECONDS + CANCEL_SECONDS + SHUTDOWN_SECONDS <= 8

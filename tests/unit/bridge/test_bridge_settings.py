@@ -42,6 +42,7 @@ def test_credentials_are_enough_for_the_live_feed(tmp_path: Path) -> None:
     assert chosen.namespace == "elexon-insights-iris.servicebus.windows.net"
     assert chosen.tenant_id == "4203b7a0-7773-4de5-b830-8b263a20426e"
     assert chosen.health_port == 8080
+    assert chosen.health_host == "127.0.0.1"
     assert chosen.secret_expires is None
 
 
@@ -93,12 +94,14 @@ def test_dates_ports_and_hosts_are_read(tmp_path: Path) -> None:
     values = {
         "IRIS_SECRET_EXPIRES": "2027-10-30",
         "HEALTH_PORT": "0",
+        "HEALTH_HOST": "0.0.0.0",
         "IRIS_NAMESPACE": "other.servicebus.windows.net",
         "PUBSUB_EMULATOR_HOST": "localhost:8085",
     }
     chosen = settings.load(LIVE | values, tmp_path)
     assert chosen.secret_expires == date(2027, 10, 30)
     assert chosen.health_port == 0
+    assert chosen.health_host == "0.0.0.0"
     assert chosen.namespace == "other.servicebus.windows.net"
     assert chosen.emulator_host == "localhost:8085"
 
@@ -116,6 +119,7 @@ def test_dates_ports_and_hosts_are_read(tmp_path: Path) -> None:
         ({"IRIS_SECRET_EXPIRES": "30/10/2027"}, "IRIS_SECRET_EXPIRES"),
         ({"HEALTH_PORT": "http"}, "HEALTH_PORT"),
         ({"HEALTH_PORT": "70000"}, "HEALTH_PORT"),
+        ({"HEALTH_HOST": "everywhere"}, "HEALTH_HOST"),
         ({"IRIS_NAMESPACE": "sb://x/y"}, "IRIS_NAMESPACE"),
         ({"IRIS_TENANT_ID": "a b"}, "IRIS_TENANT_ID"),
         ({"IRIS_CONNECTION_STRING": "a-real-secret"}, "IRIS_CONNECTION_STRING"),
@@ -137,6 +141,68 @@ def test_a_mistake_is_one_line_that_names_the_setting(
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "a-real-secret" not in str(caught.value)
+
+
+def problem(values: dict[str, str], folder: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        settings.load(values, folder)
+    return str(caught.value)
+
+
+def test_all_that_is_missing_is_in_one_line_with_the_place_to_put_it(
+    tmp_path: Path,
+) -> None:
+    assert problem({"IRIS_CLIENT_ID": "client"}, tmp_path) == (
+        "IRIS_CLIENT_SECRET, IRIS_QUEUE_NAME, PUBSUB_TOPIC are missing: set them in "
+        f"{tmp_path}/.env or in the environment (IRIS_* are at "
+        "https://bmrs.elexon.co.uk/iris; PUBSUB_TOPIC is "
+        "projects/PROJECT/topics/TOPIC)"
+    )
+
+
+def test_all_that_is_wrong_is_in_one_line(tmp_path: Path) -> None:
+    mistakes = {"IRIS_CLIENT_SECRET": "", "HEALTH_PORT": "http", "PUBSUB_TOPIC": "t"}
+    text = problem(LIVE | mistakes, tmp_path)
+    assert "\n" not in text
+    for name in mistakes:
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["...", "\u2026", "<client secret>", "xxxx", "***", "your-secret", "changeme"],
+)
+def test_a_placeholder_of_an_example_is_not_a_value(tmp_path: Path, text: str) -> None:
+    assert problem(LIVE | {"IRIS_CLIENT_SECRET": text}, tmp_path) == (
+        "IRIS_CLIENT_SECRET is still a placeholder: put the real value there, from "
+        "https://bmrs.elexon.co.uk/iris"
+    )
+
+
+def test_the_example_of_the_readme_is_refused_as_it_stands(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in readme.splitlines() if line.startswith("IRIS_")]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    assert problem({"PUBSUB_TOPIC": TOPIC}, tmp_path).startswith(
+        "IRIS_CLIENT_ID, IRIS_CLIENT_SECRET, IRIS_QUEUE_NAME are still placeholders: "
+    )
+
+
+@pytest.mark.parametrize(
+    "secret", ["Qx8~.xxxxxx", "your", "a...b", "fFy8Q~wv.IRIS_CLIENT_SECRET"]
+)
+def test_a_secret_that_looks_odd_is_no_placeholder(tmp_path: Path, secret: str) -> None:
+    chosen = settings.load(LIVE | {"IRIS_CLIENT_SECRET": secret}, tmp_path)
+    assert chosen.client_secret == secret
+
+
+def test_a_survey_has_what_is_set_beside_what_is_wrong(tmp_path: Path) -> None:
+    half = {name: text for name, text in LIVE.items() if name.startswith("IRIS_CLIENT")}
+    found = settings.survey(half, tmp_path)
+    assert found.missing == ["IRIS_QUEUE_NAME", "PUBSUB_TOPIC"]
+    assert found.settings.has_credentials
+    assert not found.settings.has_queue
+    assert found.settings.topic == ""
 
 
 def test_an_unreadable_dotenv_is_named(tmp_path: Path) -> None:
@@ -161,3 +227,23 @@ def test_secrets_are_in_no_repr_and_no_log(
     for secret in chosen.secrets:
         assert secret not in repr(chosen)
         assert secret not in json.dumps(chosen.masked())
+
+
+def test_several_queues_are_separated_by_commas(tmp_path: Path) -> None:
+    values = LIVE | {"IRIS_QUEUE_NAME": "one, two", "IRIS_STATE_FILE": "a/state.json"}
+    queues = settings.load(values, tmp_path).queues
+    assert [one.queue_name for one in queues] == ["one", "two"]
+    assert [one.source.split(" at ")[0] for one in queues] == ["one", "two"]
+    files = [str(one.state_file) for one in queues]
+    assert files == ["a/state-one.json", "a/state-two.json"]
+
+
+def test_one_queue_keeps_its_state_file(tmp_path: Path) -> None:
+    chosen = settings.load(LIVE | {"IRIS_STATE_FILE": "a/state.json"}, tmp_path)
+    assert chosen.queues == [chosen]
+
+
+@pytest.mark.parametrize("name", ["one,", "one,,two", "one,ONE"])
+def test_queues_without_a_name_or_twice_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"IRIS_QUEUE_NAME: .* needs different names"):
+        settings.load(LIVE | {"IRIS_QUEUE_NAME": name}, tmp_path)

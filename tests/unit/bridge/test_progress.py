@@ -105,3 +105,41 @@ def test_files_that_cannot_be_used_are_reported_once_and_stop_nothing(
         state.save()
     assert len(said) == 2
     assert said[1].startswith(f"IRIS_STATE_FILE: cannot write {tmp_path}/file/state")
+
+
+def test_a_reading_until_the_future_is_forgotten_and_the_last_message_used() -> None:
+    reading = read(FREQ=HOUR, MID=DAY)
+    reading.note_empty(NOW + 4 * DAY)
+    assert reading.without_future(NOW) == rfc3339(NOW + 4 * DAY)
+    assert reading.until == rfc3339(NOW - HOUR)
+
+
+def test_a_reading_a_little_ahead_is_believed() -> None:
+    reading = read(FREQ=HOUR)
+    reading.note_empty(NOW + progress.MARGIN)
+    assert reading.without_future(NOW) is None
+    assert reading.until == rfc3339(NOW + progress.MARGIN)
+
+
+def test_a_state_file_from_the_future_is_named_and_an_absence_is_found(
+    tmp_path: Path, said: list[str]
+) -> None:
+    now = datetime.now(UTC)
+    before = Progress(QUEUE)
+    before.note_published("FREQ", rfc3339(now - 5 * DAY))
+    before.note_empty(now + 4 * DAY)
+    path = tmp_path / "state.json"
+    path.write_text(before.to_json())
+    found = progress.load(path, QUEUE).progress
+    assert found.expired(now)
+    assert len(said) == 1
+    assert f"read until {rfc3339(now + 4 * DAY)}, which is in the future" in said[0]
+    assert f"queued at {rfc3339(now - 5 * DAY)}, which is used instead" in said[0]
+
+
+def test_a_queue_that_gets_a_file_of_its_own_keeps_what_it_knew(tmp_path: Path) -> None:
+    former, own = tmp_path / "state.json", tmp_path / "state-iris.json"
+    known = Progress("iris", "2026-05-06T02:30:00.000Z")
+    former.write_text(known.to_json())
+    assert progress.load(own, "iris", former).progress.until == known.until
+    assert progress.load(own, "another", former).progress.until == ""

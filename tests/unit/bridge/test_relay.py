@@ -11,6 +11,7 @@ from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 
 from bridge import notices
+from bridge.clock import QueueClock
 from bridge.delivery import Delivery
 from bridge.envelope import Envelope
 from bridge.health import Health
@@ -239,7 +240,8 @@ def test_a_lock_that_the_own_first_try_took_is_not_lost(
         one.envelope = None
         messages = [one]
         queue = cast(Any, LockLost(relay, cause))
-        settlement = Settlement(messages, metrics, Health(Redactor()))
+        health = Health(Redactor())
+        settlement = Settlement(messages, metrics, health, QueueClock(metrics, health))
         await settlement.settle(queue, {one} if is_carried else set())
         assert not messages
         names = ("settled_unseen", "lock_lost")

@@ -58,4 +58,4 @@ def test_it_needs_a_topic(
 ) -> None:
     monkeypatch.delenv("PUBSUB_TOPIC")
     assert main(["backfill", *TIMES]) == 2
-    assert "PUBSUB_TOPIC is not set" in capsys.readouterr().err
+    assert "PUBSUB_TOPIC is missing" in capsys.readouterr().err

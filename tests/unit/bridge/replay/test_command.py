@@ -55,7 +55,7 @@ def test_a_span_that_ends_before_it_begins_is_one_line_and_code_2(capsys):
 def test_a_missing_topic_is_one_line_and_code_2(monkeypatch, capsys):
     monkeypatch.delenv("PUBSUB_TOPIC")
     assert main(["replay"]) == 2
-    assert "PUBSUB_TOPIC is not set" in complaint(capsys)
+    assert "PUBSUB_TOPIC is missing" in complaint(capsys)
 
 
 def test_a_local_bigquery_that_is_not_there_is_one_line_and_code_2(capsys):

@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import json
+import sys
+import threading
 
 from command import signals
 from local.bigquery import emulator
@@ -27,10 +29,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=emulator.PROJECT,
         help="the project of table names without one (default: %(default)s)",
     )
+    parser.add_argument(
+        "--until-stdin-ends",
+        action="store_true",
+        help="end with the program that started it, which holds standard input open",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serves until SIGTERM or Ctrl-C."""
+    """Serves until SIGTERM or Ctrl-C, or until standard input ends."""
     data = DataFolder(options.data)
     with data.owned():
         asyncio.run(_serve(data, options))
@@ -40,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
 async def _serve(data: DataFolder, options: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
+    if options.until_stdin_ends:
+        stop_with_stdin(stopped)
     server = emulator.start(data, options.port, options.project, options.host)
     try:
         await server.ready()
@@ -56,3 +65,14 @@ async def _serve(data: DataFolder, options: argparse.Namespace) -> None:
             await wait_for_event(stopped, LOOK_SECONDS)
     finally:
         await server.child.stop(emulator.STOP_SECONDS)
+
+
+def stop_with_stdin(stopped: asyncio.Event) -> None:
+    """Sets the event when standard input ends, however its writer ended."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(stopped.set)
+
+    threading.Thread(target=wait, daemon=True).start()

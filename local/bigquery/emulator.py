@@ -19,7 +19,7 @@ from command.tables_path import LOCAL_TABLES
 from command.usage import UsageError
 from local.bigquery.environment import bigquery_python, server_environment
 from local.data_folder import DataFolder
-from local.ports import LOOPBACK, choose_port
+from local.ports import LOOPBACK
 from local.process import POLL_SECONDS, Child
 
 PROJECT, DATASET = LOCAL_TABLES
@@ -30,7 +30,8 @@ START_SECONDS = 60.0
 # For its last Parquet file; tables survive a kill too.
 STOP_SECONDS = 10.0
 PROGRAM = Path(__file__).with_name("patched_server.py")
-SOURCES = (PROGRAM, PROGRAM.with_name("dialect.py"))
+# What decides how tables and views are stored.
+SOURCES = sorted(PROGRAM.parent.rglob("*.py"))
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def start(
     Raises:
         UsageError: The port is taken, or the server cannot be installed.
     """
-    chosen = choose_port(port, USUAL_PORT, "BigQuery", address)
-    grpc_port = choose_port(grpc_port, USUAL_GRPC_PORT, "BigQuery's gRPC", address)
+    data.bigquery.mkdir(parents=True, exist_ok=True)
+    chosen = data.port("BigQuery", port, USUAL_PORT, address)
+    grpc_port = data.port("BigQuery's gRPC", grpc_port, USUAL_GRPC_PORT, address)
     command = [str(bigquery_python()), "-P", str(PROGRAM), "--host", address]
     command += ["--port", str(chosen), "--grpc-port", str(grpc_port)]
     # It works in its folder, as ".": local-bigquery would put a path into SQL unquoted,
     # and into the tables' own catalog, so that they could not be moved.
     command += ["--project", project, "--data-dir", "."]
-    data.bigquery.mkdir(exist_ok=True)
     log = data.log("bigquery")
     child = Child("BigQuery", command, log, server_environment(), data.bigquery)
     return Server(child, f"http://{address}:{chosen}", chosen, grpc_port, project)
@@ -125,15 +126,17 @@ def addresses(server: Server) -> dict[str, str]:
 
 
 @contextmanager
-def serving(data: DataFolder) -> Iterator[str]:
-    """The address of a DATA folder's BigQuery; if none runs, one is started for now.
+def serving(data: DataFolder) -> Iterator[dict[str, str]]:
+    """The addresses of a DATA folder's BigQuery; if none runs, one is started for now.
+
+    They are by the name of their variable.
 
     Raises:
         UsageError: It cannot be started.
         PartFailedError: It does not become ready.
     """
-    if host := _running_host(data):
-        yield host
+    if running := _running(data):
+        yield running
         return
     if not data.has_tables:
         raise UsageError(
@@ -144,17 +147,18 @@ def serving(data: DataFolder) -> Iterator[str]:
         server = start(data)
         try:
             asyncio.run(server.ready())
-            yield server.host
+            yield addresses(server)
         finally:
             asyncio.run(server.child.stop(STOP_SECONDS))
 
 
-def _running_host(data: DataFolder) -> str | None:
-    """The address of the BigQuery that runs on the folder; waits while it starts."""
+def _running(data: DataFolder) -> dict[str, str] | None:
+    """The addresses of the BigQuery that runs on the folder; waits while it starts."""
     deadline = monotonic() + START_SECONDS
     while (state := data.state()) and monotonic() < deadline:
-        if host := state["addresses"].get("BIGQUERY_EMULATOR_HOST"):
-            return str(host)
+        found: dict[str, str] = state["addresses"]
+        if "BIGQUERY_EMULATOR_HOST" in found:
+            return found
         sleep(POLL_SECONDS)  # the state is the condition waited for
     return None
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from command.usage import USER_ERROR, UsageError
+from local import package_index
 from local.process import ROOT, output_of
 
 ENVIRONMENT = ROOT / ".venv-bigquery"
@@ -30,8 +31,8 @@ FETCHED_VERSION = PYTHON_VERSIONS[0]
 VERSION_PROGRAM = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 # DuckDB would download these from its own site; PyPI carries them too. Functions of
-# local-bigquery are built on all four, and it refuses every query if one is missing.
-EXTENSIONS = ("ducklake", "httpfs", "icu", "spatial")
+# local-bigquery are built on all three, and it refuses every query if one is missing.
+EXTENSIONS = ("ducklake", "icu", "spatial")
 EXTENSIONS_PROGRAM = (
     "from duckdb_extensions import import_extension\n"
     f"for name in {EXTENSIONS}: import_extension(name)"
@@ -47,9 +48,23 @@ def bigquery_python() -> Path:
     stamp = hashlib.sha256(LOCK_FILE.read_bytes()).hexdigest()
     with _one_at_a_time():
         if not is_ready(stamp):
-            _make(find_python() or fetch_python())
+            _install()
             _stamp_file().write_text(stamp)
     return _python()
+
+
+def _install() -> None:
+    """Installs the environment.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if problem := package_index.problem():
+        raise UsageError(
+            f"{problem}; the local BigQuery is installed on first use: connect, and "
+            "run the command again"
+        )
+    _make(find_python() or fetch_python())
 
 
 def server_environment() -> dict[str, str]:
@@ -141,7 +156,17 @@ def _make(python: str) -> None:
     command = [str(_python()), "-c", EXTENSIONS_PROGRAM]
     if problem := _problem(command, server_environment()):
         raise UsageError(f"DuckDB's extensions cannot be installed: {problem}")
+    _link_extensions()
     _say("the local BigQuery is installed")
+
+
+def _link_extensions() -> None:
+    """Makes one file of an extension in its package and its copy under HOME."""
+    for copy in ENVIRONMENT.glob(".duckdb/extensions/*/*/*.duckdb_extension"):
+        package = "lib/*/site-packages/duckdb_extension_*/extensions/*"
+        for file in ENVIRONMENT.glob(f"{package}/{copy.name}"):
+            copy.unlink()
+            copy.hardlink_to(file)
 
 
 def _install_with_uv(python: str) -> str | None:

@@ -4,15 +4,18 @@ Runs in `.venv-bigquery`, whose lock file pins exactly this version of local-big
 Some of its functions are replaced, for speed or to correct them:
 
 - `objects` finds a table in the list of all tables, for which DuckDB reads the
-  statistics of each: 70 ms with 92 tables, several times in every request. Looking up
-  one name in the catalog takes 1 ms.
+  statistics of each: 70 ms with 92 tables, several times in every request. `columns`
+  looks up one name in the catalog.
 - `columns` and `_hidden` find columns in the list of all columns of all tables and
   views: 60 ms each with 280 of them, for every name in every statement. Looking up one
-  in the catalog takes 1 ms. For a view, DuckDB parses it and all views that it reads:
-  25 ms. So its columns are cached until a table or view is created or changed.
+  in the catalog takes 1 ms, and `columns` remembers what DuckDB binds.
 - `execute` asks for the temporary tables of every statement's connection, for which
   DuckDB reads the statistics of all tables: half of a query's time with 30 tables. Only
   a session can have temporary tables.
+- `_write` lets DuckDB bind a query three times and looks for the table of a result that
+  is new: the catalog compares all names. A result is bound once, and once more when it
+  is stored: a simple query takes half as long.
+- `exists` finds a dataset in the list of all schemas, at each query.
 - `_result_schema` reads a table or view that was just created, to return its columns.
   No client reads them.
 - The evaluator of DDL options runs a query for every column description.
@@ -20,135 +23,146 @@ Some of its functions are replaced, for speed or to correct them:
   with a KeyError if two inserts do this at once.
 - `_insert` remembers the insertIds of rows that it could not store, so that the second
   attempt is dropped and the row is lost. And it reports a row (or, if it is the only
-  one, the whole request) as invalid after a conflict with another transaction.
+  one, the whole request) as invalid after a conflict with another transaction, and if
+  the disk is full: `machine` says what is then said.
+- `_reading` reports the same of a file that is loaded.
 - `_connect` lets DuckDB use every processor for every statement. Most statements take a
   few milliseconds, and waking the other processors costs more than that: with half of
-  them, creating the tables and views takes a third less time.
+  them, creating the tables and views takes a third less time. And DuckDB keeps in
+  memory what it has read of files, also of those that are gone.
+- At each start DuckDB reads its extensions from end to end, to check their signatures:
+  half a second. The lock file has their hashes, and they were checked when they were
+  installed.
 - The `store` of jobs is a DuckDB table, and a job is saved three times: 15 ms each, a
-  third of the time of a small load. SQLite saves a job in a tenth of a millisecond, and
-  the jobs survive a kill.
+  third of the time of a small load. `saved_jobs` takes a tenth of a millisecond.
+- `_handle` and `materialise` store the rows of a load job without a trace of it: after
+  a kill, nobody knows whether it has stored them.
 - DuckDB tries to import pandas some thirty times in every insert, and Python searches
   all its folders each time: 8 ms. It is not installed here; the import now fails at
   once.
 - `_alter` silently leaves out new fields of an existing RECORD, which BigQuery adds.
 - Its gRPC server accepts requests up to 4 MB, BigQuery up to 10 MB.
 
-Differences in SQL are corrected in `dialect`.
+`reach` keeps statements and jobs inside the server's folder, and pages of other sites
+get nothing (`command.callers`). `creations` creates tables and views together, where a
+script does nothing else. Differences in SQL are corrected in `googlesql`, errors in
+`messages`. `upkeep` keeps its files few.
 
 With 92 tables, on two shared cores: insertAll from 180 to 35 ms, a query from 980 to
 300 ms, creating the tables from 30 to 10 s.
 """
 
+import contextlib
 import functools
-import json
+import gc
 import os
-import sqlite3
 import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
-import duckdb  # type: ignore[import-not-found]  # in .venv-bigquery
+import duckdb
 import grpc
-from local_bigquery.catalog import (  # type: ignore[import-not-found]  # in .venv-bigquery
-    names,
+from local_bigquery import (
+    app,
+)
+from local_bigquery.catalog import (
+    datasets,
     tabledata,
     tables,
 )
-from local_bigquery.cli import (  # type: ignore[import-not-found]  # in .venv-bigquery
+from local_bigquery.cli import (
     main,
 )
-from local_bigquery.engine import (  # type: ignore[import-not-found]  # in .venv-bigquery
+from local_bigquery.engine import (
     database,
+    results,
     types,
 )
-from local_bigquery.errors import (  # type: ignore[import-not-found]  # in .venv-bigquery
-    not_found,
+from local_bigquery.grpc import (
+    server as grpc_server,
 )
-from local_bigquery.jobs import (  # type: ignore[import-not-found]  # in .venv-bigquery
+from local_bigquery.jobs import (
+    load,
     query,
+    runner,
     store,
 )
-from local_bigquery.models import (  # type: ignore[import-not-found]  # in .venv-bigquery
-    Job,
-)
-from local_bigquery.settings import (  # type: ignore[import-not-found]  # in .venv-bigquery
-    settings,
-)
-from local_bigquery.sql.rules import (  # type: ignore[import-not-found]  # in .venv-bigquery
+from local_bigquery.sql.rules import (
     partitions,
 )
-from sqlglot import exp  # type: ignore[import-not-found]  # in .venv-bigquery
-from uvicorn.config import (  # type: ignore[import-not-found]  # in .venv-bigquery
+from sqlglot import exp
+from uvicorn.config import (
     LOGGING_CONFIG,
 )
 
-from local.bigquery import dialect
+from command.callers import Gate, names_of
+from local.bigquery import (
+    creations,
+    machine,
+    messages,
+    metrics,
+    reach,
+    saved_jobs,
+    upkeep,
+)
+from local.bigquery.columns import (
+    RESULTS_CATALOG,
+    as_of_now,
+    catalog_of,
+    columns,
+    nullable_columns,
+    table_or_view,
+)
+from local.bigquery.googlesql import install
 
-# The results of queries are plain DuckDB tables of this catalog; all else is DuckLake,
-# whose catalog tables are https://ducklake.select/docs/stable/specification/tables.
-RESULTS_CATALOG = "emulator"
-FIND_SQL = """
-SELECT t.table_name, 'TABLE', coalesce(n.record_count, 0)
-FROM {catalog}.ducklake_table t
-JOIN {catalog}.ducklake_schema s USING (schema_id)
-LEFT JOIN {catalog}.ducklake_table_stats n USING (table_id)
-WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
-  AND s.schema_name = $1 AND t.table_name = $2
-UNION ALL
-SELECT v.view_name, 'VIEW', 0
-FROM {catalog}.ducklake_view v
-JOIN {catalog}.ducklake_schema s USING (schema_id)
-WHERE v.end_snapshot IS NULL AND s.end_snapshot IS NULL
-  AND s.schema_name = $1 AND v.view_name = $2
+DATASET_SQL = """
+SELECT 1 FROM {catalog}.ducklake_schema
+WHERE end_snapshot IS NULL AND schema_name = $1
 """
 # What `execute` asks, and a statement that finds nothing.
 TEMPORARY_SQL = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 NOTHING_SQL = "SELECT '' WHERE FALSE"
-COLUMNS_SQL = """
-SELECT c.column_name, c.nulls_allowed
-FROM {catalog}.ducklake_column c
-JOIN {catalog}.ducklake_table t USING (table_id)
-JOIN {catalog}.ducklake_schema s USING (schema_id)
-WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL
-  AND c.parent_column IS NULL AND s.schema_name = $1 AND t.table_name = $2
-"""
-# One number for all tables and views of a catalog; new rows do not change it.
-VERSION_SQL = "SELECT max(schema_version) FROM {catalog}.ducklake_snapshot"
-MAX_CACHED_SCHEMAS = 1_000
+# Settings of a query that say how a table is written.
+OF_A_DESTINATION = (
+    *("clustering", "rangePartitioning", "timePartitioning", "schemaUpdateOptions"),
+    *("createDisposition", "writeDisposition"),
+)
 # How often, and after which pause, a row is tried again that was in conflict with the
 # commit of a statement, which takes some milliseconds. The locks of local-bigquery
 # separate writing statements. They do not cover DDL, or a transaction of several
 # statements: a row would have to wait for its end.
 CONFLICT_ATTEMPTS, CONFLICT_PAUSE_SECONDS = 20, 0.05
-JOBS_FILE = "jobs.sqlite"
-# A power cut may lose the last moments; a kill loses nothing.
-JOBS_SQL = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS jobs (
-  project_id TEXT, job_id TEXT, parent_job_id TEXT, state TEXT,
-  creation_time INTEGER, resource TEXT,
-  PRIMARY KEY (project_id, job_id)
-);
-"""
-LIST_JOBS_SQL = """
-SELECT state, resource FROM jobs
-WHERE project_id = ? AND parent_job_id IS ?
-  AND creation_time >= coalesce(?, creation_time)
-  AND creation_time <= coalesce(?, creation_time)
-ORDER BY creation_time DESC, job_id
-"""
-
+# Trees of SQL are many objects. Python would look through them at each 2,000 new ones:
+# a tenth of the time of a function of tables.
+COLLECT_AFTER = (50_000, 20, 100)
+# No signatures are checked, so nothing may be downloaded, either.
+OF_EXTENSIONS = {
+    "allow_unsigned_extensions": True,
+    "autoinstall_known_extensions": False,
+}
+connect_duckdb = duckdb.connect
 open_connection = database._connect
 list_objects = database.objects
 run_statements = query.execute
+translate_statement = query.translate
 make_evaluator = query._evaluator
 read_result_schema = query._result_schema
 alter_columns = tables._alter
 insert_rows = tabledata._insert
+read_files = load._reading
+handle_job = runner._handle
+store_rows = results.materialise
+start_grpc = grpc_server.start
+write_rows = query._write
+find_dataset = datasets.exists
+
+
+def _connect_duckdb(config: dict[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    return connect_duckdb(config={**(config or {}), **OF_EXTENSIONS})
 
 
 @functools.cache
@@ -157,7 +171,12 @@ def _connect() -> duckdb.DuckDBPyConnection:
     connection = open_connection()
     threads = max(1, (os.cpu_count() or 1) // 2)
     connection.execute(f"SET threads = {threads}")
-    connection.execute(dialect.MACROS_SQL)
+    # It keeps what it read of deleted files (findings/ducklake_merge_memory.sh).
+    connection.execute("SET enable_external_file_cache = false")
+    # It would be drawn on standard output for a statement of two seconds.
+    connection.execute("SET enable_progress_bar = false")
+    install.prepare(connection)
+    reach.confine(connection)
     return connection
 
 
@@ -168,11 +187,14 @@ def objects(
     found: list[tuple[str, str, int]]
     if table_id is None:
         found = list_objects(project_id, dataset_id)
+    elif kind := creations.kind_of((project_id, dataset_id, table_id)):
+        found = [(table_id, kind, 0)]
     elif project_id == RESULTS_CATALOG:
         found = _result(dataset_id, table_id)
+    elif project_id not in database._attached:
+        found = []
     else:
-        sql = FIND_SQL.format(catalog=_catalog(project_id))
-        found = database.fetch(sql, [dataset_id, table_id])
+        found = table_or_view(project_id, dataset_id, table_id)
     return found
 
 
@@ -185,58 +207,13 @@ def _result(dataset_id: str, table_id: str) -> list[tuple[str, str, int]]:
     return [(table_id, "TABLE", rows)]
 
 
-def columns(project_id: str, dataset_id: str, table_id: str) -> list[Any]:
-    """The columns of a table or view, as fields of a BigQuery schema."""
-    path = (project_id, dataset_id, table_id)
-    if project_id == RESULTS_CATALOG or dataset_id == tables.RESULTS:
-        return _columns(*path)
-    return list(_columns_at(_schema_versions(), *path))
-
-
-def _schema_versions() -> tuple[int, ...]:
-    """Numbers that change when a table or view is created, changed or dropped."""
-    catalogs = map(_catalog, sorted(database._attached))
-    return tuple(database.fetch(VERSION_SQL.format(catalog=c))[0][0] for c in catalogs)
-
-
-@functools.lru_cache(MAX_CACHED_SCHEMAS)
-def _columns_at(_: tuple[int, ...], *path: str) -> list[Any]:
-    return _columns(*path)
-
-
-def _columns(project_id: str, dataset_id: str, table_id: str) -> list[Any]:
-    path = tables.physical(project_id, dataset_id, table_id)
-    with database.cursor() as cursor:
-        try:
-            relation = cursor.sql(f"SELECT * FROM {database.quote(*path)} LIMIT 0")  # noqa: S608 - quoted
-        except duckdb.CatalogException:
-            label = names.label(project_id, dataset_id, table_id)
-            raise not_found("Table", label) from None
-        nullable = _nullable(*path)
-        return [
-            types.field(column, kind, not nullable.get(column, True))
-            for column, kind in zip(relation.columns, relation.types, strict=True)
-            if column != tables.INGESTION_TIME or dataset_id == tables.RESULTS
-        ]
-
-
 def _hidden(table: exp.Table) -> bool:
     """Whether a table has the column of an ingestion time."""
     if not (table.catalog and table.db) or not isinstance(table.this, exp.Identifier):
         return False
-    return tables.INGESTION_TIME in _nullable(table.catalog, table.db, table.name)
-
-
-def _nullable(project_id: str, dataset_id: str, table_id: str) -> dict[str, bool]:
-    """Whether each column of a table may be NULL; nothing for views and results."""
-    if project_id == RESULTS_CATALOG:
-        return {}
-    sql = COLUMNS_SQL.format(catalog=_catalog(project_id))
-    return dict(database.fetch(sql, [dataset_id, table_id]))
-
-
-def _catalog(project_id: str) -> Any:
-    return database.quote(f"__ducklake_metadata_{project_id}")
+    return tables.INGESTION_TIME in nullable_columns(
+        table.catalog, table.db, table.name
+    )
 
 
 _seen: OrderedDict[tuple[str, str], float] = OrderedDict()  # the oldest first
@@ -275,31 +252,104 @@ def _is_new(key: tuple[str, str], now: float) -> bool:
 
 
 def _insert(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
-    """Stores rows; returns the errors of those that it could not store."""
+    """Stores rows; returns the errors of those that it could not store.
+
+    Raises:
+        BigQueryError: Not the rows are at fault, but this machine; rows that are stored
+            are dropped at the next attempt.
+    """
     left = [index for index, _ in rows]
     try:
         errors: list[dict[str, Any]] = _stored(table, schema, rows)
         left = [error["index"] for error in errors]
     finally:
+        metrics.METRICS.add("refused_rows", len(left))
+        metrics.METRICS.add("inserted_rows", len(rows) - len(left))
         with _guard:
             for index in rows.keys.keys() & set(left):
                 _seen.pop(rows.keys[index], None)
     for problem in (problem for error in errors for problem in error["errors"]):
-        if problem["message"].startswith("TransactionContext Error"):
-            problem["reason"] = "backendError"
+        if machine.is_fault(problem["message"], of_rows=True):
+            raise machine.of_text(problem["message"])
     return errors
 
 
 def _stored(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
-    """Stores rows, again after a conflict: BigQuery has none with statements."""
-    problem: dict[str, Any] = {"reason": "backendError"}
+    """Stores rows, again after a conflict: BigQuery has none with statements.
+
+    For one row local-bigquery raises its error.
+    """
+    problem: dict[str, Any] = {"reason": machine.REASON}
     for _ in range(CONFLICT_ATTEMPTS):
         try:
             return list(insert_rows(table, schema, rows))
-        except duckdb.TransactionException as error:  # of a request of one row
+        except duckdb.Error as error:
             problem["message"] = str(error)
+            if not machine.is_fault(problem["message"], of_rows=True):
+                raise
             time.sleep(CONFLICT_PAUSE_SECONDS)
     return [{"index": index, "errors": [problem]} for index, _ in rows]
+
+
+@contextlib.contextmanager
+def _reading(locations: dict[str, str | None]) -> Iterator[None]:
+    """Reads and stores the files of a load job."""
+    with read_files(locations):
+        try:
+            yield
+        except Exception as error:
+            if fault := machine.fault_of(error, of_rows=True):
+                raise fault from error
+            raise
+
+
+def _start(host: str, port: int) -> Any:
+    """Starts the gRPC server, the first thing that serves, once the folder is known."""
+    database.connection()
+    saved_jobs.close_unfinished()
+    app.add_middleware(Gate, names=names_of(host))
+    return start_grpc(host, port)
+
+
+_load_job: ContextVar[Any] = ContextVar("_load_job", default=None)
+
+
+def _handle(job: Any, job_type: str, *options: Any) -> Any:
+    """Runs a job that is not a query."""
+    if job_type == "load":
+        metrics.METRICS.add("load_jobs")
+    token = _load_job.set(job.jobReference if job_type == "load" else None)
+    try:
+        return handle_job(job, job_type, *options)
+    finally:
+        _load_job.reset(token)
+
+
+def _materialise(
+    cursor: Any,
+    query: str,
+    name: str,
+    params: Any = None,
+    append: bool = False,
+    writer: Any = None,
+) -> None:
+    """Stores rows; those that a load job adds with its id, for `saved_jobs`."""
+    job = _load_job.get()
+    if job is None or not append or writer is not None:
+        store_rows(cursor, query, name, params, append, writer)
+        return
+    cursor.begin()
+    try:
+        # Its project is that of the job, except in requests that no client sends.
+        catalog = name.split(".")[0]
+        message = f"CALL {catalog}.set_commit_message(?, '', extra_info => ?)"
+        cursor.execute(message, ["load", job.jobId])
+        store_rows(cursor, query, name, params, append, writer)
+        cursor.commit()
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # it has ended it
+            cursor.rollback()
+        raise
 
 
 def _alter(project_id: str, dataset_id: str, table_id: str, fields: list[Any]) -> None:
@@ -345,7 +395,44 @@ class _NewCursor:
 def _execute(cursor: Any, *options: Any, session: Any = None, **more: Any) -> Any:
     """Runs the statements of a query job."""
     used = cursor if session else _NewCursor(cursor)
-    return run_statements(used, *options, session=session, **more)
+    metrics.METRICS.add("statements")
+    try:
+        return run_statements(used, *options, session=session, **more)
+    except BaseException:
+        metrics.METRICS.add("statement_failures")
+        raise
+
+
+def _translate(tree: Any, context: Any) -> tuple[str, dict[str, Any]]:
+    """A statement for DuckDB."""
+    with as_of_now():
+        translated: tuple[str, dict[str, Any]] = translate_statement(tree, context)
+    return translated
+
+
+def _write(
+    cursor: Any, sql: str, bound: Any, destination: Any, config: Any, isolated: bool
+) -> None:
+    """Stores the rows of a query."""
+    if _is_plain_result(destination, config) and not isolated:
+        name = tables.name(*tables.reference(destination))
+        results.materialise(cursor, sql, name, bound)
+    else:
+        write_rows(cursor, sql, bound, destination, config, isolated)
+
+
+def _is_plain_result(destination: Any, config: Any) -> bool:
+    """Whether it is the result of this job, which is its own and new."""
+    return destination.datasetId == tables.RESULTS and not any(
+        getattr(config, setting) for setting in OF_A_DESTINATION
+    )
+
+
+def dataset_exists(project_id: str, dataset_id: str) -> bool:
+    if project_id not in database._attached:
+        return bool(find_dataset(project_id, dataset_id))
+    sql = DATASET_SQL.format(catalog=catalog_of(project_id))
+    return bool(database.fetch(sql, [dataset_id]))
 
 
 def _result_schema(cursor: Any, tree: Any, *context: Any) -> Any:
@@ -364,89 +451,35 @@ def _evaluator(cursor: object) -> Callable[[Any], object]:
     )
 
 
-_jobs_guard = threading.Lock()
-
-
-@functools.cache
-def _jobs() -> sqlite3.Connection:
-    """The file of jobs, open; one thread at a time uses it."""
-    # Without an isolation level each statement is a transaction.
-    opened = sqlite3.connect(
-        settings.data_dir / JOBS_FILE, isolation_level=None, check_same_thread=False
-    )
-    opened.executescript(JOBS_SQL)
-    return opened
-
-
-def _ask_jobs(sql: str, *values: object) -> list[Any]:
-    with _jobs_guard:
-        return _jobs().execute(sql, values).fetchall()
-
-
-def save_job(job: Any) -> Any:
-    name, statistics = job.jobReference, job.statistics
-    _ask_jobs(
-        "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
-        name.projectId,
-        name.jobId,
-        statistics.parentJobId,
-        job.status.state,
-        int(statistics.creationTime),
-        json.dumps(job.dump()),
-    )
-    return job
-
-
-def load_job(project_id: str, job_id: str) -> Any:
-    """A job as it was saved last; None for an unknown one."""
-    sql = "SELECT resource FROM jobs WHERE project_id = ? AND job_id = ?"
-    found = _ask_jobs(sql, project_id, job_id)
-    return Job.model_validate_json(found[0][0]) if found else None
-
-
-def list_jobs(
-    project_id: str,
-    states: list[str] | None = None,
-    parent_job_id: str | None = None,
-    min_creation_time: int | None = None,
-    max_creation_time: int | None = None,
-) -> list[Any]:
-    """Jobs of a project, the newest first."""
-    times = (min_creation_time, max_creation_time)
-    found = _ask_jobs(LIST_JOBS_SQL, project_id, parent_job_id, *times)
-    return [
-        Job.model_validate_json(resource)
-        for state, resource in found
-        if states is None or state in states
-    ]
-
-
-def delete_job(project_id: str, job_id: str) -> None:
-    """Deletes a job and those of its statements."""
-    _ask_jobs(
-        "DELETE FROM jobs WHERE project_id = ? AND (job_id = ? OR parent_job_id = ?)",
-        project_id,
-        job_id,
-        job_id,
-    )
-
-
 grpc.server = functools.partial(
     grpc.server, options=[("grpc.max_receive_message_length", -1)]
 )
 # So that an import of it fails at once.
 sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
-dialect.install()
+install.install()
+messages.install()
+machine.install()
+reach.install()
+metrics.install()
+load._reading = _reading
+runner._handle = _handle
+results.materialise = _materialise
+grpc_server.start = _start
+creations.install()
+duckdb.connect = _connect_duckdb
 database._connect = _connect
 database.objects = objects
 tables.columns = columns
 tables._alter = _alter
 partitions._hidden = _hidden
 query.execute = _execute
+query.translate = _translate
 query._evaluator = _evaluator
+query._write = _write
+datasets.exists = dataset_exists
 query._result_schema = _result_schema
-store.save, store.load = save_job, load_job
-store.list_, store.delete = list_jobs, delete_job
+store.save, store.load = saved_jobs.save, saved_jobs.load
+store.list_, store.delete = saved_jobs.list_, saved_jobs.delete
 tabledata.columns = columns
 tabledata._deduplicate = _deduplicate
 tabledata._insert = _insert
@@ -454,4 +487,7 @@ tabledata._insert = _insert
 LOGGING_CONFIG["loggers"]["uvicorn.access"]["level"] = "WARNING"
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    upkeep.start()
     main()

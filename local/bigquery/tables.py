@@ -2,8 +2,8 @@
 
 Creating them takes the local BigQuery up to a minute; copying its files takes a moment.
 So they are created once, in `.venv-bigquery/blank/`, and a new DATA folder starts as a
-copy of it. `python -m sql apply` runs on every copy too: an old blank costs time, but
-never a column.
+copy of it. A blank made from other SQL is not used. A folder that has tables already is
+brought up to date with `python -m sql apply`, which takes seconds.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from command.data_state import take_lock
 from command.tables_path import TablesPath
 from command.usage import UsageError
 from local.bigquery import emulator
 from local.bigquery.environment import ENVIRONMENT, LOCK_FILE
-from local.data_folder import DataFolder, take_lock
+from local.data_folder import DataFolder
 from local.ports import private_port
 from local.process import POLL_SECONDS, Child
 from sql.render.statements import statements
@@ -62,11 +63,14 @@ def blank_is_made() -> bool:
         return False
 
 
-async def start_from_blank(data: DataFolder) -> None:
+async def start_from_blank(data: DataFolder) -> bool:
     """Copies the tables and views into a new DATA folder; makes the blank if needed.
 
     Args:
         data: A folder that this process owns, and where no BigQuery has run.
+
+    Returns:
+        Whether the folder has them now, up to date.
 
     Raises:
         UsageError: The files cannot be copied.
@@ -77,12 +81,13 @@ async def start_from_blank(data: DataFolder) -> None:
             if not blank_is_made():
                 # Another user's installation: the tables are created in place.
                 if not os.access(ENVIRONMENT, os.W_OK):
-                    return
+                    return False
                 await _make_blank()
             draft = data.path / "bigquery.new"
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(DataFolder(BLANK).bigquery, draft, ignore=NOT_COPIED)
             draft.rename(data.bigquery)
+            return True
     except OSError as error:
         raise UsageError(f"cannot create the tables in {data.path}: {error}") from None
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +67,19 @@ def connected(host: str, project: str = "gb-iris") -> Iterator[bigquery.Client]:
         connect.cache_clear()
         yield connect(project)
         connect.cache_clear()
+
+
+def running_job(client: bigquery.Client, sql: str) -> str:
+    """The id of a running job with this statement, once there is one."""
+    while True:
+        for job in client.list_jobs(state_filter="running"):
+            if job.query == sql:
+                return str(job.job_id)
+        time.sleep(0.05)  # the job is the condition waited for
+
+
+def ended_job(client: bigquery.Client, name: str) -> Any:
+    """The job, once it has ended."""
+    while (job := client.get_job(name)).state != "DONE":
+        time.sleep(0.05)  # its state is the condition waited for
+    return job

@@ -9,7 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -70,8 +70,9 @@ def query(data: Path, sql: str, **environment: str) -> subprocess.CompletedProce
 
 def test_rows_come_as_json_lines_of_the_running_server(data, client):
     sql = """
-        SELECT n, TIMESTAMP '2026-05-06 03:31:00+01:00' AS at, DATE '2026-05-06' AS day,
-          b'ab' AS bytes, STRUCT('it''s "x"' AS text, [1, 2] AS list) AS nested
+        SELECT n, TIMESTAMP '2026-05-06 03:31:00+01:00' AS moment,
+          DATE '2026-05-06' AS day, b'ab' AS bytes,
+          STRUCT('it''s "x"' AS text, [1, 2] AS list) AS nested
         FROM UNNEST([1, 2]) AS n ORDER BY n
     """.replace("''", "\\'")
     done = query(data, sql)
@@ -80,7 +81,7 @@ def test_rows_come_as_json_lines_of_the_running_server(data, client):
     assert second["n"] == 2
     assert first == {
         "n": 1,
-        "at": "2026-05-06T02:31:00Z",
+        "moment": "2026-05-06T02:31:00Z",
         "day": "2026-05-06",
         "bytes": "YWI=",
         "nested": {"text": 'it\'s "x"', "list": [1, 2]},
@@ -95,9 +96,9 @@ def test_the_statement_may_come_from_the_environment(data, client):
 
 def test_an_sql_error_is_one_line_with_the_services_message(data, client):
     done = query(data, "SELECT * FROM no_such_table")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
-    assert "no_such_table" in done.stderr
+    assert "no table no_such_table" in done.stderr
 
 
 def test_no_statement_is_a_users_mistake(data):
@@ -252,6 +253,62 @@ def test_a_table_or_view_that_is_changed_has_its_new_columns_at_once(client):
     assert client.insert_rows_json(name, [{"a": 5, "c": "text"}]) == []
 
 
+@pytest.fixture
+def created(client):
+    """A new dataset, and the text that creates a table and two views in it."""
+    client.delete_dataset("created", delete_contents=True, not_found_ok=True)
+    client.create_dataset("created")
+    path = f"{client.project}.created"
+    return [
+        f"CREATE TABLE IF NOT EXISTS `{path}.t` (a INT64, at TIMESTAMP);",
+        f"CREATE OR REPLACE VIEW `{path}.one` (a, day)\nAS SELECT a, DATE(at) FROM "
+        f"`{path}.t`;",
+        f"CREATE OR REPLACE VIEW `{path}.two` (a, b)\nAS SELECT *, a + 1 FROM "
+        f"(SELECT a FROM `{path}.one`);",
+    ]
+
+
+def created_names(client):
+    return sorted(item.table_id for item in client.list_tables("created"))
+
+
+def test_a_script_creates_views_of_what_it_has_created(client, created):
+    client.query_and_wait("\n".join(created))
+    client.query_and_wait("INSERT INTO created.t VALUES (1, '2026-05-06 00:30:00')")
+    [row] = client.query_and_wait(
+        "SELECT b, day FROM created.one JOIN created.two USING (a)"
+    )
+    assert (row.values(), created_names(client)) == (
+        (2, date(2026, 5, 6)),
+        ["one", "t", "two"],
+    )
+    types = [field.field_type for field in client.get_table("created.one").schema]
+    assert types == ["INTEGER", "DATE"]
+
+
+def test_what_a_script_created_before_it_failed_stays(client, created):
+    wrong = created[1].replace("SELECT a", "SELECT missing")
+    with pytest.raises(GoogleAPICallError, match=r"Unrecognized name: missing .*\[3:"):
+        client.query_and_wait("\n".join([created[0], wrong, created[2]]))
+    assert created_names(client) == ["t"]
+
+
+def test_a_script_that_failed_can_be_sent_again(client, created):
+    wrong = created[2].replace("a + 1", "missing + 1")
+    with pytest.raises(GoogleAPICallError, match="Unrecognized name: missing"):
+        client.query_and_wait("\n".join([*created[:2], wrong]))
+    client.query_and_wait("\n".join(created))
+    assert created_names(client) == ["one", "t", "two"]
+
+
+def test_a_script_replaces_views_that_exist_and_keeps_tables(client, created):
+    client.query_and_wait("\n".join(created))
+    client.query_and_wait("INSERT INTO created.t VALUES (1, NULL)")
+    client.query_and_wait("\n".join(created).replace("a + 1", "a + 2"))
+    [row] = client.query_and_wait("SELECT b FROM created.two")
+    assert row.values() == (3,)
+
+
 @pytest.mark.parametrize(
     ("expression", "value"),
     [
@@ -340,8 +397,8 @@ LOCAL_1 = "DATETIME '2026-07-10 01:45:00.25'"
         (f"DATE_TRUNC({UTC_1}, DAY, 'Europe/London')", "2026-07-09 23:00:00+00"),
         (f"DATE_TRUNC({LOCAL_1}, HOUR)", "2026-07-10 01:00:00"),
         (f"DATE_TRUNC(DATE({UTC_1}), MONTH)", "2026-07-01"),
-        (f"DATE_ADD({UTC_1}, INTERVAL 1 HOUR)", "2026-07-10 02:45:00.25+00"),
-        (f"DATE_SUB({LOCAL_1}, INTERVAL 1 MONTH)", "2026-06-10 01:45:00.25"),
+        (f"DATE_ADD({UTC_1}, INTERVAL 1 HOUR)", "2026-07-10 02:45:00.250+00"),
+        (f"DATE_SUB({LOCAL_1}, INTERVAL 1 MONTH)", "2026-06-10 01:45:00.250"),
         (f"DATE_DIFF({UTC_1}, TIMESTAMP '2026-07-09 02:00:00', DAY)", "0"),
         (f"DATE_DIFF({LOCAL_1}, DATETIME '2026-07-09 02:00:00', DAY)", "1"),
         (f"TIMESTAMP_DIFF({LOCAL_1}, DATETIME '2026-07-10 00:59:00', HOUR)", "1"),
@@ -369,6 +426,21 @@ LOCAL_1 = "DATETIME '2026-07-10 01:45:00.25'"
 def test_a_function_of_times_returns_the_result_of_bigquery(client, expression, text):
     [row] = client.query_and_wait(f"SELECT CAST({expression} AS STRING)")
     assert row.values() == (text,)
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("SAFE_OFFSET(n)", [None, None, 10, 20, None]),
+        ("SAFE_OFFSET(n + 1)", [None, 10, 20, None, None]),
+        ("SAFE_ORDINAL(n)", [None, None, None, 10, 20]),
+    ],
+)
+def test_an_element_is_found_by_a_computed_place(client, place, expected):
+    rows = client.query_and_wait(
+        f"SELECT [10, 20][{place}] FROM UNNEST([-2, -1, 0, 1, 2]) AS n ORDER BY n"
+    )
+    assert [row[0] for row in rows] == expected
 
 
 @pytest.mark.parametrize("quotient", ["n / 2", "(n / 2)", "n / m", "SUM(n) / 2"])

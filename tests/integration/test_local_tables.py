@@ -1,6 +1,7 @@
 """New DATA folders start from a blank: tables and views made once, without a row."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,18 @@ def blank(tmp_path, monkeypatch):
     return made
 
 
-def start(*folders: DataFolder) -> None:
-    async def together() -> None:
-        await asyncio.gather(*map(tables.start_from_blank, folders))
+def start(*folders: DataFolder) -> list[bool]:
+    """Whether each folder has its tables."""
 
-    asyncio.run(together())
+    async def together() -> list[bool]:
+        return await asyncio.gather(*map(tables.start_from_blank, folders))
+
+    return asyncio.run(together())
 
 
 def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
     one, two, three = (DataFolder(tmp_path / name) for name in ("one", "two", "three"))
-    start(one, two)
+    assert start(one, two) == [True, True]
     with running_bigquery(one.path) as host:
         emulator.connect(host).query_and_wait("INSERT INTO one VALUES (1)")
     start(three)
@@ -58,6 +61,7 @@ def test_new_folders_share_a_blank_and_nothing_else(blank, tmp_path):
         statements = [job.query for job in client.list_jobs()]
         assert not [text for text in statements if text.startswith("CREATE")]
     two_again = DataFolder(tmp_path / "two again")
+    two_again.path.mkdir()
     (two_again.path / "bigquery.new").write_text("in the way")
     with pytest.raises(UsageError, match=r"cannot create the tables in .* again"):
         start(two_again)
@@ -84,6 +88,14 @@ def test_a_blank_that_failed_or_has_other_sql_is_not_used(blank, tmp_path, monke
     start(two)
     assert tables.blank_is_made()
     assert len(blank) == 2
+
+
+def test_tables_are_not_current_where_a_blank_cannot_be_made(
+    blank, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    one = DataFolder(tmp_path / "one")
+    assert (start(one), blank, one.has_tables) == ([False], [], False)
 
 
 def test_an_end_while_the_blank_is_made_leaves_no_server(blank, tmp_path, monkeypatch):

@@ -19,10 +19,12 @@ import sqlite3
 from pathlib import Path
 
 import grpc
+from aiohttp import web
 
 from command import signals
 from command.usage import UsageError
 from local.ports import add_host_option, port_or_any, why
+from local.pubsub import metrics
 from local.pubsub.handlers import handlers
 from local.pubsub.message_store import MessageStore
 from local.pubsub.service import PubSubService
@@ -51,6 +53,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         f"{DEFAULT_PORT})",
     )
     parser.add_argument(
+        "--metrics-port",
+        type=port_or_any,
+        help="serve /metrics for Prometheus there, to this machine alone; 0: any free "
+        "one (default: none)",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path(".local"),
@@ -66,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         options.data.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(MessageStore(path)) as store:
-            asyncio.run(_serve(store, options.host, port))
+            asyncio.run(_serve(store, options.host, port, options.metrics_port))
     except OSError as error:
         raise UsageError(f"cannot use --data {options.data}: {error}") from None
     except sqlite3.Error as error:
@@ -74,20 +82,38 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(store: MessageStore, host: str, port: int) -> None:
+async def _serve(
+    store: MessageStore, host: str, port: int, metrics_port: int | None
+) -> None:
     stopped = asyncio.Event()
     signals.on_stop_in_loop(lambda _: stopped.set(), signals.ignore)
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    server.add_generic_rpc_handlers(handlers(PubSubService(store)))
+    service = PubSubService(store)
+    server.add_generic_rpc_handlers(handlers(service))
     try:
         server.add_insecure_port(f"{host}:{port}")
     except RuntimeError:  # taken since it was found free
         raise UsageError(f"cannot listen on port {port} of {host}") from None
     await server.start()
     ready = {"ready": True, "port": port, "host": f"{host}:{port}"}
+    runner = None
+    if metrics_port is not None:
+        runner = await _serve_metrics(service, metrics_port)
+        ready["metrics_port"] = runner.addresses[0][1]
     print(json.dumps(ready), flush=True)
     await stopped.wait()
     await server.stop(STOP_SECONDS)
+    if runner is not None:
+        await runner.cleanup()
+
+
+async def _serve_metrics(service: PubSubService, port: int) -> web.AppRunner:
+    try:
+        return await metrics.serve(service.metrics, port)
+    except OSError as error:
+        raise UsageError(
+            f"--metrics-port: cannot listen on port {port}: {why(error)}"
+        ) from None
 
 
 def free_port(host: str, port: int | None) -> int:

@@ -1,9 +1,9 @@
-"""Which Pub/Sub runs on this machine: Google's emulator or the embedded one.
+"""Which Pub/Sub runs on this machine: the embedded one or Google's emulator.
 
-Google's emulator comes with the Cloud SDK and needs Java. It keeps everything in
-memory: when it stops, topics, subscriptions and unacknowledged messages are gone. Its
-user must create them and publish again. The embedded one (`local.pubsub.command`) keeps
-them in a file.
+The embedded one (`local.pubsub.command`) keeps topics, subscriptions and messages in a
+file. Google's emulator comes with the Cloud SDK and needs Java. It keeps everything in
+memory: when it stops, they are gone, and the bridge has already completed the messages
+on the queue. So it runs only when it is asked for.
 """
 
 import re
@@ -17,7 +17,9 @@ import grpc
 from command.usage import UsageError
 from local.process import output_of
 
-Choice = Literal["google", "embedded"]
+Choice = Literal["embedded", "google"]
+DEFAULT_PUBSUB: Choice = "embedded"
+IN_MEMORY = "Google's emulator keeps messages in memory only"
 
 JAR = "platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar"
 # `gcloud info` takes one to several seconds; a JVM prints its version in 0.1 s.
@@ -26,31 +28,24 @@ TOOL_SECONDS = 30
 RECONNECT_MILLISECONDS = 50
 
 
-def pubsub_command(
-    choice: Choice | None, host: str, port: int, data: Path
-) -> tuple[Choice, list[str]]:
-    """Chooses a Pub/Sub and says how to start it.
+def pubsub_command(choice: Choice, host: str, port: int, data: Path) -> list[str]:
+    """The command line of a Pub/Sub, to be run in the project's folder.
 
     Args:
-        choice: Which one the user wants; None for Google's where it is installed.
+        choice: Which one.
         host: Address to listen on.
         port: Port to listen on.
         data: Folder for the embedded one's file.
 
-    Returns:
-        The kind chosen, and its command line, to be run in the project's folder.
-
     Raises:
         UsageError: Google's is asked for and not installed.
     """
-    if choice != "embedded":
-        command = google_emulator_command(host, port)
-        if command:
-            return "google", command
-        if choice == "google":
-            raise UsageError(f"Google's Pub/Sub emulator cannot run: {missing()}")
+    if choice == "google":
+        if command := google_emulator_command(host, port):
+            return command
+        raise UsageError(f"Google's Pub/Sub emulator cannot run: {missing()}")
     command = [sys.executable, "-m", "local", "pubsub", "--host", host]
-    return "embedded", [*command, "--port", str(port), "--data", str(data)]
+    return [*command, "--port", str(port), "--data", str(data)]
 
 
 def google_emulator_command(host: str, port: int) -> list[str] | None:

@@ -124,6 +124,14 @@ class MessageStore:
         )
         return map(Stored._make, rows)
 
+    def backlogs(self) -> list[tuple[str, int, int]]:
+        """Each subscription, its messages, and when the oldest was published (us)."""
+        return self._connection.execute(
+            "SELECT name, COUNT(position), COALESCE(MIN(published_us), 0)"
+            " FROM resources LEFT JOIN backlog ON subscription = name"
+            " WHERE kind = 'subscription' GROUP BY name"
+        ).fetchall()
+
     def get(self, position: int) -> Stored | None:
         """Returns the message at a position, or None if there is none any more."""
         row = self._connection.execute(

@@ -25,6 +25,7 @@ from google.pubsub_v1 import types
 from local.pubsub import limits
 from local.pubsub.limits import RefusalError
 from local.pubsub.message_store import MessageStore, Stored
+from local.pubsub.metrics import Metrics
 from local.pubsub.subscription import Holder, SubscriptionQueue
 
 # How long an empty pull waits for a message, and at most which share of the client's
@@ -68,10 +69,14 @@ class PubSubService:
     """The methods of `google.pubsub.v1.Publisher` and `Subscriber`.
 
     A method takes a request and returns the reply, or raises RefusalError.
+
+    Attributes:
+        metrics: What it has done, and what waits.
     """
 
     def __init__(self, store: MessageStore) -> None:
         self._store = store
+        self.metrics = Metrics(store)
         # Microseconds since 1970: greater than every id before a restart.
         self._message_ids = itertools.count(time.time_ns() // 1000)
         self._topics: dict[str, Message] = {
@@ -192,6 +197,7 @@ class PubSubService:
         """Deletes delivered messages; NOT_FOUND, INVALID_ARGUMENT."""
         served = self._subscription(request.subscription)
         served.queue.acknowledge(limits.positions(request.ack_ids))
+        self.metrics.acknowledged.inc(len(request.ack_ids))
         served.wake()
         return Empty()
 
@@ -311,6 +317,7 @@ class PubSubService:
         for served in subscribers:
             self._store.append(served.config.name, bodies, published_us)
             served.wake()
+        self.metrics.published.inc(len(message_ids))
         return message_ids
 
     def _take(
@@ -320,6 +327,7 @@ class PubSubService:
         taken = served.queue.take(holder, max_messages, deadline)
         if taken:
             self._arm(served, deadline)
+        self.metrics.delivered.inc(len(taken))
         counted = served.config.HasField("dead_letter_policy")
         return [_received(stored, counted) for stored in taken]
 
@@ -328,6 +336,7 @@ class PubSubService:
         with self.transaction():
             if request.ack_ids:
                 served.queue.acknowledge(limits.positions(request.ack_ids))
+                self.metrics.acknowledged.inc(len(request.ack_ids))
                 served.wake()
             for position, seconds in zip(
                 limits.positions(request.modify_deadline_ack_ids),

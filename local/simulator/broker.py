@@ -7,6 +7,7 @@ with `$cbs` (any token is accepted) and `<queue>/$management`.
 
 import asyncio
 import logging
+import ssl
 import time
 import uuid
 from collections import Counter
@@ -40,6 +41,8 @@ from local.simulator.message_queue import (
 log = logging.getLogger(__name__)
 
 CBS = "$cbs"
+FROM_KEY = "SharedAccessSignature "
+"""How a token begins that a client makes with a key; others are from Entra ID."""
 MANAGEMENT = "/$management"
 DEAD_LETTERS = "/$DeadLetterQueue"
 
@@ -59,6 +62,12 @@ _LOST_TEXT = (
     "The lock supplied is invalid. Either the lock expired, or the message has "
     "already been removed from the queue."
 )
+# A client of IRIS has rights on its own queue alone. Service Bus does not tell it
+# whether there is another (Azure/azure-sdk-for-net issue 24289).
+_NO_CLAIM_TEXT = (
+    "Unauthorized access. 'Listen' claim(s) are required to perform this operation. "
+    "Resource: '{}'."
+)
 
 
 class Broker:
@@ -67,27 +76,45 @@ class Broker:
     def __init__(
         self, queue: str, lock_seconds: float = 60.0, max_deliveries: int = 5
     ) -> None:
-        dead_letters = MessageQueue(queue + DEAD_LETTERS, lock_seconds, max_deliveries)
-        self.queue = MessageQueue(queue, lock_seconds, max_deliveries, dead_letters)
-        self.dead_letters = dead_letters
+        """Listens to nobody yet.
+
+        Args:
+            queue: The name of the queue; several are separated by commas, and the feed
+                fills the first.
+            lock_seconds: How long a receiver holds a message.
+            max_deliveries: Deliveries before a message is a dead letter.
+        """
+        self._queues: dict[str, MessageQueue] = {}
+        for name in queue.split(","):
+            letters = MessageQueue(name + DEAD_LETTERS, lock_seconds, max_deliveries)
+            one = MessageQueue(name, lock_seconds, max_deliveries, letters)
+            self._queues |= {part.name.lower(): part for part in (one, letters)}
+        self.queue, self.dead_letters, *_ = self._queues.values()
         self.peers: set[Peer] = set()
         self.sent: Counter[str] = Counter()  # messages enqueued, by subject
         self.refuse = False
         self.one_client = False
+        self.clock_seconds = 0.0
         self.room = asyncio.Event()
         self._mute = False
-        self._queues = {part.name.lower(): part for part in (self.queue, dead_letters)}
         self._server: asyncio.Server | None = None
         self._timer: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> int:
         """Listens; returns the port (a free one for port 0).
+
+        Args:
+            host: The address to listen on.
+            port: 0 for any free one.
+            tls: For connections with TLS, as Service Bus has; None for plain ones.
 
         Raises:
             OSError: It cannot listen there.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Peer(self), host, port)
+        self._server = await loop.create_server(lambda: Peer(self), host, port, ssl=tls)
         self._timer = asyncio.create_task(self._run_timer())
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -103,14 +130,18 @@ class Broker:
         """The queue of that name (Service Bus ignores case), None if there is none."""
         return self._queues.get(name.lower())
 
-    def put(self, message: Message) -> int:
+    def put(self, message: Message, queue: MessageQueue | None = None) -> int:
         """Enqueues a message, and delivers it if a consumer is waiting.
+
+        Args:
+            message: The message.
+            queue: By default the one that the feed fills.
 
         Returns:
             Its sequence number.
         """
         size_bytes = len(message.body) if isinstance(message.body, bytes) else 0
-        entry = self.queue.put(message, size_bytes, time.time())
+        entry = (queue or self.queue).put(message, size_bytes, self.now())
         self.sent[message.subject or "unknown"] += 1
         self.pump()
         return entry.sequence
@@ -136,6 +167,10 @@ class Broker:
             self.room.set()
 
     # Faults, for tests of how clients handle them.
+
+    def now(self) -> float:
+        """Its own clock, in seconds since the epoch."""
+        return time.time() + self.clock_seconds
 
     def set_lock_seconds(self, lock_seconds: float) -> None:
         """Sets how long locks last that are taken or renewed from now on."""
@@ -170,7 +205,7 @@ class Broker:
         """Ends locks on time and sends heartbeats."""
         while True:
             await asyncio.sleep(TIMER_SECONDS)
-            now = time.time()
+            now = self.now()
             if sum(queue.expire(now) for queue in self._queues.values()):
                 self.pump()
             for peer in list(self.peers):
@@ -194,7 +229,7 @@ class Peer(asyncio.Protocol):
         self._consumers: list[Link] = []
         self._replies: dict[str, Link] = {}  # address of a request link -> its answers
         self.served_seconds = 0.0  # when it last got a message, on time.monotonic
-        self._authorized = False
+        self._token = ""  # the last one put to $cbs
         self._working = False
 
     # asyncio's side
@@ -306,9 +341,11 @@ class Peer(asyncio.Protocol):
         if node == CBS:
             return None
         if self.broker.find_queue(node.removesuffix(MANAGEMENT)) is None:
+            if self._token and not self._token.startswith(FROM_KEY):
+                return "amqp:unauthorized-access", _NO_CLAIM_TEXT.format(node)
             text = f"The messaging entity '{node}' could not be found."
             return "amqp:not-found", text
-        if not self._authorized:
+        if not self._token:
             return "amqp:unauthorized-access", "Put a token to $cbs first."
         if self.broker.one_client and self._is_another(node):
             text = f"The maximum number of receivers of '{node}' is reached."
@@ -377,7 +414,7 @@ class Peer(asyncio.Protocol):
         Returns:
             The number of messages delivered.
         """
-        now, left = time.time(), limit
+        now, left = self.broker.now(), limit
         for link in self._consumers:
             queue = self.broker.find_queue(link.node)
             if queue is None or not _is_open(link):
@@ -422,7 +459,7 @@ class Peer(asyncio.Protocol):
             if delivery.settled:
                 delivery.settle()
             return
-        now = time.time()
+        now = self.broker.now()
         if queue.settle(delivery.token, outcome, now, *_dead_letter_texts(delivery)):
             delivery.update(delivery.remote_state)
         else:
@@ -441,7 +478,7 @@ class Peer(asyncio.Protocol):
             log.warning("refused a transfer that is not a message: %s", error)
             return Delivery.REJECTED
         if node == CBS:
-            self._authorized = True
+            self._token = str(messages[0].body)
             status = {"status-code": int32(202), "status-description": "Accepted"}
             self._answer(node, messages[0], status, None)
         elif node.endswith(MANAGEMENT):
@@ -466,7 +503,8 @@ class Peer(asyncio.Protocol):
         if queue is None:
             return  # such a link was not accepted
         operation = str((request.properties or {}).get("operation"))
-        status, error, body = manage(queue, operation, request.body, time.time())
+        now = self.broker.now()
+        status, error, body = manage(queue, operation, request.body, now)
         properties: dict[str, Any] = {
             "statusCode": int32(status),
             "statusDescription": error or "OK",

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,9 +65,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where the demo keeps how far it was read, to go on from there",
     )
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="serve AMQP with TLS, with this certificate and its key (PEM)",
+    )
     for name, kind, default, text in (
         ("--seed", whole, SEED, "of the demo's market"),
-        ("--queue", str, "iris", "name of the queue"),
+        ("--queue", str, "iris", "name of the queue, or several: a,b"),
         ("--lock-seconds", positive, 60.0, "how long a receiver holds a message"),
         ("--max-deliveries", whole, 5, "deliveries before a message is dead-lettered"),
     ):
@@ -118,15 +125,27 @@ async def _listen(broker: Broker, options: argparse.Namespace) -> int:
     Raises:
         UsageError: It cannot be used.
     """
+    tls = _tls(options.certificate) if options.certificate else None
     if options.port is not None:
         with _port_of("--port or --host", options.port, options.host):
-            return await broker.start(options.host, options.port)
+            return await broker.start(options.host, options.port, tls)
     last = AMQP_PORT + PORTS_TO_TRY - 1
     for port in range(AMQP_PORT, last):
         with contextlib.suppress(OSError):
-            return await broker.start(options.host, port)
+            return await broker.start(options.host, port, tls)
     with _port_of("--port or --host", last, options.host):
-        return await broker.start(options.host, last)
+        return await broker.start(options.host, last, tls)
+
+
+def _tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate)
+    except OSError as error:  # ssl's own errors, too
+        raise UsageError(
+            f"--certificate: cannot use {certificate}: {error.strerror}"
+        ) from None
+    return context
 
 
 async def _listen_control(control: web.AppRunner, port: int) -> int:

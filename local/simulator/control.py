@@ -9,6 +9,7 @@ POST /set?refuse=true|false    refuse new connections
 POST /set?one_client=true|false    refuse a second consumer of the queue
 POST /set?lock_seconds=S       for locks taken or renewed from now on
 POST /set?number_step=N        for sequence numbers from now on
+POST /set?clock_seconds=S      its clock is ahead by S, or behind if S is negative
 POST /put                      enqueue {"subject", "message_id", "body": base64}
 """
 
@@ -21,6 +22,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from bridge.callers import only_own
+from local.ports import LOOPBACK
 from local.simulator.amqp import new_message
 from local.simulator.broker import Broker
 
@@ -55,10 +58,16 @@ def control_app(broker: Broker, is_exhausted: Callable[[], bool]) -> web.Applica
         return web.json_response(dict(request.query))
 
     async def put(request: web.Request) -> web.Response:
-        broker.put(_message(await request.read()))
+        name = request.query.get("queue", broker.queue.name)
+        queue = broker.find_queue(name)
+        if queue is None:
+            raise web.HTTPBadRequest(text=f"there is no queue '{name}'")
+        broker.put(_message(await request.read()), queue)
         return web.json_response({"put": 1})
 
-    app = web.Application(client_max_size=MAX_PUT_BYTES)
+    app = web.Application(
+        client_max_size=MAX_PUT_BYTES, middlewares=[only_own(LOOPBACK)]
+    )
     app.router.add_get("/stats", stats)
     app.router.add_post("/drop", _fault("dropped", broker.drop))
     app.router.add_post("/detach", _fault("detached", broker.detach))
@@ -118,6 +127,16 @@ def _set_number_step(broker: Broker, value: str) -> None:
     broker.queue.number_step = int(value)
 
 
+def _set_clock_seconds(broker: Broker, value: str) -> None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise web.HTTPBadRequest(text=f"clock_seconds is '{value}'; use seconds")
+    broker.clock_seconds = seconds
+
+
 def _unknown_setting(broker: Broker, value: str) -> None:
     raise web.HTTPBadRequest(text=f"the settings are {', '.join(_SETTINGS)}")
 
@@ -128,6 +147,7 @@ _SETTINGS: dict[str, Callable[[Broker, str], None]] = {
     "one_client": _set_one_client,
     "lock_seconds": _set_lock_seconds,
     "number_step": _set_number_step,
+    "clock_seconds": _set_clock_seconds,
 }
 
 

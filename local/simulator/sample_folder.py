@@ -22,7 +22,11 @@ class Sample:
 class SampleFolder:
     """The messages of a folder; only their names are kept in memory.
 
-    Files in the folder itself (a README) and hidden ones are not messages.
+    Files in the folder itself and hidden ones are not messages.
+
+    Attributes:
+        messages: The names of the files, by dataset.
+        skipped: Other things that may have been meant as messages.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,6 +42,13 @@ class SampleFolder:
         self.folder = folder
         listing = {name: _names(folder / name, files=True) for name in _names(folder)}
         self.messages = {name: files for name, files in listing.items() if files}
+        self.skipped = [
+            name
+            for name in _names(folder, files=True)
+            if not name.upper().startswith("README")
+        ]
+        for name in listing:
+            self.skipped += [f"{name}/{inner}/" for inner in _names(folder / name)]
         if not self.messages:
             raise UsageError(
                 f"the samples folder '{folder}' holds no messages: it needs files "

@@ -32,7 +32,7 @@ class PubsubServer:
         self.kind = kind
         self.port = private_port()
         self.host = f"127.0.0.1:{self.port}"
-        _, self.command = pubsub_command(kind, "127.0.0.1", self.port, data)
+        self.command = pubsub_command(kind, "127.0.0.1", self.port, data)
 
     def start(self):
         self.process = subprocess.Popen(

@@ -392,6 +392,7 @@ def test_user_errors_are_one_line_and_code_2(simulator, tmp_path):
         ("--samples", str(tmp_path)): "holds no messages",
         ("--port", port): f"cannot listen on port {port} of 127.0.0.1: it is in use",
         ("--port", "0", "--control-port", port): "it is in use",
+        ("--port", "0", "--certificate", "README.md"): "cannot use README.md",
     }
     processes = {command: start_simulator(*command) for command in commands}
     for command, process in processes.items():

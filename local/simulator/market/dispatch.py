@@ -5,15 +5,17 @@ the other steady fuels, then interconnectors, and gas for what is left. In what 
 gas also covers the imbalance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from local.simulator.market.chance import draw, wander
 from local.simulator.market.demand import imbalance, required
 from local.simulator.market.figures import (
+    BATTERY_EFFICIENCY,
     BIOMASS_SHARE,
     BIOMASS_SWING,
+    DAY_SECONDS,
     FULL_IMPORT_SPAN_MW,
     GAS_FLOOR_MW,
     HALF_HOUR_SECONDS,
@@ -25,6 +27,7 @@ from local.simulator.market.figures import (
     NUCLEAR_SHARE,
     OTHER_SHARE,
     OTHER_SWING,
+    PUMPED_STORAGE_EFFICIENCY,
     SMALL_PLANTS_MW,
     STABLE_SHARE,
 )
@@ -171,7 +174,15 @@ def _swinging(share: float, swing: float, period_hours: float) -> Level:
 
 
 def _pumped_storage(seed: int, unit: Unit, at: int) -> int:
-    """Pumps run at full load or not at all; turbines as they are needed."""
+    """Turbines run as they are needed; pumps at full load, for what turbines take."""
+    wanted = _turbines_or_pumps(seed, unit, at)
+    pumping, share = _cycle(seed, unit, _day(at))
+    if wanted > 0:
+        return int(wanted * share)
+    return wanted if at in pumping else 0
+
+
+def _turbines_or_pumps(seed: int, unit: Unit, at: int) -> int:
     signal, threshold = storage_signal(seed, unit, at), _threshold(unit)
     full = available(seed, unit, at)
     if signal < -threshold:
@@ -180,8 +191,34 @@ def _pumped_storage(seed: int, unit: Unit, at: int) -> int:
     return int(full * share / 5) * 5 if share > 0.2 else 0
 
 
+@lru_cache(maxsize=200)
+def _cycle(seed: int, unit: Unit, day: int) -> tuple[frozenset[int], float]:
+    """When pumps run, at the instants that want it most, and the turbines' share."""
+    levels = {at: _turbines_or_pumps(seed, unit, at) for at in _instants(day)}
+    emptied = _sum_above_zero(levels.values())
+    filled, needed = 0, emptied / PUMPED_STORAGE_EFFICIENCY
+    pumping = set()
+    for at in sorted(levels, key=lambda at: storage_signal(seed, unit, at)):
+        if levels[at] < 0 and filled < needed:
+            pumping.add(at)
+            filled -= levels[at]
+    return frozenset(pumping), min(1.0, filled / needed) if emptied else 1.0
+
+
 def _battery(seed: int, unit: Unit, at: int) -> int:
-    """Empties or fills at full or half power, in cycles of its own."""
+    """Empties or fills at full or half power, in cycles of its own.
+
+    What a day empties is what it fills, less the loss.
+    """
+    wanted = _trade(seed, unit, at)
+    emptied, filled = _traded(seed, unit, _day(at))
+    kept = filled * BATTERY_EFFICIENCY
+    if wanted > 0:
+        return int(wanted * min(1.0, kept / emptied))
+    return round(wanted * min(1.0, emptied / kept)) if wanted else 0
+
+
+def _trade(seed: int, unit: Unit, at: int) -> int:
     signal = storage_signal(seed, unit, at) + 0.9 * (
         draw(seed, f"trade {unit.name}", at // HALF_HOUR_SECONDS) - 0.5
     )
@@ -189,6 +226,26 @@ def _battery(seed: int, unit: Unit, at: int) -> int:
         return 0
     full = available(seed, unit, at) // (2 if abs(signal) < 0.7 else 1)
     return full if signal > 0 else -full
+
+
+@lru_cache(maxsize=200)
+def _traded(seed: int, unit: Unit, day: int) -> tuple[int, int]:
+    """What a battery would empty and fill in a day, MW in sum over its half-hours."""
+    levels = [_trade(seed, unit, at) for at in _instants(day)]
+    return _sum_above_zero(levels), _sum_above_zero(-level for level in levels)
+
+
+def _day(at: int) -> int:
+    return at // DAY_SECONDS
+
+
+def _instants(day: int) -> range:
+    """The beginnings of a day's half-hours."""
+    return range(day * DAY_SECONDS, (day + 1) * DAY_SECONDS, HALF_HOUR_SECONDS)
+
+
+def _sum_above_zero(levels: Iterable[int]) -> int:
+    return sum(level for level in levels if level > 0)
 
 
 def _threshold(unit: Unit) -> float:

@@ -84,6 +84,9 @@ NOMINAL_HZ = 50.0
 WANDER_HZ = ((1020, 0.095), (190, 0.06), (40, 0.045))
 HZ_BOUNDS = (49.75, 50.25)
 
+# What storage gives back of what it took: a pump three quarters, a battery 86 %.
+PUMPED_STORAGE_EFFICIENCY, BATTERY_EFFICIENCY = 0.75, 0.86
+
 # Boundaries of the forecasts, and the share of demand and generation behind each.
 BOUNDARY_SHARES = (
     *(0.03, 0.04, 0.05, 0.08, 0.09, 0.05, 0.07, 0.06, 0.07),

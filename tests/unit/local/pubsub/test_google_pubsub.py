@@ -1,21 +1,26 @@
 """Finding Google's emulator, with fake `java` and `gcloud` programs."""
 
+import argparse
 import sys
 from pathlib import Path
 
 import pytest
 
 from command.usage import UsageError
+from local.data_folder import DataFolder
 from local.pubsub.google_pubsub import (
     google_emulator_command,
     pubsub_command,
     wait_until_ready,
 )
+from local.stack.command import configure
+from local.stack.plan import services_plan
 
 
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
     """A function that puts a program on an otherwise empty PATH."""
+    monkeypatch.delenv("PUBSUB", raising=False)
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -90,23 +95,25 @@ EMBEDDED = [sys.executable, "-m", "local", "pubsub", "--host", "127.0.0.1"]
 EMBEDDED += ["--port", "8085", "--data", "data"]
 
 
-def test_embedded_is_used_where_google_is_missing(programs):
-    kind, command = pubsub_command(None, "127.0.0.1", 8085, Path("data"))
-    assert (kind, command) == ("embedded", EMBEDDED)
+def test_the_embedded_one_is_a_module_of_this_project():
+    assert pubsub_command("embedded", "127.0.0.1", 8085, Path("data")) == EMBEDDED
 
 
-def test_google_is_used_where_it_is_installed(programs, sdk):
+def test_google_is_used_when_asked_for(programs, sdk):
     programs("java", "exit 0")
     programs("gcloud", "exit 1", at=sdk / "bin")
-    kind, command = pubsub_command(None, "127.0.0.1", 8085, Path("data"))
-    assert (kind, command[2]) == ("google", newest(sdk))
+    command = pubsub_command("google", "127.0.0.1", 8085, Path("data"))
+    assert command[2] == newest(sdk)
 
 
-def test_embedded_is_used_when_asked_for(programs, sdk):
+def test_the_embedded_one_is_the_default_where_google_is_installed(programs, sdk):
     programs("java", "exit 0")
     programs("gcloud", "exit 1", at=sdk / "bin")
-    kind, command = pubsub_command("embedded", "127.0.0.1", 8085, Path("data"))
-    assert (kind, command) == ("embedded", EMBEDDED)
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    options = parser.parse_args(["run", "--data", str(sdk / "data")])
+    plan = services_plan(DataFolder(options.data), "make run-local", options)
+    assert plan.pubsub == "embedded"
 
 
 def test_silence_ends_in_one_clear_line():

@@ -90,6 +90,17 @@ def test_storage_pumps_at_night_and_generates_in_the_evening():
         assert mean_generation(2026, day[36])["PS"] > 300
 
 
+@settings(max_examples=8, deadline=None)  # each makes the plans of a day
+@given(SEEDS, st.integers(20_089, 20_089 + 3 * 365))
+def test_storage_never_empties_more_in_a_day_than_it_filled(seed, day):
+    numbers = range(48 * day, 48 * (day + 1))
+    for unit in (*UNITS_OF[BATTERY], *UNITS_OF["PS"]):
+        levels = [level(seed, unit, number) for number in numbers]
+        filled = -sum(mw for mw in levels if mw < 0)
+        emptied = sum(mw for mw in levels if mw > 0)
+        assert emptied <= 0.86 * filled + 24, unit.name
+
+
 def test_fuelhh_is_the_mean_of_fuelinst():
     first = WINTER[10] * 1800
     samples = [generation(2026, first + n * SAMPLE_SECONDS) for n in range(6)]

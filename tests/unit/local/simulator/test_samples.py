@@ -141,3 +141,10 @@ def test_messages_a_minute_apart_differ():
         for n in range(200)
     }
     assert len(made) == 200
+
+
+def test_what_may_have_been_meant_as_messages_is_named(tmp_path):
+    for name in ("FREQ/a", "FREQ/2026/b", "loose.json", "README.md", ".hidden"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"[]")
+    assert SampleFolder(tmp_path).skipped == ["loose.json", "FREQ/2026/"]

@@ -5,8 +5,9 @@ import gc
 import sys
 from collections.abc import Sequence
 
-from command import dispatch
+from command import dispatch, signals
 from command.dispatch import Command
+from command.left_out import leave_out
 from command.output import let_reader_leave
 from command.text import first_line
 from command.usage import FAILED, INTERRUPTED
@@ -19,10 +20,20 @@ COMMANDS = {
         "sql.apply.command",
         "create tables and views in BigQuery, or bring them up to date",
     ),
+    "refresh": Command(
+        "sql.refresh.command",
+        "resolve the export and import limits that have arrived since",
+    ),
     "check": Command(
         "sql.check.command",
         "check the data: freshness, gaps, duplicates, dead letters, ledger",
     ),
+    "status": Command("sql.status.command", "how the feed is, in a few lines"),
+    "query": Command("sql.query.command", "run a statement: its rows, and what it did"),
+    "tables": Command(
+        "sql.query.listing", "list tables and views, or the columns of one"
+    ),
+    "shell": Command("sql.shell.command", "a prompt for statements"),
     "drift": Command(
         "sql.drift.command",
         "show fields and datasets that the registry does not know, and add them",
@@ -45,14 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
-    except KeyboardInterrupt:  # Google's libraries take a second to load
+    except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from google.api_core.exceptions import GoogleAPICallError, RetryError
-    from google.auth.exceptions import GoogleAuthError
-    from requests.exceptions import RequestException
+    with signals.ending_at_once():  # Google's libraries take a second to load
+        from google.api_core.exceptions import GoogleAPICallError, RetryError
+        from google.auth.exceptions import GoogleAuthError
+        from requests.exceptions import RequestException
 
     try:
         return dispatch.run(PROG, __doc__, COMMANDS, arguments)
@@ -73,4 +85,5 @@ if __name__ == "__main__":
     # Otherwise the collector visits all libraries once more at the end: 0.3 s.
     atexit.register(gc.freeze)
     let_reader_leave()
+    leave_out("pandas", "IPython")
     sys.exit(main())

@@ -1,10 +1,17 @@
 """The connection: which tables the user means, and the client that reads them."""
 
 import argparse
+import functools
 import os
+from urllib.parse import urlsplit
 
+import grpc
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
+    BigQueryReadGrpcTransport,
+)
 
 from command.tables_path import (
     LOCAL_TABLES,
@@ -49,6 +56,22 @@ def client_of(options: argparse.Namespace) -> bigquery.Client:
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)
     return connect(options.project)
+
+
+@functools.cache
+def connect_reader() -> BigQueryReadClient | None:
+    """The client of the Storage Read API; None if its local port is not known."""
+    host = os.environ.get("BIGQUERY_EMULATOR_HOST")
+    if not host:
+        return BigQueryReadClient()
+    port = os.environ.get("BIGQUERY_GRPC_PORT")
+    if not port:
+        return None
+    server = urlsplit(host if "//" in host else f"//{host}").hostname
+    # As the transport of the service: a batch of rows may be large.
+    unlimited = [("grpc.max_receive_message_length", -1)]
+    channel = grpc.insecure_channel(f"{server}:{port}", options=unlimited)
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
 
 
 def existing_tables(client: bigquery.Client, path: TablesPath) -> set[str]:

@@ -1,4 +1,4 @@
-"""The tables: one for each dataset of the registry, and five others."""
+"""The tables: those of the registry's datasets, what is resolved, and five others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -206,6 +206,43 @@ REFERENCE_UNITS = Table(
 )
 
 
+# Datasets whose records override each other in time.
+RESOLVED = ("MELS", "MILS")
+
+
+def runs_table(dataset: Dataset) -> Table:
+    """The `bmrs_<dataset>_resolved_runs` table: what `refresh` has resolved."""
+    shown = {column.name: column for column in dataset.columns}
+    return Table(
+        f"{dataset.stem}_resolved_runs",
+        (
+            shown["nationalGridBmUnit"],
+            shown["bmUnit"],
+            _text("settlementDate", "The day on which it starts.", "DATE"),
+            _text("settlementPeriod", "The half-hour in which it starts.", "INT64"),
+            _text("timeFrom", "From when the declaration is in force.", "TIMESTAMP"),
+            _text("timeTo", "Until when.", "TIMESTAMP"),
+            *(shown[name] for name in ("levelFrom", "levelTo", "notificationTime")),
+            shown["notificationSequence"],
+            _text("pieceFrom", "Start of its piece, a row of the view.", "TIMESTAMP"),
+            _text("pieceTo", "End of its piece.", "TIMESTAMP"),
+            _text("pieceBmUnit", "bmUnit of its piece."),
+            _text("pieceNotificationTime", "The latest of its piece.", "TIMESTAMP"),
+            _text("definition", "The definition of the view by which it was resolved."),
+            _text("until_utc", "Arrivals until then are resolved.", "TIMESTAMP"),
+            _text("resolved_day", "A day of declarations that are resolved.", "DATE"),
+            _text("declarations", "How many rows of that day they were.", "INT64"),
+            _text("checksum", "The sum of numbers by which they differ.", "INT64"),
+        ),
+        "settlementDate",
+        ("nationalGridBmUnit",),
+        f"{dataset.title}: what `python -m sql refresh` has resolved, one row for each "
+        "declaration and interval in which it is in force; rows without settlementDate "
+        "say what of which day was resolved. Read the view "
+        f"{dataset.stem}_resolved instead.",
+    )
+
+
 def dataset_table(dataset: Dataset) -> Table:
     """The `bmrs_<dataset>_iris` table of a dataset."""
     return Table(
@@ -221,6 +258,8 @@ def all_tables(registry: Registry) -> Iterator[Table]:
     """Every table: those of the datasets, of the pipeline, and the list of units."""
     for dataset in registry.values():
         yield dataset_table(dataset)
+        if dataset.name in RESOLVED:
+            yield runs_table(dataset)
     yield from (DEAD_LETTERS, UNMAPPED, REPLAYS, LEDGER, REFERENCE_UNITS)
 
 

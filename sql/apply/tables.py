@@ -10,6 +10,7 @@ from command.tables_path import TablesPath
 from command.text import first_line
 from pipeline.core.values import EXACT_FLOAT
 from sql import tables
+from sql.apply import conflicts
 from sql.apply.outcome import Outcome
 from sql.connection import PARALLEL_REQUESTS, existing_tables
 from sql.schemas import Merged, merged_schema, type_text
@@ -34,13 +35,15 @@ def apply_tables(
     path = TablesPath(client.project, dataset)
     described = bigquery.Dataset(str(path))
     described.location = location
-    client.create_dataset(described, exists_ok=True)
+    conflicts.outlasting(lambda: client.create_dataset(described, exists_ok=True))
     existing = existing_tables(client, path)
     outcome = Outcome()
     missing = [table for table in wanted if table.name not in existing]
     if missing:
-        script = "\n".join(tables.create_statement(table, path) for table in missing)
-        client.query(script).result()
+        statements = "\n".join(
+            tables.create_statement(table, path) for table in missing
+        )
+        conflicts.run(client, statements)
         outcome.created = [table.name for table in missing]
     present = [table for table in wanted if table.name in existing]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
@@ -76,7 +79,7 @@ def extend(client: bigquery.Client, path: TablesPath, table: Table) -> Merged:
     merged = merged_schema(found.schema, table.columns)
     if merged.added:
         found.schema = merged.schema
-        client.update_table(found, ["schema"])
+        conflicts.outlasting(lambda: client.update_table(found, ["schema"]))
     for column in merged.schema:
         paths = [p for p in merged.widened if p.partition(".")[0] == column.name]
         if paths and (conflict := _widen(client, found, column, paths)):

@@ -1,6 +1,7 @@
 """Views and table functions: made, and replaced where they are out of date."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
@@ -9,7 +10,9 @@ from google.cloud.bigquery.table import TableListItem
 from command.tables_path import TablesPath
 from command.text import first_line
 from pipeline.registry import Registry
+from sql.apply import conflicts
 from sql.apply.outcome import Outcome
+from sql.connection import PARALLEL_REQUESTS
 from sql.histories import Choice, find_histories
 from sql.market import catalogue
 from sql.tables import REFERENCE_UNITS
@@ -52,14 +55,14 @@ def apply_views(
     path = TablesPath(client.project, dataset)
     existing = {item.table_id: item for item in client.list_tables(str(path))}
     outcome = Outcome()
-    mappings: dict[str, list[historic.Mapping]] = {}
+    mappings: dict[str, list[historic.Mapping]] = {name: [] for name in registry}
     for history in find_histories(client, path, registry, existing, choices):
         mapping = history.mapping
-        mappings.setdefault(history.dataset.name, []).append(mapping)
+        mappings[history.dataset.name].append(mapping)
         outcome.histories.append(history.table.name)
         outcome.notes += [*mapping.notes, *history.notes(path)]
     waiting = []
-    market, market_functions = _market(whole or registry, path, existing)
+    market, market_functions = _market(whole or registry, path, existing, mappings)
     views = [
         *all_views(registry, path, mappings),
         *_held_view(whole or registry, path, existing),
@@ -75,14 +78,8 @@ def apply_views(
             outcome.unchanged.append(view.name)
         else:
             waiting.append(view)
-    for view, error in _create(client, path, waiting):
-        if error:
-            outcome.conflicts.append(f"{view.name}: {error}")
-        elif view.name in existing:
-            outcome.replaced.append(view.name)
-        else:
-            outcome.created.append(view.name)
-    functions = [*all_functions(registry, path), *market_functions]
+    _make(client, path, waiting, existing, outcome)
+    functions = [*all_functions(registry, path, mappings), *market_functions]
     _apply_functions(client, path, functions, outcome)
     return outcome
 
@@ -97,14 +94,17 @@ def _held_view(
 
 
 def _market(
-    registry: Registry, path: TablesPath, existing: Mapping[str, TableListItem]
+    registry: Registry,
+    path: TablesPath,
+    existing: Mapping[str, TableListItem],
+    histories: Mapping[str, Sequence[historic.Mapping]],
 ) -> tuple[list[View], list[Function]]:
     """The market views and functions, over the tables that exist."""
     if REFERENCE_UNITS.name not in existing:
         return [], []
     there = Registry([each for each in registry.values() if each.table in existing])
     return [*catalogue.market_views(there, path)], [
-        *catalogue.market_functions(there, path)
+        *catalogue.market_functions(there, path, histories)
     ]
 
 
@@ -114,40 +114,66 @@ def _apply_functions(
     functions: Sequence[Function],
     outcome: Outcome,
 ) -> None:
-    existing = {
+    listed = {
         r.reference.routine_id: r.reference for r in client.list_routines(str(path))
     }
+    names = [function.name for function in functions if function.name in listed]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as threads:
+        routines = threads.map(lambda name: client.get_routine(listed[name]), names)
+        existing = dict(zip(names, (r.description for r in routines), strict=True))
+    waiting = []
     for function in functions:
-        there = existing.get(function.name)
-        if there and client.get_routine(there).description == function.documentation:
+        if existing.get(function.name) == function.documentation:
             outcome.unchanged.append(function.name)
-            continue
-        try:
-            client.query(create_function_statement(function, path)).result()
-        except GoogleAPICallError as error:
-            outcome.conflicts.append(f"{function.name}: {first_line(error)}")
         else:
-            (outcome.replaced if there else outcome.created).append(function.name)
+            waiting.append(function)
+    _make(client, path, waiting, existing, outcome)
+
+
+def _make(
+    client: bigquery.Client,
+    path: TablesPath,
+    waiting: Sequence[View] | Sequence[Function],
+    existing: Container[str],
+    outcome: Outcome,
+) -> None:
+    """Creates or replaces views or functions, and notes what became of each."""
+    for made, error in _create(client, path, waiting):
+        if error:
+            outcome.conflicts.append(f"{made.name}: {error}")
+        elif made.name in existing:
+            outcome.replaced.append(made.name)
+        else:
+            outcome.created.append(made.name)
 
 
 def _create(
-    client: bigquery.Client, path: TablesPath, wanted: Sequence[View]
-) -> Iterator[tuple[View, str]]:
-    """Creates views; yields each with BigQuery's error, or with an empty text."""
+    client: bigquery.Client,
+    path: TablesPath,
+    wanted: Sequence[View] | Sequence[Function],
+) -> Iterator[tuple[View | Function, str]]:
+    """Creates views or functions; yields each with BigQuery's error, or with none."""
     for start in range(0, len(wanted), VIEWS_PER_SCRIPT):
         part = wanted[start : start + VIEWS_PER_SCRIPT]
         if not _refusal(client, path, part):
-            yield from ((view, "") for view in part)
+            yield from ((made, "") for made in part)
         else:
             # One of them is wrong: each alone shows which.
-            yield from ((view, _refusal(client, path, [view])) for view in part)
+            yield from ((made, _refusal(client, path, [made])) for made in part)
 
 
-def _refusal(client: bigquery.Client, path: TablesPath, part: Sequence[View]) -> str:
-    """Creates views; returns BigQuery's error, or an empty text."""
-    script = "\n".join(create_statement(view, path) for view in part)
+def _refusal(
+    client: bigquery.Client, path: TablesPath, part: Sequence[View | Function]
+) -> str:
+    """Creates views or functions; returns BigQuery's error, or an empty text."""
+    statements = "\n".join(
+        create_statement(made, path)
+        if isinstance(made, View)
+        else create_function_statement(made, path)
+        for made in part
+    )
     try:
-        client.query(script).result()
+        conflicts.run(client, statements)
     except GoogleAPICallError as error:
         return first_line(error)
     return ""

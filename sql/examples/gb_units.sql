@@ -12,7 +12,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.gb_units` (
 )
 OPTIONS (
   description = "The units: one row each, with both names, fuel and lead party as far as the feed or the reference list says. A query reads the names in all rows of the feed; gb_units_between reads some days.",
-  labels = [("definition", "40a4e3a3b320a041862205e7543059fd")]
+  labels = [("definition", "8f5cf30e4c368df9f0c94343133e8305")]
 )
 AS
 -- Each source is read once, and only its columns of names, fuel, party and day.
@@ -31,17 +31,30 @@ WITH seen AS (
   GROUP BY grid_name, elexon_name
   UNION ALL
   SELECT
-    "UOU2T14D" AS dataset,
+    "BOALF" AS dataset,
     NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
     NULLIF(TRIM(bmUnit), '') AS elexon_name,
-    NULLIF(TRIM(fuelType), '') AS fuel,
+    CAST(NULL AS STRING) AS fuel,
     CAST(NULL AS STRING) AS party,
-    MIN(DATE(`publishTime`, 'Europe/London')) AS firstSeen,
-    MAX(DATE(`publishTime`, 'Europe/London')) AS lastSeen
-  FROM `gb-iris.uk_energy_prod.bmrs_uou2t14d_iris`
+    MIN(`settlementDate`) AS firstSeen,
+    MAX(`settlementDate`) AS lastSeen
+  FROM `gb-iris.uk_energy_prod.bmrs_boalf_iris`
   WHERE
     TRUE
-  GROUP BY grid_name, elexon_name, fuel
+  GROUP BY grid_name, elexon_name
+  UNION ALL
+  SELECT
+    "BOAV" AS dataset,
+    NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+    NULLIF(TRIM(bmUnit), '') AS elexon_name,
+    CAST(NULL AS STRING) AS fuel,
+    NULLIF(TRIM(leadPartyName), '') AS party,
+    MIN(`settlementDate`) AS firstSeen,
+    MAX(`settlementDate`) AS lastSeen
+  FROM `gb-iris.uk_energy_prod.bmrs_boav_iris`
+  WHERE
+    TRUE
+  GROUP BY grid_name, elexon_name, party
   UNION ALL
   SELECT
     "EBOCF" AS dataset,
@@ -55,6 +68,45 @@ WITH seen AS (
   WHERE
     TRUE
   GROUP BY grid_name, elexon_name, party
+  UNION ALL
+  SELECT
+    "MELS" AS dataset,
+    NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+    NULLIF(TRIM(bmUnit), '') AS elexon_name,
+    CAST(NULL AS STRING) AS fuel,
+    CAST(NULL AS STRING) AS party,
+    MIN(`settlementDate`) AS firstSeen,
+    MAX(`settlementDate`) AS lastSeen
+  FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+  WHERE
+    TRUE
+  GROUP BY grid_name, elexon_name
+  UNION ALL
+  SELECT
+    "MILS" AS dataset,
+    NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+    NULLIF(TRIM(bmUnit), '') AS elexon_name,
+    CAST(NULL AS STRING) AS fuel,
+    CAST(NULL AS STRING) AS party,
+    MIN(`settlementDate`) AS firstSeen,
+    MAX(`settlementDate`) AS lastSeen
+  FROM `gb-iris.uk_energy_prod.bmrs_mils_iris`
+  WHERE
+    TRUE
+  GROUP BY grid_name, elexon_name
+  UNION ALL
+  SELECT
+    "UOU2T14D" AS dataset,
+    NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+    NULLIF(TRIM(bmUnit), '') AS elexon_name,
+    NULLIF(TRIM(fuelType), '') AS fuel,
+    CAST(NULL AS STRING) AS party,
+    MIN(DATE(`publishTime`, 'Europe/London')) AS firstSeen,
+    MAX(DATE(`publishTime`, 'Europe/London')) AS lastSeen
+  FROM `gb-iris.uk_energy_prod.bmrs_uou2t14d_iris`
+  WHERE
+    TRUE
+  GROUP BY grid_name, elexon_name, fuel
   UNION ALL
   SELECT
     "REMIT" AS dataset,

@@ -2,7 +2,7 @@
 CREATE OR REPLACE TABLE FUNCTION `gb-iris.uk_energy_prod.gb_units_between` (
   from_date DATE, to_date DATE
 )
-OPTIONS (description = "The units that the feed names from from_date to to_date, and those of the reference list. Definition b62a35b4a141445579a8f1cc35f843b5.")
+OPTIONS (description = "The units that the feed names from from_date to to_date, and those of the reference list. Definition 353256a22921dc638ee1dc9996ca365c.")
 AS (
   -- Each source is read once, and only its columns of names, fuel, party and day.
   WITH seen AS (
@@ -15,6 +15,76 @@ AS (
       MIN(`settlementDate`) AS firstSeen,
       MAX(`settlementDate`) AS lastSeen
     FROM `gb-iris.uk_energy_prod.bmrs_pn_iris`
+    WHERE
+      TRUE
+      AND `settlementDate` BETWEEN from_date AND to_date
+    GROUP BY grid_name, elexon_name
+    UNION ALL
+    SELECT
+      "BOALF" AS dataset,
+      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+      NULLIF(TRIM(bmUnit), '') AS elexon_name,
+      CAST(NULL AS STRING) AS fuel,
+      CAST(NULL AS STRING) AS party,
+      MIN(`settlementDate`) AS firstSeen,
+      MAX(`settlementDate`) AS lastSeen
+    FROM `gb-iris.uk_energy_prod.bmrs_boalf_iris`
+    WHERE
+      TRUE
+      AND `settlementDate` BETWEEN from_date AND to_date
+    GROUP BY grid_name, elexon_name
+    UNION ALL
+    SELECT
+      "BOAV" AS dataset,
+      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+      NULLIF(TRIM(bmUnit), '') AS elexon_name,
+      CAST(NULL AS STRING) AS fuel,
+      NULLIF(TRIM(leadPartyName), '') AS party,
+      MIN(`settlementDate`) AS firstSeen,
+      MAX(`settlementDate`) AS lastSeen
+    FROM `gb-iris.uk_energy_prod.bmrs_boav_iris`
+    WHERE
+      TRUE
+      AND `settlementDate` BETWEEN from_date AND to_date
+    GROUP BY grid_name, elexon_name, party
+    UNION ALL
+    SELECT
+      "EBOCF" AS dataset,
+      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+      NULLIF(TRIM(bmUnit), '') AS elexon_name,
+      CAST(NULL AS STRING) AS fuel,
+      NULLIF(TRIM(leadPartyName), '') AS party,
+      MIN(`settlementDate`) AS firstSeen,
+      MAX(`settlementDate`) AS lastSeen
+    FROM `gb-iris.uk_energy_prod.bmrs_ebocf_iris`
+    WHERE
+      TRUE
+      AND `settlementDate` BETWEEN from_date AND to_date
+    GROUP BY grid_name, elexon_name, party
+    UNION ALL
+    SELECT
+      "MELS" AS dataset,
+      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+      NULLIF(TRIM(bmUnit), '') AS elexon_name,
+      CAST(NULL AS STRING) AS fuel,
+      CAST(NULL AS STRING) AS party,
+      MIN(`settlementDate`) AS firstSeen,
+      MAX(`settlementDate`) AS lastSeen
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+    WHERE
+      TRUE
+      AND `settlementDate` BETWEEN from_date AND to_date
+    GROUP BY grid_name, elexon_name
+    UNION ALL
+    SELECT
+      "MILS" AS dataset,
+      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
+      NULLIF(TRIM(bmUnit), '') AS elexon_name,
+      CAST(NULL AS STRING) AS fuel,
+      CAST(NULL AS STRING) AS party,
+      MIN(`settlementDate`) AS firstSeen,
+      MAX(`settlementDate`) AS lastSeen
+    FROM `gb-iris.uk_energy_prod.bmrs_mils_iris`
     WHERE
       TRUE
       AND `settlementDate` BETWEEN from_date AND to_date
@@ -36,20 +106,6 @@ AS (
       AND `publishTime`
       < TIMESTAMP(DATE_ADD(to_date, INTERVAL 1 DAY), 'Europe/London')
     GROUP BY grid_name, elexon_name, fuel
-    UNION ALL
-    SELECT
-      "EBOCF" AS dataset,
-      NULLIF(TRIM(nationalGridBmUnit), '') AS grid_name,
-      NULLIF(TRIM(bmUnit), '') AS elexon_name,
-      CAST(NULL AS STRING) AS fuel,
-      NULLIF(TRIM(leadPartyName), '') AS party,
-      MIN(`settlementDate`) AS firstSeen,
-      MAX(`settlementDate`) AS lastSeen
-    FROM `gb-iris.uk_energy_prod.bmrs_ebocf_iris`
-    WHERE
-      TRUE
-      AND `settlementDate` BETWEEN from_date AND to_date
-    GROUP BY grid_name, elexon_name, party
     UNION ALL
     SELECT
       "REMIT" AS dataset,

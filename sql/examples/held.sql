@@ -20,7 +20,7 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.iris_held` (
 )
 OPTIONS (
   description = "What could not become a row, and its state now: one row for each dead letter or unmapped message together with its replays. A query reads record_id and message_id of every _iris table, about 100 bytes a row.",
-  labels = [("definition", "d8256bb913ea624a2cda9186eb8ecb18")]
+  labels = [("definition", "43dc3e5b2e8d7f651acc7f95200d86a2")]
 )
 AS
 WITH letters AS (
@@ -142,7 +142,11 @@ nameless AS (
   SELECT
     held_id,
     message_id,
-    SAFE_CONVERT_BYTES_TO_STRING(payload) AS body
+    IF(
+      STRPOS(SAFE_CONVERT_BYTES_TO_STRING(payload), "\uFFFD") > 0,
+      NULL,
+      SAFE_CONVERT_BYTES_TO_STRING(payload)
+    ) AS body
   FROM letters
   WHERE kind = 'UNMAPPED' AND dataset = "unknown" AND payload IS NOT NULL
 ),

@@ -13,9 +13,219 @@ CREATE OR REPLACE VIEW `gb-iris.uk_energy_prod.bmrs_mels_resolved` (
 )
 OPTIONS (
   description = "Maximum Export Limits: for each BM unit and instant the declaration in force.",
-  labels = [("definition", "e250b0cc3685a609bdb04e44916ac18d")]
+  labels = [("definition", "351cb79858e8ffc0839e8c5f373326a6")]
 )
 AS
+-- A filter on nationalGridBmUnit prunes the source, which is clustered by it. One on a
+-- day prunes what is resolved, not what has changed since, as a piece may span any
+-- number of days; the function ..._resolved_between prunes all.
+WITH -- Up to which arrival the table has everything; without a mark nothing in it counts.
+mark AS (
+  SELECT
+    COUNT(until_utc) AS marks,
+    COALESCE(MAX(until_utc), TIMESTAMP '0001-01-01 00:00:00+00') AS until_utc
+  FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+  WHERE settlementDate IS NULL AND definition = "9b68e54e76baf2c8006da52ba79dfded"
+),
+
+resolved_days AS (
+  SELECT
+    resolved_day AS day,
+    declarations,
+    checksum,
+    timeFrom AS first_utc,
+    timeTo AS last_utc
+  FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+  WHERE
+    settlementDate IS NULL
+    AND definition = "9b68e54e76baf2c8006da52ba79dfded"
+    AND resolved_day IS NOT NULL
+),
+
+present_days AS (
+  SELECT
+    day,
+    COUNTIF(is_before) AS declarations,
+    SUM(IF(is_before, number, 0)) AS checksum,
+    COUNTIF(NOT is_before) AS arrivals
+  FROM (
+    SELECT
+      COALESCE(`settlementDate`, DATE '9999-12-31') AS day,
+      COALESCE(`ingested_utc` <= (SELECT mark.until_utc FROM mark), TRUE) AS is_before,
+      MOD(UNIX_MICROS(`ingested_utc`), 1000000007) AS number
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+  ) AS present
+  GROUP BY day
+),
+
+-- Days of which rows up to the mark were added later, or removed: all of their rows are
+-- looked at again. Of the others only what has arrived since. As one array, they are
+-- known to be few, and tables are not read if there are none.
+changed_days AS (
+  SELECT changed.*
+  FROM (
+    SELECT
+      ARRAY_AGG(STRUCT(
+        day AS day, is_other AS is_other, first_utc AS first_utc, last_utc AS last_utc
+      )) AS days
+    FROM (
+      SELECT
+        resolved_days.first_utc,
+        resolved_days.last_utc,
+        present_days.arrivals,
+        COALESCE(present_days.day, resolved_days.day) AS day,
+        COALESCE(present_days.declarations, 0) != COALESCE(resolved_days.declarations, 0)
+        OR COALESCE(present_days.checksum, 0) != COALESCE(resolved_days.checksum, 0)
+          AS is_other
+      FROM present_days
+      FULL JOIN resolved_days
+        ON present_days.day = resolved_days.day
+    ) AS compared
+    WHERE is_other OR arrivals > 0
+  ) AS listed
+  CROSS JOIN UNNEST(listed.days) AS changed
+),
+
+-- The declarations that are not in the table, and what changed days had.
+arrived AS (
+  SELECT
+    given.unit,
+    given.timeFrom,
+    given.timeTo
+  FROM (
+    SELECT
+      `nationalGridBmUnit` AS unit,
+      `timeFrom`,
+      `timeTo`,
+      `ingested_utc` AS ingested_utc,
+      COALESCE(`settlementDate`, DATE '9999-12-31') AS day
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+  ) AS given
+  INNER JOIN changed_days
+    ON given.day = changed_days.day
+  WHERE
+    changed_days.is_other
+    OR given.ingested_utc > (SELECT mark.until_utc FROM mark)
+  UNION ALL
+  SELECT
+    runs.nationalGridBmUnit AS unit,
+    changed_days.first_utc AS timeFrom,
+    changed_days.last_utc AS timeTo
+  FROM (
+    SELECT
+      nationalGridBmUnit,
+      timeFrom,
+      timeTo
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+    WHERE
+      pieceFrom IS NOT NULL
+  ) AS runs
+  INNER JOIN changed_days
+    ON
+      runs.timeFrom <= changed_days.last_utc
+      AND runs.timeTo >= changed_days.first_utc
+  WHERE changed_days.is_other
+),
+
+reached AS (
+  SELECT
+    unit,
+    MIN(timeFrom) AS from_utc,
+    MAX(timeTo) AS to_utc
+  FROM arrived
+  WHERE unit IS NOT NULL AND timeFrom < timeTo
+  GROUP BY unit
+),
+
+-- For each unit the time in which it is resolved again: no piece lies partly in it, and
+-- none that touches what arrived is outside.
+touched AS (
+  SELECT stretched.*
+  FROM (
+    SELECT
+      ARRAY_AGG(STRUCT(
+        unit AS touched_unit,
+        LEAST(from_utc, COALESCE(first_piece_utc, from_utc)) AS from_utc,
+        GREATEST(to_utc, COALESCE(last_piece_utc, to_utc)) AS to_utc
+      )) AS units
+    FROM (
+      SELECT
+        reached.unit,
+        reached.from_utc,
+        reached.to_utc,
+        MIN(runs.pieceFrom) AS first_piece_utc,
+        MAX(runs.pieceTo) AS last_piece_utc
+      FROM reached
+      LEFT JOIN `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs` AS runs
+        ON
+          reached.unit = runs.nationalGridBmUnit
+          AND reached.to_utc >= runs.pieceFrom
+          AND reached.from_utc <= runs.pieceTo
+      GROUP BY reached.unit, reached.from_utc, reached.to_utc
+    ) AS reached_pieces
+  ) AS listed
+  CROSS JOIN UNNEST(listed.units) AS stretched
+),
+
+`bmrs_mels_iris` AS (
+  SELECT *
+  FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+  WHERE
+    `nationalGridBmUnit` IN (
+      SELECT touched.touched_unit FROM touched
+    )
+    AND `timeFrom` < (SELECT MAX(touched.to_utc) FROM touched)
+    AND `timeTo` > (SELECT MIN(touched.from_utc) FROM touched)
+),
+
+unified AS (
+  SELECT
+    `dataset`,
+    `settlementDate`,
+    `settlementPeriod`,
+    `timeFrom`,
+    `timeTo`,
+    `levelFrom`,
+    `levelTo`,
+    `notificationTime`,
+    `notificationSequence`,
+    `nationalGridBmUnit`,
+    `bmUnit`,
+    `ingested_utc`,
+    `source`,
+    `message_id`,
+    `enqueued_utc`,
+    `record_id`,
+    `extra`
+  FROM `bmrs_mels_iris`
+  WHERE TRUE
+  -- An identical record, sent or read again, is shown once, IRIS's before the API's; a
+  -- version has another record_id. The columns by which the table is partitioned and
+  -- clustered are part of the window's PARTITION BY, so that a filter on them goes through
+  -- the window to the table: one day reads one partition.
+  QUALIFY
+    record_id IS NULL
+    OR ROW_NUMBER() OVER (
+      PARTITION BY
+        `settlementDate`,
+        `nationalGridBmUnit`,
+        `timeFrom`,
+        `timeTo`,
+        record_id
+      ORDER BY source = "INSIGHTS_API", ingested_utc, message_id
+    ) = 1
+),
+
+declared AS (
+  SELECT
+    unified.*,
+    touched.from_utc,
+    touched.to_utc
+  FROM unified
+  INNER JOIN touched
+    ON unified.nationalGridBmUnit = touched.touched_unit
+),
+
 -- The position in force: for each unit and instant, the strongest declaration.
 --
 -- Stronger is the higher notificationSequence (null is lowest); among equal ones, the
@@ -33,15 +243,11 @@ AS
 -- A declaration that no other overlaps is one row. One that spans many places takes
 -- 128 of them at a time, as a block: where its unit has n places, it is at most
 -- n / 128 + 256 rows, however many years it lasts.
---
--- A filter on nationalGridBmUnit prunes the source, which is clustered by it. One on a
--- day or a time prunes nothing, since a piece may span any number of days; the function
--- ..._resolved_between takes a time.
-WITH declarations AS (
+declarations AS (
   SELECT
     nationalGridBmUnit AS unit,
-    timeFrom AS start_utc,
-    timeTo AS end_utc,
+    GREATEST(timeFrom, from_utc) AS start_utc,
+    LEAST(timeTo, to_utc) AS end_utc,
     bmUnit,
     levelFrom,
     levelTo,
@@ -56,10 +262,14 @@ WITH declarations AS (
         ingested_utc ASC NULLS FIRST,
         timeFrom ASC, timeTo ASC, levelFrom ASC, levelTo ASC, bmUnit ASC
     ) AS strength
-  FROM `gb-iris.uk_energy_prod.bmrs_mels_unified`
+  FROM declared
   WHERE
     timeFrom < timeTo
     AND nationalGridBmUnit IS NOT NULL
+    AND from_utc < to_utc
+    AND timeFrom < to_utc
+    AND timeTo > from_utc
+
 ),
 
 boundaries AS (
@@ -197,6 +407,28 @@ pieces AS (
   GROUP BY unit, piece
 )
 
+SELECT
+  runs.nationalGridBmUnit,
+  runs.pieceBmUnit AS bmUnit,
+  runs.settlementDate,
+  runs.settlementPeriod,
+  runs.timeFrom,
+  runs.pieceTo AS timeTo,
+  runs.levelFrom,
+  runs.levelTo,
+  runs.pieceNotificationTime AS notificationTime,
+  runs.notificationSequence
+FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs` AS runs
+LEFT JOIN touched
+  ON
+    runs.nationalGridBmUnit = touched.touched_unit
+    AND runs.pieceFrom >= touched.from_utc
+    AND runs.pieceFrom < touched.to_utc
+WHERE
+  runs.timeFrom = runs.pieceFrom
+  AND touched.touched_unit IS NULL
+  AND (SELECT mark.marks FROM mark) > 0
+UNION ALL
 SELECT
   unit AS nationalGridBmUnit,
   bmUnit,

@@ -2,8 +2,207 @@
 CREATE OR REPLACE TABLE FUNCTION `gb-iris.uk_energy_prod.bmrs_mels_resolved_between` (
   from_utc TIMESTAMP, to_utc TIMESTAMP, reach_days INT64
 )
-OPTIONS (description = "Maximum Export Limits from from_utc to to_utc, from declarations that started at most reach_days before (NULL: at any time). Definition 024957b40719e9a06ff704d6960a4a61.")
+OPTIONS (description = "Maximum Export Limits from from_utc to to_utc, from declarations that started at most reach_days before (NULL: at any time). Definition 5ea8af9d692e3935479df325559d63db.")
 AS (
+  -- from_utc and to_utc cut the declarations, and so the pieces, before anything else is
+  -- done. reach_days prunes what is read by settlementDate: a declaration that started more
+  -- than this many days before from_utc may be missed. With NULL none is missed, and only
+  -- the days after to_utc are pruned.
+  WITH -- Up to which arrival the table has everything; without a mark nothing in it counts.
+  mark AS (
+    SELECT
+      COUNT(until_utc) AS marks,
+      COALESCE(MAX(until_utc), TIMESTAMP '0001-01-01 00:00:00+00') AS until_utc
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+    WHERE settlementDate IS NULL AND definition = "9b68e54e76baf2c8006da52ba79dfded"
+  ),
+
+  resolved_days AS (
+    SELECT
+      resolved_day AS day,
+      declarations,
+      checksum,
+      timeFrom AS first_utc,
+      timeTo AS last_utc
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+    WHERE
+      settlementDate IS NULL
+      AND definition = "9b68e54e76baf2c8006da52ba79dfded"
+      AND resolved_day IS NOT NULL
+      -- A margin, as the date is Elexon's, and not computed from timeFrom.
+      AND resolved_day <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+      AND resolved_day >= COALESCE(
+        DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
+      )
+  ),
+
+  present_days AS (
+    SELECT
+      day,
+      COUNTIF(is_before) AS declarations,
+      SUM(IF(is_before, number, 0)) AS checksum,
+      COUNTIF(NOT is_before) AS arrivals
+    FROM (
+      SELECT
+        COALESCE(`settlementDate`, DATE '9999-12-31') AS day,
+        COALESCE(`ingested_utc` <= (SELECT mark.until_utc FROM mark), TRUE) AS is_before,
+        MOD(UNIX_MICROS(`ingested_utc`), 1000000007) AS number
+      FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+      WHERE
+        TRUE
+        -- A margin, as the date is Elexon's, and not computed from timeFrom.
+        AND `settlementDate` <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+        AND `settlementDate` >= COALESCE(
+          DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
+        )
+    ) AS present
+    GROUP BY day
+  ),
+
+  -- Days of which rows up to the mark were added later, or removed: all of their rows are
+  -- looked at again. Of the others only what has arrived since. As one array, they are
+  -- known to be few, and tables are not read if there are none.
+  changed_days AS (
+    SELECT changed.*
+    FROM (
+      SELECT
+        ARRAY_AGG(STRUCT(
+          day AS day, is_other AS is_other, first_utc AS first_utc, last_utc AS last_utc
+        )) AS days
+      FROM (
+        SELECT
+          resolved_days.first_utc,
+          resolved_days.last_utc,
+          present_days.arrivals,
+          COALESCE(present_days.day, resolved_days.day) AS day,
+          COALESCE(present_days.declarations, 0) != COALESCE(resolved_days.declarations, 0)
+          OR COALESCE(present_days.checksum, 0) != COALESCE(resolved_days.checksum, 0)
+            AS is_other
+        FROM present_days
+        FULL JOIN resolved_days
+          ON present_days.day = resolved_days.day
+      ) AS compared
+      WHERE is_other OR arrivals > 0
+    ) AS listed
+    CROSS JOIN UNNEST(listed.days) AS changed
+  ),
+
+  -- The declarations that are not in the table, and what changed days had.
+  arrived AS (
+    SELECT
+      given.unit,
+      given.timeFrom,
+      given.timeTo
+    FROM (
+      SELECT
+        `nationalGridBmUnit` AS unit,
+        `timeFrom`,
+        `timeTo`,
+        `ingested_utc` AS ingested_utc,
+        COALESCE(`settlementDate`, DATE '9999-12-31') AS day
+      FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+      WHERE
+        TRUE
+        -- A margin, as the date is Elexon's, and not computed from timeFrom.
+        AND `settlementDate` <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+        AND `settlementDate` >= COALESCE(
+          DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
+        )
+    ) AS given
+    INNER JOIN changed_days
+      ON given.day = changed_days.day
+    WHERE
+      changed_days.is_other
+      OR given.ingested_utc > (SELECT mark.until_utc FROM mark)
+    UNION ALL
+    SELECT
+      runs.nationalGridBmUnit AS unit,
+      changed_days.first_utc AS timeFrom,
+      changed_days.last_utc AS timeTo
+    FROM (
+      SELECT
+        nationalGridBmUnit,
+        timeFrom,
+        timeTo
+      FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+      WHERE
+        pieceFrom IS NOT NULL
+        -- A margin, as the date is Elexon's, and not computed from timeFrom.
+        AND settlementDate <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+        AND settlementDate >= COALESCE(
+          DATE_SUB(DATE(from_utc), INTERVAL reach_days + 2 DAY), DATE '0001-01-01'
+        )
+    ) AS runs
+    INNER JOIN changed_days
+      ON
+        runs.timeFrom <= changed_days.last_utc
+        AND runs.timeTo >= changed_days.first_utc
+    WHERE changed_days.is_other
+  ),
+
+  -- Units of which something between from_utc and to_utc is not in the table.
+  touched AS (
+    SELECT touched_unit
+    FROM (
+      SELECT ARRAY_AGG(DISTINCT unit) AS units
+      FROM arrived
+      WHERE unit IS NOT NULL AND timeFrom < to_utc AND timeTo > from_utc
+    ) AS listed
+    CROSS JOIN UNNEST(listed.units) AS touched_unit
+  ),
+
+  `bmrs_mels_iris` AS (
+    SELECT *
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_iris`
+    WHERE
+      `nationalGridBmUnit` IN (
+        SELECT touched.touched_unit FROM touched
+      )
+      -- A margin, as the date is Elexon's, and not computed from timeFrom.
+      AND `settlementDate` <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+      AND `settlementDate` >= COALESCE(
+        DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
+      )
+  ),
+
+  unified AS (
+    SELECT
+      `dataset`,
+      `settlementDate`,
+      `settlementPeriod`,
+      `timeFrom`,
+      `timeTo`,
+      `levelFrom`,
+      `levelTo`,
+      `notificationTime`,
+      `notificationSequence`,
+      `nationalGridBmUnit`,
+      `bmUnit`,
+      `ingested_utc`,
+      `source`,
+      `message_id`,
+      `enqueued_utc`,
+      `record_id`,
+      `extra`
+    FROM `bmrs_mels_iris`
+    WHERE TRUE
+    -- An identical record, sent or read again, is shown once, IRIS's before the API's; a
+    -- version has another record_id. The columns by which the table is partitioned and
+    -- clustered are part of the window's PARTITION BY, so that a filter on them goes through
+    -- the window to the table: one day reads one partition.
+    QUALIFY
+      record_id IS NULL
+      OR ROW_NUMBER() OVER (
+        PARTITION BY
+          `settlementDate`,
+          `nationalGridBmUnit`,
+          `timeFrom`,
+          `timeTo`,
+          record_id
+        ORDER BY source = "INSIGHTS_API", ingested_utc, message_id
+      ) = 1
+  ),
+
   -- The position in force: for each unit and instant, the strongest declaration.
   --
   -- Stronger is the higher notificationSequence (null is lowest); among equal ones, the
@@ -21,12 +220,7 @@ AS (
   -- A declaration that no other overlaps is one row. One that spans many places takes
   -- 128 of them at a time, as a block: where its unit has n places, it is at most
   -- n / 128 + 256 rows, however many years it lasts.
-  --
-  -- from_utc and to_utc cut the declarations, and so the pieces, before anything else is
-  -- done. reach_days prunes the source by settlementDate: a declaration that started more
-  -- than this many days before from_utc may be missed. With NULL none is missed, and only
-  -- the days after to_utc are pruned.
-  WITH declarations AS (
+  declarations AS (
     SELECT
       nationalGridBmUnit AS unit,
       GREATEST(timeFrom, from_utc) AS start_utc,
@@ -45,18 +239,14 @@ AS (
           ingested_utc ASC NULLS FIRST,
           timeFrom ASC, timeTo ASC, levelFrom ASC, levelTo ASC, bmUnit ASC
       ) AS strength
-    FROM `gb-iris.uk_energy_prod.bmrs_mels_unified`
+    FROM unified
     WHERE
       timeFrom < timeTo
       AND nationalGridBmUnit IS NOT NULL
       AND from_utc < to_utc
       AND timeFrom < to_utc
       AND timeTo > from_utc
-      -- One day of margin: the date is Elexon's, and not computed from timeFrom.
-      AND settlementDate <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
-      AND settlementDate >= COALESCE(
-        DATE_SUB(DATE(from_utc), INTERVAL reach_days + 1 DAY), DATE '0001-01-01'
-      )
+
   ),
 
   boundaries AS (
@@ -192,8 +382,74 @@ AS (
     FROM numbered
     WHERE winner.strength IS NOT NULL
     GROUP BY unit, piece
+  ),
+
+  -- What is resolved and lies between them only in part: a part of a piece may have
+  -- another notificationTime.
+  kept_in_part AS (
+    SELECT
+      runs.nationalGridBmUnit AS unit,
+      MIN(runs.start_utc) AS start_utc,
+      MAX(runs.end_utc) AS end_utc,
+      MIN(runs.levelFrom) AS levelFrom,
+      MIN(runs.levelTo) AS levelTo,
+      MAX(runs.bmUnit) AS bmUnit,
+      MAX(runs.notificationTime) AS notificationTime,
+      MIN(runs.notificationSequence) AS notificationSequence
+    FROM (
+      SELECT
+        *,
+        GREATEST(timeFrom, from_utc) AS start_utc,
+        LEAST(timeTo, to_utc) AS end_utc
+      FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+      WHERE
+        pieceFrom IS NOT NULL
+        AND timeFrom < to_utc
+        AND timeTo > from_utc
+        AND from_utc < to_utc
+        AND (pieceFrom < from_utc OR pieceTo > to_utc)
+        AND (SELECT mark.marks FROM mark) > 0
+        -- A margin, as the date is Elexon's, and not computed from timeFrom.
+        AND settlementDate <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+        AND settlementDate >= COALESCE(
+          DATE_SUB(DATE(from_utc), INTERVAL reach_days + 2 DAY), DATE '0001-01-01'
+        )
+    ) AS runs
+    LEFT JOIN touched
+      ON runs.nationalGridBmUnit = touched.touched_unit
+    WHERE touched.touched_unit IS NULL
+    GROUP BY runs.nationalGridBmUnit, runs.pieceFrom
   )
 
+  SELECT
+    runs.nationalGridBmUnit,
+    runs.pieceBmUnit AS bmUnit,
+    runs.settlementDate,
+    runs.settlementPeriod,
+    runs.timeFrom,
+    runs.pieceTo AS timeTo,
+    runs.levelFrom,
+    runs.levelTo,
+    runs.pieceNotificationTime AS notificationTime,
+    runs.notificationSequence
+  FROM (
+    SELECT *
+    FROM `gb-iris.uk_energy_prod.bmrs_mels_resolved_runs`
+    WHERE
+      timeFrom = pieceFrom
+      AND pieceFrom >= from_utc
+      AND pieceTo <= to_utc
+      AND (SELECT mark.marks FROM mark) > 0
+      -- A margin, as the date is Elexon's, and not computed from timeFrom.
+      AND settlementDate <= DATE_ADD(DATE(to_utc), INTERVAL 1 DAY)
+      AND settlementDate >= COALESCE(
+        DATE_SUB(DATE(from_utc), INTERVAL reach_days + 2 DAY), DATE '0001-01-01'
+      )
+  ) AS runs
+  LEFT JOIN touched
+    ON runs.nationalGridBmUnit = touched.touched_unit
+  WHERE touched.touched_unit IS NULL
+  UNION ALL
   SELECT
     unit AS nationalGridBmUnit,
     bmUnit,
@@ -213,5 +469,9 @@ AS (
     levelTo,
     notificationTime,
     notificationSequence
-  FROM pieces
+  FROM (
+    SELECT * FROM kept_in_part
+    UNION ALL
+    SELECT * FROM pieces
+  ) AS cut
 );

@@ -13,7 +13,7 @@ from sql import tables
 from sql.market.catalogue import market_functions, market_views
 from sql.views.held import held_view
 from sql.views.historic import declared_mappings
-from sql.views.latest import latest_view
+from sql.views.latest import latest_between, latest_view
 from sql.views.resolved import resolved_between, resolved_view
 from sql.views.unified import unified_view
 from sql.views.view import View, create_function_statement, create_statement
@@ -33,6 +33,8 @@ def examples(path: TablesPath) -> dict[str, str]:
     }
     statements |= {name: create_statement(view, path) for name, view in _views(path)}
     between = resolved_between(load_registry()["MELS"], path)
+    windfor = latest_between(load_registry()["WINDFOR"], path)
+    statements["latest_between"] = create_function_statement(windfor, path)
     statements["resolved_between"] = create_function_statement(between, path)
     for function in market_functions(_market_registry(), path):
         statements[function.name] = create_function_statement(function, path)
@@ -47,6 +49,7 @@ def _tables() -> Iterator[tuple[str, tables.Table]]:
     yield "replays", tables.REPLAYS
     yield "ledger", tables.LEDGER
     yield tables.REFERENCE_UNITS.name, tables.REFERENCE_UNITS
+    yield "resolved_runs", tables.runs_table(load_registry()["MELS"])
 
 
 def _views(path: TablesPath) -> Iterator[tuple[str, View]]:
@@ -67,5 +70,9 @@ def _views(path: TablesPath) -> Iterator[tuple[str, View]]:
 
 def _market_registry() -> Registry:
     """Few datasets, as `gb_units` reads each that names a unit."""
-    names = ("PN", "UOU2T14D", "EBOCF", "REMIT", "IGCPU")
+    names = (
+        *("PN", "BOD", "BOALF", "BOAV", "EBOCF", "MELS", "MILS"),
+        *("UOU2T14D", "REMIT", "IGCPU", "FUELINST", "FUELHH"),
+        *("INDO", "ITSDO", "NDF", "TSDF", "WINDFOR", "DISEBSP", "MID", "FREQ"),
+    )
     return Registry([load_registry()[name] for name in names])

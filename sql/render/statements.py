@@ -39,5 +39,9 @@ def _views(registry: Registry, path: TablesPath) -> Iterator[tuple[str, str]]:
     yield held.name, create_statement(held, path)
     for view in market_views(registry, path):
         yield view.name, create_statement(view, path)
-    for function in (*all_functions(registry, path), *market_functions(registry, path)):
+    functions = (
+        *all_functions(registry, path, histories),
+        *market_functions(registry, path, histories),
+    )
+    for function in functions:
         yield function.name, create_function_statement(function, path)

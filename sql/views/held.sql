@@ -1,3 +1,4 @@
+{% from "views/macros.sql" import text_of %}
 {# What is held back, and its state: one row for each lineage (a letter and its replays).
 
    path       project.dataset
@@ -142,7 +143,7 @@ nameless AS (
   SELECT
     held_id,
     message_id,
-    SAFE_CONVERT_BYTES_TO_STRING(payload) AS body
+    {{ text_of("payload") }} AS body
   FROM letters
   WHERE kind = 'UNMAPPED' AND dataset = {{ no_subject | text }} AND payload IS NOT NULL
 ),

@@ -12,7 +12,7 @@ from sql.templates import fill, quoted
 from sql.views import historic, unified
 from sql.views.sets import key_of, set_key_of
 from sql.views.sides import bid_or_offer
-from sql.views.view import View
+from sql.views.view import Function, View
 
 
 def latest_view(
@@ -29,11 +29,49 @@ def latest_view(
     )
 
 
-def _of_versions(dataset: Dataset, path: TablesPath) -> str:
-    """The record says which version is later."""
+def prunes(dataset: Dataset) -> bool:
+    """Whether the latest view of a day reads only that day.
+
+    Versions of one thing, and publications of one set, are then in one partition.
+    """
     keys = [dataset.latest_partition]
     if dataset.latest_set is not None:
         keys.append(dataset.latest_set)
+    return all(dataset.partition_column in key for key in keys)
+
+
+def latest_between(dataset: Dataset, path: TablesPath) -> Function:
+    """`bmrs_<dataset>_latest_between`: the same among the rows of an interval.
+
+    Args:
+        dataset: A dataset whose latest view does not prune.
+        path: Where the tables are.
+    """
+    column = dataset.column(dataset.partition_column)
+    name = quoted(column.name)
+    if column.type == "DATE":
+        last = "TIMESTAMP_SUB(to_utc, INTERVAL 1 MICROSECOND)"
+        between = [
+            f"{name} >= DATE(from_utc, 'Europe/London')",
+            f"{name} <= DATE({last}, 'Europe/London')",
+            "from_utc < to_utc",
+        ]
+    else:
+        between = [f"{name} >= from_utc", f"{name} < to_utc"]
+    return Function(
+        f"{dataset.stem}_latest_between",
+        "from_utc TIMESTAMP, to_utc TIMESTAMP",
+        _of_versions(dataset, path, between),
+        f"{dataset.title}: {_shown(dataset)}, among the rows whose {column.name} is "
+        "from from_utc to to_utc: no others are read.",
+    )
+
+
+def _of_versions(
+    dataset: Dataset, path: TablesPath, between: Sequence[str] = ()
+) -> str:
+    """The record says which version is later."""
+    is_set = dataset.latest_set is not None
     side = bid_or_offer(dataset)
     sides = ["bid_or_offer"] if side else []
     return fill(
@@ -43,15 +81,36 @@ def _of_versions(dataset: Dataset, path: TablesPath) -> str:
         key=[*key_of(dataset), *sides],
         side=side,
         versions=list(_versions(dataset)),
-        run=quoted(dataset.version_order[0]) if len(keys) > 1 else None,
+        run=quoted(dataset.version_order[0]) if is_set else None,
         set_key=[*set_key_of(dataset), *sides],
         horizon=dataset.horizon,
-        prunable=all(dataset.partition_column in key for key in keys),
+        prunable=prunes(dataset),
+        between=between,
     )
 
 
+def latest_within(
+    dataset: Dataset,
+    path: TablesPath,
+    histories: Sequence[historic.Mapping],
+    within: str,
+) -> str:
+    """The rows of the latest view in some of its sets, which are chosen first.
+
+    Args:
+        dataset: A dataset whose messages are publications of sets.
+        path: Where the tables are.
+        histories: Its mapped historic tables.
+        within: Common table expressions over `records`, of which `chosen` has them.
+    """
+    return _of_messages(dataset, path, histories, within=within)
+
+
 def _of_messages(
-    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+    dataset: Dataset,
+    path: TablesPath,
+    histories: Sequence[historic.Mapping],
+    **within: str,
 ) -> str:
     """The message says it: an identical record of another message counts, too."""
     return fill(
@@ -59,6 +118,11 @@ def _of_messages(
         **unified.sources(dataset, path, histories),
         key=key_of(dataset),
         set_key=set_key_of(dataset),
+        stages={
+            name: [value.upper() for value in values]
+            for name, values in dataset.stages.items()
+        },
+        **within,
     )
 
 

@@ -1,4 +1,4 @@
-{% from "views/macros.sql" import arrived_utc %}
+{% from "views/macros.sql" import last_arrived %}
 {# One row for each thing: the latest version of each latest key.
 
    unified     the _unified view
@@ -9,6 +9,7 @@
    run         what tells publications of a set apart; none if the things are no set
    set_key     the columns that name a set
    horizon     what orders the points of a set, if a publication begins somewhere in it
+   between     conditions that choose the rows of an interval; none for all
 #}
 SELECT
 {% for column in columns %}
@@ -24,8 +25,14 @@ FROM (
 {% else %}
 FROM {{ unified | name }}
 {% endif %}
-WHERE TRUE
-{% if prunable %}
+WHERE{{ " TRUE" if not between }}
+{% for condition in between %}
+  {{ "AND " if not loop.first }}{{ condition }}
+{% endfor %}
+{% if between %}
+-- Only the days of the interval are read: what lies outside is not known here, also if it
+-- is a later version.
+{% elif prunable %}
 -- Versions of one thing lie in one partition: a filter on it reads only its partitions.
 {% else %}
 -- The partition column is not part of the key: versions of one thing lie in several
@@ -47,11 +54,7 @@ QUALIFY {{ "RANK" if side else "ROW_NUMBER" }}() OVER (
     -- If nothing in the record orders two versions: IRIS's before history's, whose time
     -- is that of a load, and of IRIS's the one that arrived last. If IRIS's own time is
     -- unknown, it is the time with which the message's name begins.
-    source = "HISTORIC",
-    {{ arrived_utc() }} DESC NULLS LAST,
-    -- The serial numbers at its end: 10 comes after 9.
-    LENGTH(message_id) DESC NULLS LAST,
-    message_id DESC NULLS LAST{{ "," if not side }}
+    {{ last_arrived() }}{{ "," if not side }}
 {% if not side %}
     record_id DESC NULLS LAST
 {% endif %}

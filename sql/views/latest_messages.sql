@@ -6,7 +6,10 @@
    iris_columns  how each is read from the _iris table
    histories     for each historic table: name, and the SQL of every column
    key           the latest key, and the partition column if it follows from the key
+   within        common table expressions over `records`, of which `chosen` has some whole
+                 sets; undefined for all
    set_key       the columns that name a set; the partition column is one of them
+   stages        the column that says at which stage a set is, with its values in capitals
 
    An answer of the API is no whole publication: it is cut where the request ended. It is
    the last one of a set only if it was asked later and has a record that the last message
@@ -28,6 +31,10 @@ WITH records AS (
 {% endfor %}
 ),
 
+{% if within is defined %}
+{{ within }},
+
+{% endif %}
 publications AS (
   SELECT
     *,
@@ -38,15 +45,57 @@ publications AS (
       COALESCE(message_id, CAST(ingested_utc AS STRING), "")
     ) AS publication,
     {{ arrived_utc() }} AS arrived_utc
-  FROM records
+  FROM {{ "chosen" if within is defined else "records" }}
 ),
 
+{% for column, values in stages.items() %}
+staged AS (
+  SELECT
+    *,
+    CASE UPPER({{ column | name }})
+{% for value in values %}
+      WHEN {{ value | text }} THEN {{ loop.index }}
+{% endfor %}
+    END AS step
+  FROM publications
+),
+
+steps AS (
+  SELECT
+    *,
+    MAX(step) OVER (
+      PARTITION BY
+{% for expression in set_key %}
+        {{ expression }},
+{% endfor %}
+        publication
+    ) AS last_published_step,
+    MAX(step) OVER (
+      PARTITION BY
+{% for expression in set_key %}
+        {{ expression }}{{ "," if not loop.last }}
+{% endfor %}
+    ) AS last_step
+  FROM staged
+),
+
+-- The first stage is over when there is a later one, whenever and wherever each arrived.
+-- Of several stages in one publication, the last one holds.
+in_force AS (
+  SELECT *
+  FROM steps
+  WHERE
+    step IS NULL
+    OR (step = last_published_step AND (step > 1 OR last_step = 1))
+),
+
+{% endfor %}
 last_messages AS (
   SELECT
     *,
     FIRST_VALUE(publication) OVER by_arrival AS last_publication,
     FIRST_VALUE(arrived_utc) OVER by_arrival AS last_utc
-  FROM publications
+  FROM {{ "in_force" if stages else "publications" }}
   WINDOW
     -- Names end with serial numbers: 10 comes after 9.
     by_arrival AS (

@@ -16,3 +16,21 @@ COALESCE(
     )
 {%- endmacro %}
 
+{# The order of two versions if nothing in the record has it, the last one first. #}
+{% macro last_arrived() -%}
+source = "HISTORIC",
+    {{ arrived_utc() }} DESC NULLS LAST,
+    -- The serial numbers at its end: 10 comes after 9.
+    LENGTH(message_id) DESC NULLS LAST,
+    message_id DESC NULLS LAST
+{%- endmacro %}
+
+{# The text of a payload; NULL if it is packed, or no text for another reason: its bytes
+   become replacement characters. #}
+{% macro text_of(payload) -%}
+IF(
+      STRPOS(SAFE_CONVERT_BYTES_TO_STRING({{ payload }}), "\uFFFD") > 0,
+      NULL,
+      SAFE_CONVERT_BYTES_TO_STRING({{ payload }})
+    )
+{%- endmacro %}

@@ -34,19 +34,28 @@ def unified_view(
     return View(
         f"{dataset.stem}_unified",
         dataset.columns + METADATA_COLUMNS,
-        _query(dataset, path, histories),
+        unified_query(dataset, path, histories),
         f"{dataset.title}: each record once, from {' and '.join(sources)}.",
         tuple(sorted(labels.items())),
     )
 
 
 def sources(
-    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+    dataset: Dataset,
+    path: TablesPath | None,
+    histories: Sequence[historic.Mapping],
 ) -> dict[str, Any]:
-    """What the templates of views are filled with to read the tables of a dataset."""
+    """What the templates of views are filled with to read the tables of a dataset.
+
+    Args:
+        dataset: The dataset.
+        path: Where its tables are; None if common table expressions have their names.
+        histories: Its mapped historic tables.
+    """
     columns = dataset.columns + METADATA_COLUMNS
+    prefix = f"{path}." if path else ""
     return {
-        "iris": f"{path}.{dataset.table}",
+        "iris": f"{prefix}{dataset.table}",
         "columns": [column.name for column in columns],
         "iris_columns": {
             column.name: with_extra(column) if column.since else quoted(column.name)
@@ -54,7 +63,7 @@ def sources(
         },
         "histories": [
             {
-                "table": f"{path}.{history.table.name}",
+                "table": f"{prefix}{history.table.name}",
                 "expressions": history.expressions,
             }
             for history in histories
@@ -62,9 +71,12 @@ def sources(
     }
 
 
-def _query(
-    dataset: Dataset, path: TablesPath, histories: Sequence[historic.Mapping]
+def unified_query(
+    dataset: Dataset,
+    path: TablesPath | None,
+    histories: Sequence[historic.Mapping],
 ) -> str:
+    """The SELECT of the view, over tables or rows of them; see `sources`."""
     compared = _compared(dataset, histories)
     sides = _sides(dataset, histories)
     read = sources(dataset, path, histories)

@@ -29,7 +29,7 @@ def make_history(client: bigquery.Client, dataset: str, generation: str) -> None
         table = json.loads(file.read_text())
         columns = ", ".join(f"`{n}` {kind}" for n, kind in table["schema"].items())
         name = f"{client.project}.{dataset}.{file.stem}"
-        client.query(f"CREATE TABLE `{name}` ({columns})").result()
+        client.query_and_wait(f"CREATE TABLE `{name}` ({columns})")
         client.load_table_from_json(
             table["rows"],
             name,

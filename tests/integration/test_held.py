@@ -97,7 +97,7 @@ def replayed(root, attempt=2):
 
 def states(client, name):
     sql = f"SELECT root_id, held_id, state FROM {name}.iris_held"
-    rows = client.query(sql).result()
+    rows = client.query_and_wait(sql)
     found = {row.root_id: (row.held_id, row.state) for row in rows}
     assert len(found) == rows.total_rows
     return found
@@ -244,7 +244,7 @@ def test_a_replay_sends_each_record_once_and_says_what_it_cannot_send(
     assert replay()[1] == []
     said, sent = replay("--again")
     assert sent == ["in flight", "new", "one", "two"]
-    rows = client.query(f"SELECT publish_id FROM {name}.iris_replays").result()
+    rows = client.query_and_wait(f"SELECT publish_id FROM {name}.iris_replays")
     published = [row.publish_id for row in rows]
     assert len(published) == len(set(published)) == 1 + 3 + 4
 
@@ -300,7 +300,7 @@ def test_a_replay_that_is_killed_loses_nothing_and_sends_no_other_message(
     command = ["replay", "--dataset", name]
     process = subprocess.Popen([sys.executable, "-m", "bridge", *command])
     sql = f"SELECT COUNT(*) AS n FROM {name}.iris_replays"
-    while not (written := next(iter(client.query(sql).result())).n):
+    while not (written := next(iter(client.query_and_wait(sql))).n):
         assert process.poll() in (None, 0)
     process.kill()  # after the first of four requests or more
     process.wait()

@@ -139,7 +139,7 @@ def resolve(
 
 
 def ordered(client: bigquery.Client, query: str) -> list[dict[str, Any]]:
-    rows = client.query(f"SELECT * FROM ({query})").result()
+    rows = client.query_and_wait(f"SELECT * FROM ({query})")
     key = ("nationalGridBmUnit", "timeFrom", "timeTo")
     return sorted((dict(row) for row in rows), key=lambda row: [row[k] for k in key])
 
@@ -647,10 +647,10 @@ def test_between_sees_what_started_within_its_reach(client):
 
 def make_function(client: bigquery.Client, name: str, source: str) -> None:
     body = fill("views/resolved.sql", source=source, between=True)
-    client.query(
+    client.query_and_wait(
         f"CREATE TABLE FUNCTION {name}(from_utc TIMESTAMP, to_utc TIMESTAMP, "
         f"reach_days INT64) AS ({body})"
-    ).result()
+    )
 
 
 def between(

@@ -59,7 +59,7 @@ def apply(client: bigquery.Client, dataset: str, *names: str) -> None:
 
 
 def values(client, sql: str) -> list[tuple]:
-    return [tuple(row.values()) for row in client.query(sql).result()]
+    return [tuple(row.values()) for row in client.query_and_wait(sql)]
 
 
 def shown(client, dataset, name, columns, where="TRUE") -> list[tuple]:
@@ -174,7 +174,7 @@ def test_copies_in_the_table_change_nothing(client, dataset, publish):
         ("DISBSAD_202605061100_2.json", [action(1, 1.0)]),
     )
     table = f"{dataset}.bmrs_disbsad_iris"
-    client.query(f"INSERT INTO {table} SELECT * FROM {table}").result()
+    client.query_and_wait(f"INSERT INTO {table} SELECT * FROM {table}")
     assert shown(client, dataset, "disbsad", "id, volume") == [(1, 1.0)]
     assert count(client, dataset, "disbsad_unified") == 2
 
@@ -204,7 +204,7 @@ def test_the_check_does_not_take_members_of_sets_for_copies(
 
     assert found() == [("ok", 0)]
     table = f"{dataset}.bmrs_disbsad_iris"
-    client.query(f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 1").result()
+    client.query_and_wait(f"INSERT INTO {table} SELECT * FROM {table} WHERE id = 1")
     assert found() == [("warn", 2)]
 
 
@@ -215,7 +215,7 @@ def test_compacting_keeps_the_members_of_every_set(client, dataset, publish, cap
         ("DISBSAD_202605061100_2.json", [action(1, 1.0)]),
     )
     table = f"{dataset}.bmrs_disbsad_iris"
-    client.query(f"INSERT INTO {table} SELECT * FROM {table}").result()
+    client.query_and_wait(f"INSERT INTO {table} SELECT * FROM {table}")
     options = ["--project=gb-iris", f"--dataset={dataset}", "--execute"]
     assert sql_main(["compact", "bmrs_disbsad_iris", *options]) == 0
     assert count(client, dataset, "disbsad_iris") == 3
@@ -325,6 +325,66 @@ def test_an_amendment_replaces_all_segments_of_its_acceptance(client, dataset, p
     publish(("BOALF_202605060810_4.json", [accepted("08:30", "08:45", 0, "DEL")]))
     found = [(row[0], *row[2:]) for row in shown(client, dataset, "boalf", columns)]
     assert found == [(7, 0, "DEL"), *others]
+
+
+def stages(client, dataset) -> list[tuple]:
+    columns = "acceptanceNumber, timeFrom, levelTo, amendmentFlag"
+    found = shown(client, dataset, "boalf", columns)
+    return [(number, level, flag) for number, _, level, flag in found]
+
+
+def amended_and_withdrawn() -> list[dict]:
+    """Acceptance 7 with its amendment, and 8 with its withdrawal; 9 is an original."""
+    return [
+        accepted("08:30", "08:45", 10, "ORI"),
+        accepted("08:45", "09:00", 20, "ORI"),
+        accepted("08:30", "08:40", 15, "UPD"),
+        accepted("08:30", "09:00", 5, "ORI", acceptanceNumber=8),
+        accepted("08:30", "09:00", 6, "UPD", acceptanceNumber=8),
+        accepted("08:30", "09:00", 6, "DEL", acceptanceNumber=8),
+        accepted("08:30", "09:00", 1, "ORI", acceptanceNumber=9),
+    ]
+
+
+CHANGED = [(7, 15, "UPD"), (8, 6, "DEL"), (9, 1, "ORI")]
+
+
+@pytest.mark.parametrize("name", ["BOALF_202605060801_1.json", "BOALF_day.json"])
+def test_an_original_is_over_where_its_change_is_in_the_same_message(
+    client, dataset, publish, name
+):
+    """A message of IRIS, and an answer of the API."""
+    apply(client, dataset, "BOALF")
+    publish((name, amended_and_withdrawn()))
+    assert stages(client, dataset) == CHANGED
+
+
+def test_an_original_that_arrives_after_its_change_is_over(client, dataset, publish):
+    apply(client, dataset, "BOALF")
+    parts = amended_and_withdrawn()
+    originals = [each for each in parts if each["amendmentFlag"] == "ORI"]
+    changes = [each for each in parts if each["amendmentFlag"] != "ORI"]
+    publish(("BOALF_202605060805_1.json", changes))
+    publish(("BOALF_202605060809_2.json", originals))
+    assert stages(client, dataset) == CHANGED
+
+
+def test_an_original_is_over_where_its_change_is_in_history(client, dataset):
+    rows = "), (".join(
+        f"'{each['amendmentFlag']}', {each['acceptanceNumber']}, {each['levelTo']}, "
+        f"DATETIME '{each['timeFrom'][:-1]}', DATETIME '{each['timeTo'][:-1]}', "
+        f"DATE '{DAY}', 20, 20, DATETIME '{DAY} 08:00:00', 'QAGEN-1', 'T_QAGEN-1'"
+        for each in amended_and_withdrawn()
+    )
+    client.query_and_wait(
+        f"CREATE TABLE {dataset}.bmrs_boalf (amendmentFlag STRING, "
+        "acceptanceNumber INT64, levelTo INT64, timeFrom DATETIME, timeTo DATETIME, "
+        "settlementDate DATE, settlementPeriodFrom INT64, settlementPeriodTo INT64, "
+        "acceptanceTime DATETIME, nationalGridBmUnit STRING, bmUnit STRING); "
+        f"INSERT INTO {dataset}.bmrs_boalf VALUES ({rows})"
+    )
+    apply(client, dataset, "BOALF")
+    assert stages(client, dataset) == CHANGED
 
 
 def point(publish_time: str, start: str, value: int, boundary: str = "N") -> dict:
@@ -459,13 +519,13 @@ def test_forecasts_by_day_and_week_and_without_a_settlement_date(
 
 def test_a_publication_of_iris_replaces_that_of_history(client, dataset, publish):
     """What IRIS has of a half-hour is whole; other half-hours are history's."""
-    client.query(
+    client.query_and_wait(
         f"CREATE TABLE {dataset}.bmrs_disbsad AS SELECT "
         f"DATETIME '{DAY}' AS settlementDate, period AS settlementPeriod, id, "
         "id * 10.0 AS cost, 1.0 * id AS volume, FALSE AS soFlag, FALSE AS storFlag, "
         "'2026-09-01T00:00:00Z' AS _ingested_utc "
         "FROM UNNEST([20, 21]) AS period, UNNEST([1, 2, 3]) AS id"
-    ).result()
+    )
     apply(client, dataset, "DISBSAD")
     publish(("DISBSAD_202605061000_1.json", [action(1, 1.0), action(2, 7.0)]))
     columns = "settlementPeriod, id, volume, source"
@@ -478,11 +538,11 @@ def test_a_publication_of_iris_replaces_that_of_history(client, dataset, publish
 
 def as_api(client, dataset, name, day="2026-05-08"):
     """Makes the rows of messages called `..._api.json` those of an answer of a day."""
-    client.query(
+    client.query_and_wait(
         f"UPDATE {dataset}.bmrs_{name}_iris SET source = 'INSIGHTS_API', "
         f"message_id = 'API_X', ingested_utc = TIMESTAMP '{day}' "
         "WHERE message_id LIKE '%_api.json'"
-    ).result()
+    )
 
 
 API = "DISBSAD_202605080000_api.json"
@@ -522,11 +582,11 @@ def test_an_answer_from_before_the_last_message_is_not_the_last(
 
 
 def test_without_iris_the_api_fills_what_history_lacks(client, dataset, publish):
-    client.query(
+    client.query_and_wait(
         f"CREATE TABLE {dataset}.bmrs_disbsad AS SELECT "
         f"DATE '{DAY}' AS settlementDate, 20 AS settlementPeriod, 1 AS id, "
         "10.0 AS cost, 1.0 AS volume, FALSE AS soFlag, FALSE AS storFlag"
-    ).result()
+    )
     apply(client, dataset, "DISBSAD")
     publish((API, [action(2, 2.0)]))
     as_api(client, dataset, "disbsad")

@@ -222,7 +222,7 @@ def load(client, table, rows):
 
 
 def values(client, sql):
-    return [tuple(row.values()) for row in client.query(sql).result()]
+    return [tuple(row.values()) for row in client.query_and_wait(sql)]
 
 
 def totals(client, view, column, condition="TRUE"):
@@ -275,14 +275,14 @@ def test_the_direction_of_a_historic_row_is_its_side(client, generation):
     date, column, bid, offer = HISTORIES[generation]
     name = f"history_{generation}"
     apply_tables(client, name, list(all_tables(REGISTRY)), "EU")
-    client.query(
+    client.query_and_wait(
         f"CREATE TABLE {name}.bmrs_ebocf AS "
         f"SELECT {date.format('2026-05-06')} AS settlementDate, "
         "20 AS settlementPeriod, unit AS nationalGridBmUnit, "
         f"{date.format('2026-05-07')} AS createdDateTime, side AS {column}, "
         "'2026-05-08' AS _ingested_utc "
         f"FROM UNNEST(['OLD', 'NEW']) AS unit, UNNEST(['{bid}', '{offer}']) AS side"
-    ).result()
+    )
     same_run = cash("2026-05-07T00:00:00Z", -120.0, negative1=-120.0)
     load(client, f"{name}.bmrs_ebocf_iris", of_unit("NEW", [same_run]))
     assert apply_views(client, name, REGISTRY).conflicts == []

@@ -36,11 +36,11 @@ def client(client) -> bigquery.Client:
 
 
 def rows(client, sql: str) -> list[dict]:
-    return [dict(row) for row in client.query(sql).result()]
+    return [dict(row) for row in client.query_and_wait(sql)]
 
 
 def values(client, sql: str) -> list[tuple]:
-    return [tuple(row.values()) for row in client.query(sql).result()]
+    return [tuple(row.values()) for row in client.query_and_wait(sql)]
 
 
 def utc(text: str) -> datetime:
@@ -251,17 +251,17 @@ def odd(client) -> str:
         "level AS levelTo, 'ORI' AS amendmentFlag, '2026-09-01T00:00:00Z' "
         "AS _ingested_utc FROM UNNEST([-2, -3]) AS level",
     ):
-        client.query(statement).result()
+        client.query_and_wait(statement)
     make_iris(client, "odd", ODD)
-    client.query(
+    client.query_and_wait(
         "INSERT INTO odd.bmrs_indo_iris (settlementDate, settlementPeriod, demand) "
         "VALUES ('2025-10-26', 1, 1), ('2025-10-26', 1, 1)"
-    ).result()
-    client.query(
+    )
+    client.query_and_wait(
         "INSERT INTO odd.bmrs_disebsp_iris (settlementDate, settlementPeriod, "
         "createdDateTime, systemBuyPrice, source, record_id) VALUES ('2025-06-01', 1, "
         "TIMESTAMP '2025-06-02 01:00:00+00', 99.0, 'IRIS', 'a')"
-    ).result()
+    )
     assert apply_views(client, "odd", ODD).conflicts == []
     return "odd"
 
@@ -306,16 +306,16 @@ def test_iris_wins_over_a_load_that_left_out_a_name_or_came_later(client, odd):
 def test_units_that_have_but_an_elexon_name_are_told_apart_by_it(client):
     registry = registry_of("EBOCF")
     apply_tables(client, "unnamed", list(all_tables(registry)), "EU")
-    client.query(
+    client.query_and_wait(
         "CREATE TABLE unnamed.bmrs_ebocf AS SELECT '2026-05-06' AS settlementDate, "
         "1 AS settlementPeriod, CAST(NULL AS STRING) AS nationalGridBmUnit, bmUnit, "
         "0.0 AS totalCashflow FROM UNNEST(['2__A', '2__B']) AS bmUnit"
-    ).result()
-    client.query(
+    )
+    client.query_and_wait(
         "INSERT INTO unnamed.bmrs_ebocf_iris (settlementDate, settlementPeriod, "
         "bmUnit, totalCashflow, source, record_id) "
         "VALUES ('2026-05-06', 1, '2__B', 0.0, 'IRIS', 'b')"
-    ).result()
+    )
     assert apply_views(client, "unnamed", registry).conflicts == []
     found = values(
         client, "SELECT bmUnit, source FROM unnamed.bmrs_ebocf_unified ORDER BY bmUnit"
@@ -346,13 +346,13 @@ def test_one_level_of_the_first_generation_is_both_levels(client):
 )
 def test_limits_are_resolved_from_history_and_iris_together(client, name):
     """A declaration of IRIS cuts one of history in the middle."""
-    client.query("DELETE FROM legacy.bmrs_mils_iris WHERE TRUE").result()
-    client.query(
+    client.query_and_wait("DELETE FROM legacy.bmrs_mils_iris WHERE TRUE")
+    client.query_and_wait(
         "INSERT INTO legacy.bmrs_mils_iris (settlementDate, timeFrom, timeTo, "
         "levelFrom, levelTo, notificationSequence, nationalGridBmUnit, record_id) "
         "VALUES ('2026-05-06', TIMESTAMP '2026-05-06 03:10:00+00', "
         "TIMESTAMP '2026-05-06 03:20:00+00', -10, -10, 8, 'MRWD-1', 'a')"
-    ).result()
+    )
     found = values(
         client,
         "SELECT settlementPeriod, timeFrom, timeTo, levelFrom "
@@ -392,13 +392,13 @@ def test_a_view_has_the_same_columns_in_every_case(client):
 
 
 def test_rows_that_came_twice_in_spite_of_all_are_shown_once(client):
-    client.query(
+    client.query_and_wait(
         "CREATE TABLE IF NOT EXISTS alone.before AS "
         "SELECT COUNT(*) AS n FROM alone.bmrs_indo_iris"
-    ).result()
-    client.query(
+    )
+    client.query_and_wait(
         "INSERT INTO alone.bmrs_indo_iris SELECT * FROM alone.bmrs_indo_iris"
-    ).result()
+    )
     assert values(client, "SELECT COUNT(*) FROM alone.bmrs_indo_iris") == [(4,)]
     assert values(client, "SELECT COUNT(*) FROM alone.bmrs_indo_unified") == [(2,)]
 
@@ -406,8 +406,8 @@ def test_rows_that_came_twice_in_spite_of_all_are_shown_once(client):
 def test_a_second_apply_changes_nothing_and_another_schema_replaces_the_view(client):
     again = apply_views(client, "text", VIEWS_OF["text"])
     assert (again.created, again.replaced, again.conflicts) == ([], [], [])
-    client.query("ALTER TABLE text.bmrs_freq ADD COLUMN station STRING").result()
-    client.query("ALTER TABLE text.bmrs_freq DROP COLUMN frequency").result()
+    client.query_and_wait("ALTER TABLE text.bmrs_freq ADD COLUMN station STRING")
+    client.query_and_wait("ALTER TABLE text.bmrs_freq DROP COLUMN frequency")
     changed = apply_views(client, "text", VIEWS_OF["text"])
     assert (changed.replaced, changed.conflicts) == (["bmrs_freq_unified"], [])
     assert "bmrs_freq" in changed.histories
@@ -422,7 +422,7 @@ def test_a_second_apply_changes_nothing_and_another_schema_replaces_the_view(cli
 
 def test_a_table_that_has_the_name_of_a_view_is_left_alone(client):
     client.create_dataset("taken", exists_ok=True)
-    client.query("CREATE TABLE taken.bmrs_temp_unified (mine INT64)").result()
+    client.query_and_wait("CREATE TABLE taken.bmrs_temp_unified (mine INT64)")
     registry = registry_of("TEMP")
     apply_tables(client, "taken", list(all_tables(registry)), "EU")
     outcome = apply_views(client, "taken", registry)

@@ -16,6 +16,7 @@ from sql.check.duplicates import compared
 from sql.check.expectations import grid_of
 from sql.compact.table_layout import Days, Layout
 from sql.market.catalogue import market_functions, market_views
+from sql.refresh.resolution import Resolution
 from sql.templates import fill
 from sql.views.held import NAMELESS, held_query, held_view
 from sql.views.historic import (
@@ -24,7 +25,7 @@ from sql.views.historic import (
     mapping,
     time_columns,
 )
-from sql.views.latest import latest_view
+from sql.views.latest import latest_between, latest_view
 from sql.views.local_times import Reading
 from sql.views.resolved import resolved_between, resolved_view
 from sql.views.unified import unified_view
@@ -83,14 +84,19 @@ def view_statements():
         yield f"{view.name} {reading}", create_statement(view, PATH)
         alone = latest_view(dataset, PATH)
         yield f"{view.name} alone", create_statement(alone, PATH)
-    view = resolved_view(REGISTRY["MELS"], PATH)
-    yield view.name, create_statement(view, PATH)
+    for histories in ((), declared_mappings(REGISTRY["MELS"])):
+        named = "with history" if histories else "alone"
+        view = resolved_view(REGISTRY["MELS"], PATH, histories)
+        yield f"{view.name} {named}", create_statement(view, PATH)
+        function = resolved_between(REGISTRY["MELS"], PATH, histories)
+        yield f"{function.name} {named}", create_function_statement(function, PATH)
+    for name in ("WINDFOR", "MDP", "REMIT"):
+        function = latest_between(REGISTRY[name], PATH)
+        yield function.name, create_function_statement(function, PATH)
     for members in (SOME, OF_MESSAGES):
         view = held_view(Registry(members), PATH)
         names = ", ".join(each.name for each in members)
         yield f"{view.name} of {names}", create_statement(view, PATH)
-    function = resolved_between(REGISTRY["MELS"], PATH)
-    yield function.name, create_function_statement(function, PATH)
     for view in market_views(REGISTRY, PATH):
         yield view.name, create_statement(view, PATH)
     for function in market_functions(REGISTRY, PATH):
@@ -133,11 +139,21 @@ def quality_statements():
         yield name, fill(f"check/{name}.sql", path=PATH, owed=OWED)
     yield "around", fill("check/around.sql", path=PATH, owed=AROUND, named=3)
     yield "rows_before around", fill("check/rows_before.sql", path=PATH, owed=AROUND)
+    limits = {"allowed_mwh": 0.1, "allowed_gbp": 10, "allowed_share": 0.05}
+    yield "balancing", fill("check/balancing.sql", path=PATH, **limits)
     yield "ledger", fill("check/ledger.sql", path=PATH, table="t")
     datasets = fill("check/held_datasets.sql", path=PATH, **NAMELESS)
     yield "held_datasets", datasets
     held = held_query(REGISTRY, PATH, SOME)
     yield "held", fill("check/held.sql", path=PATH, held=held)
+
+
+def refresh_statements():
+    for histories in ((), declared_mappings(REGISTRY["MELS"])):
+        named = "with history" if histories else "alone"
+        resolution = Resolution.of(REGISTRY["MELS"], PATH, histories)
+        yield f"touched {named}", resolution.touched
+        yield f"merge {named}", resolution.merge
 
 
 def maintenance_statements():
@@ -163,13 +179,14 @@ STATEMENTS = {
     **dict(history_statements()),
     **dict(quality_statements()),
     **dict(maintenance_statements()),
+    **dict(refresh_statements()),
 }
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_has_the_style_of_the_house(name):
     # It would put every condition of a MERGE on the left margin.
-    without = ["LT02"] if name.startswith("deduplicate") else []
+    without = ["LT02"] if name.startswith(("deduplicate", "merge")) else []
     found = sqlfluff.lint(
         STATEMENTS[name], config_path=str(CONFIG), exclude_rules=[*EXCLUDED, *without]
     )

@@ -13,7 +13,8 @@ README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 def kind(name: str) -> str:
     """`_latest` of `bmrs_freq_latest`; a table of the pipeline is of its own kind."""
-    return re.sub(r"^bmrs_.+?(?=_(iris|unified|latest|resolved(_between)?)$)", "", name)
+    ends = "iris|unified|latest(_between)?|resolved(_between|_runs)?"
+    return re.sub(rf"^bmrs_.+?(?=_({ends})$)", "", name)
 
 
 def test_the_committed_examples_are_up_to_date():
@@ -27,11 +28,19 @@ def test_the_page_has_a_line_for_each_example():
     assert re.findall(r"^\| \[(\w+)\]\(\1\.sql\)", README, re.MULTILINE) == [
         *("table", "unified_without_history", "unified_with_history"),
         *("unified_with_api", "latest", "latest_forecast", "latest_messages"),
-        *("resolved", "resolved_between", "held"),
+        "latest_between",
+        *("resolved", "resolved_between", "resolved_runs", "held"),
         *("dead_letters", "unmapped", "replays", "ledger"),
         *("gb_reference_units", "gb_units", "gb_units_between"),
         *("gb_outages", "gb_outages_now", "gb_outages_at"),
+        *("gb_outages_known", "gb_outages_history"),
         *("gb_installed_capacity", "gb_installed_capacity_at"),
+        *("gb_acceptance_volumes", "gb_acceptance_volumes_between"),
+        *("gb_unit_balancing", "gb_unit_balancing_between"),
+        *("gb_unit_position", "gb_generation", "gb_generation_between"),
+        *("gb_generation_half_hours", "gb_generation_half_hours_between"),
+        *("gb_demand", "gb_demand_between", "gb_wind", "gb_price", "gb_price_between"),
+        *("gb_frequency", "gb_frequency_between", "gb_frequency_events"),
     ]
     assert len(re.findall(r"\.sql\)", README)) == len(EXAMPLES)
     assert COMMAND in README

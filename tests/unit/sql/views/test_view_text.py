@@ -9,7 +9,7 @@ from pipeline.registry import METADATA_COLUMNS, Column, load_registry
 from sql.views.all_views import all_functions, all_views
 from sql.views.conversions import grouping
 from sql.views.historic import declared_mappings
-from sql.views.latest import latest_view
+from sql.views.latest import latest_view, prunes
 from sql.views.unified import unified_view
 from sql.views.view import (
     Function,
@@ -35,8 +35,14 @@ def test_every_dataset_has_its_views_behind_those_that_they_read():
     for view in all_views(REGISTRY, PATH, DECLARED):
         for read in re.findall(r"`p\.d\.(\w+_unified)`", view.query):
             assert names.index(read) < names.index(view.name)
-    functions = [function.name for function in all_functions(REGISTRY, PATH)]
-    assert functions == ["bmrs_mels_resolved_between", "bmrs_mils_resolved_between"]
+    functions = [function.name for function in all_functions(REGISTRY, PATH, {})]
+    apart = [each for each in REGISTRY.values() if not prunes(each)]
+    assert len(functions) == len(set(functions))
+    assert set(functions) == {
+        "bmrs_mels_resolved_between",
+        "bmrs_mils_resolved_between",
+        *(f"{each.stem}_latest_between" for each in apart),
+    }
 
 
 @datasets

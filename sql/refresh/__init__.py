@@ -1,0 +1,1 @@
+"""What is resolved of declarations, brought up to date."""

@@ -1,4 +1,8 @@
-"""The outages: `gb_outages`, and those of one instant, `gb_outages_now` and `_at`."""
+"""The outages: `gb_outages`, those of one instant, and what was known when.
+
+`gb_outages_now` and `_at` are of an instant as it is known today, `_known` as it was
+known before. `gb_outages_history` has every revision.
+"""
 
 from functools import partial
 from typing import Any
@@ -60,10 +64,31 @@ _AT = (
 )
 
 
-def _values(registry: Registry, *, at: str) -> dict[str, Any]:
+def _values(registry: Registry, *, at: str = "", known: str = "") -> dict[str, Any]:
     pairs = [s for s in sources(registry) if s.dataset.name in _PAIRS]
-    return {"sources": pairs, "at": at}
+    return {"sources": pairs, "at": at, "known": known}
 
+
+_OF_HISTORY = (
+    UNIT,
+    NATIONAL_GRID_NAME,
+    ELEXON_NAME,
+    text("fuelType", "Fuel as REMIT says, otherwise that of the reference list."),
+    text("eventType", "Production unavailability, Consumption unavailability, ..."),
+    text("unavailabilityType", "Planned or Unplanned."),
+    text("eventStatus", "Active, Inactive (over) or Dismissed (never was)."),
+    megawatts("normalCapacity", "Capacity of the unit without the outage."),
+    megawatts("availableCapacity", "Capacity left, as stated for the whole event."),
+    megawatts("unavailableCapacity", "Capacity lost, as stated for the whole event."),
+    instant("eventStartTime", "Start, as this revision states it."),
+    instant("eventEndTime", "End, as this revision states it; null if it states none."),
+    text("mrid", "The REMIT message; its revisions have the same."),
+    Column("revisionNumber", "INT64", description="Its revision."),
+    instant("knownFrom", "When this revision was published."),
+    instant("knownUntil", "When a higher one was; null if it is the highest."),
+    text("participantId", "Who reported it."),
+    text("cause", "Free text cause."),
+)
 
 MARKET = (
     MarketView(
@@ -72,7 +97,7 @@ MARKET = (
         "several participants report it. Dismissed messages are left out.",
         _OF_EVENT,
         "outages.sql",
-        partial(_values, at=""),
+        _values,
         _NEEDS,
     ),
     MarketView(
@@ -91,5 +116,23 @@ MARKET = (
         partial(_values, at="at_utc"),
         _NEEDS,
         "at_utc TIMESTAMP",
+    ),
+    MarketView(
+        "gb_outages_known",
+        _AT.format(when="at an instant, as they were known at another"),
+        _OF_INSTANT,
+        "outages.sql",
+        partial(_values, at="at_utc", known="known_utc"),
+        _NEEDS,
+        "at_utc TIMESTAMP, known_utc TIMESTAMP",
+    ),
+    MarketView(
+        "gb_outages_history",
+        "What was known of the outages, and when: one row for each revision of a "
+        "message, from its publication until that of a higher one.",
+        _OF_HISTORY,
+        "outages_history.sql",
+        _values,
+        _NEEDS,
     ),
 )

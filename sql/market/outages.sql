@@ -1,9 +1,11 @@
-{% from "market/names.sql" import bare, cleaned, day_of, directory %}
+{% from "market/names.sql" import bare, cleaned %}
+{% from "market/remit.sql" import capacities, highest_first, reported_unit, units, with_unit %}
 {# One row for each unit and event, even if several participants report it.
 
    path      project.dataset
    sources   the datasets that name a unit by both of its names
    at        the instant, as SQL; empty for all events
+   known     what was published until then counts, as SQL; empty for all
 #}
 -- An event is known by unit, kind (eventType), planned or not, window and capacity.
 -- Messages are reports of one event if they are of one unit, kind and type, overlap in
@@ -11,36 +13,22 @@
 -- differ: a trader copies a report by hand. One sender revises a message and does not
 -- send it under another mrid: of one sender, messages with different causes are
 -- different events.
-WITH named AS (
-{% for source in sources %}
-  SELECT
-    {{ cleaned(source.grid_name) }} AS grid_name,
-    {{ cleaned(source.elexon_name) }} AS elexon_name,
-    CAST(NULL AS STRING) AS fuel,
-    MAX({{ day_of(source) }}) AS lastSeen
-  FROM {{ (path ~ "." ~ source.dataset.table) | name }}
-  GROUP BY grid_name, elexon_name
-  UNION ALL
-{% endfor %}
-  SELECT
-    {{ cleaned("nationalGridBmUnit") }} AS grid_name,
-    {{ cleaned("elexonBmUnit") }} AS elexon_name,
-    {{ cleaned("fuelType") }} AS fuel,
-    DATE '9999-12-31' AS lastSeen
-  FROM {{ (path ~ ".gb_reference_units") | name }}
+WITH {{ units(path, sources) }}
+
+{% if known %}
+-- What was published by then: of each mrid the highest revision.
+known_messages AS (
+  SELECT *
+  FROM {{ (path ~ ".bmrs_remit_unified") | name }}
+  WHERE publishTime <= {{ known }}
+  QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY mrid
+    ORDER BY
+      {{ highest_first() }}
+  ) = 1
 ),
 
-{{ directory() }}
-
-fuels AS (
-  SELECT
-    grid_name,
-    MIN(fuel) AS fuel
-  FROM named
-  WHERE fuel IS NOT NULL
-  GROUP BY grid_name
-),
-
+{% endif %}
 messages AS (
   SELECT
     mrid,
@@ -53,23 +41,15 @@ messages AS (
     eventStartTime,
     outageProfile,
     {{ cleaned("fuelType") }} AS fuelType,
-    COALESCE(
-      {{ cleaned("affectedUnit") }},
-      {{ cleaned("assetId") }},
-      {{ cleaned("affectedUnitEIC") }}
-    ) AS reported,
+    {{ reported_unit() }},
     -- An inactive event is over. Its message says so when it is published.
     IF(
       LOWER(TRIM(eventStatus)) = 'inactive',
       LEAST(COALESCE(eventEndTime, publishTime), publishTime),
       eventEndTime
     ) AS eventEndTime,
-    COALESCE(normalCapacity, availableCapacity + unavailableCapacity)
-      AS normalCapacity,
-    COALESCE(availableCapacity, normalCapacity - unavailableCapacity)
-      AS availableCapacity,
-    COALESCE(unavailableCapacity, normalCapacity - availableCapacity) AS stated
-  FROM {{ (path ~ ".bmrs_remit_latest") | name }}
+    {{ capacities() }}
+  FROM {{ "known_messages" if known else (path ~ ".bmrs_remit_latest") | name }}
   WHERE
     LOWER(TRIM(COALESCE(eventStatus, 'active'))) IN ('active', 'inactive')
     AND NOT STARTS_WITH(LOWER(COALESCE(messageType, '')), 'other')
@@ -137,11 +117,7 @@ reports AS (
       REGEXP_REPLACE(in_time.mrid, r'[^-_]*$', '')
     ) AS sender
   FROM in_time
-  LEFT JOIN directory AS exact ON UPPER(in_time.reported) = exact.spelling
-  LEFT JOIN directory AS bare ON {{ bare("in_time.reported") }} = bare.spelling
-  LEFT JOIN fuels
-    ON
-      COALESCE(exact.nationalGridBmUnit, bare.nationalGridBmUnit) = fuels.grid_name
+  {{ with_unit("in_time") }}
 ),
 
 -- Reports that overlap in time have the same number.

@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "market"
 def make_market(client: bigquery.Client, dataset: str, registry: Registry) -> None:
     """Makes tables and views, empty."""
     apply_tables(client, dataset, list(all_tables(registry)), "EU")
-    assert apply_views(client, dataset, registry).conflicts == []
+    outcome = apply_views(client, dataset, registry)
+    assert outcome.conflicts == [], outcome.conflicts
 
 
 def send(client: bigquery.Client, dataset: str) -> None:
@@ -46,8 +47,8 @@ def store(client: bigquery.Client, table: str, rows: list[dict[str, Any]]) -> No
 
 
 def rows(client: bigquery.Client, sql: str) -> list[dict[str, Any]]:
-    return [dict(row) for row in client.query(sql).result()]
+    return [dict(row) for row in client.query_and_wait(sql)]
 
 
 def values(client: bigquery.Client, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in client.query(sql).result()]
+    return [tuple(row.values()) for row in client.query_and_wait(sql)]

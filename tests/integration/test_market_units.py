@@ -41,9 +41,9 @@ LISTED = {
 
 @pytest.fixture(scope="module")
 def client(client):
-    for name in ("cases", MADE):
+    for name in ("unit_cases", MADE):
         make_market(client, name, registry_of(*DATASETS))
-    send(client, "cases")
+    send(client, "unit_cases")
     return client
 
 
@@ -57,7 +57,7 @@ def units(client):
         wanted = {f"bmrs_{n.lower()}_iris": rows for n, rows in given.items()}
         wanted["gb_reference_units"] = list(reference)
         for table in filled - wanted.keys():
-            client.query(f"DELETE FROM {MADE}.{table} WHERE TRUE").result()
+            client.query_and_wait(f"DELETE FROM {MADE}.{table} WHERE TRUE")
         for table, stored in wanted.items():
             store(client, f"{MADE}.{table}", stored)
         filled.clear()
@@ -105,7 +105,7 @@ def test_both_names_and_the_fuel_of_each_unit(client):
     found = rows(
         client,
         "SELECT unit, nationalGridBmUnit, bmUnit, fuelType, fuelSource, firstSeen, "
-        "lastSeen FROM cases.gb_units ORDER BY unit",
+        "lastSeen FROM unit_cases.gb_units ORDER BY unit",
     )
     november, may = date(2025, 11, 2), date(2026, 5, 6)
     first, gas = date(2025, 11, 1), ("Fossil Gas", "REMIT")

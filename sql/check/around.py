@@ -104,9 +104,10 @@ def check(context: Context, owed: Sequence[Around]) -> Iterator[Result]:
         if not any(slot <= min(one.slots) for slot in seen[one.dataset.name])
     ]
     begun = {one.dataset.name for one in owed} - _not_begun(context, late)
+    since = context.begun()
     for one in owed:
         name = one.dataset.name
-        yield judged(one, seen[name], gaps[name], has_begun=name in begun)
+        yield judged(one, seen[name], gaps[name], name in begun, since)
 
 
 def _not_begun(context: Context, late: Sequence[Around]) -> set[str]:
@@ -122,7 +123,11 @@ def _not_begun(context: Context, late: Sequence[Around]) -> set[str]:
 
 
 def judged(
-    one: Around, seen: Mapping[int, int], gaps: Iterable[Gap], *, has_begun: bool
+    one: Around,
+    seen: Mapping[int, int],
+    gaps: Iterable[Gap],
+    has_rows_before: bool,
+    since: dt.datetime | None = None,
 ) -> Result:
     """The result for a dataset: what is missing.
 
@@ -130,9 +135,10 @@ def judged(
         one: What was read of it.
         seen: How many units each half-hour has, if it has any.
         gaps: The gaps of units.
-        has_begun: Whether there are rows from before the first half-hour.
+        has_rows_before: Whether there are rows from before the first half-hour.
+        since: When the feed began; None if that is not known.
     """
-    silent = _silent(one, seen, has_begun=has_begun)
+    silent = _silent(one, seen, has_rows_before, since)
     gaps = list(gaps)
     missing = [
         (list(run), units, _named(run, units, gaps)) for run, units in _runs_of(silent)
@@ -163,11 +169,16 @@ def _named(run: range, units: int, gaps: Iterable[Gap]) -> str:
     return "all units"
 
 
-def _silent(one: Around, seen: Mapping[int, int], *, has_begun: bool) -> dict[int, int]:
+def _silent(
+    one: Around,
+    seen: Mapping[int, int],
+    has_rows_before: bool,
+    since: dt.datetime | None,
+) -> dict[int, int]:
     """The half-hours that no unit has; how many units were seen next to each.
 
-    Nothing is owed before the first row of all. One unit may stop for good; if several
-    stop at once, the feed stopped.
+    Nothing is owed before the first row of all, and nothing but gaps before the feed
+    began. One unit may stop for good; if several stop at once, the feed stopped.
     """
     units: dict[int, int] = {}
     for slot in sorted(one.slots):
@@ -175,8 +186,11 @@ def _silent(one: Around, seen: Mapping[int, int], *, has_begun: bool) -> dict[in
             continue
         before = max((each for each in seen if each < slot), default=None)
         after = min((each for each in seen if each > slot), default=None)
+        early = since is not None and _HALF_HOURS.start(slot) < since
+        if early and (before is None or after is None):
+            continue
         if before is None:
-            if has_begun:
+            if has_rows_before:
                 units[slot] = 1 if after is None else seen[after]
         elif after is not None or seen[before] > 1:
             units[slot] = seen[before]

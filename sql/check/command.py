@@ -16,6 +16,7 @@ from rich.console import Console
 from command.text import first_line
 from pipeline.registry import load_registry
 from sql.check import (
+    balancing,
     completeness,
     dead_letters,
     drift,
@@ -42,6 +43,7 @@ CHECKS: dict[str, Callable[[Context], Iterable[Result]]] = {
         ledger,
         drift,
         history_times,
+        balancing,
     )
 }
 # A request for more than a year in one statement is a mistake.

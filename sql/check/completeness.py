@@ -83,7 +83,7 @@ def check(context: Context) -> Iterator[Result]:
         grid = grid_of(dataset)
         if grid is None and dataset.completeness is None:
             continue
-        source = _source(context, dataset)
+        source = source_of(context, dataset)
         days = days_due(dataset, context.at, context.days)
         if days and grid:
             owed.append(Owed(dataset, grid, days, source))
@@ -92,8 +92,9 @@ def check(context: Context) -> Iterator[Result]:
         else:
             detail = f"no value was due in {context.days} days"
             yield Result(NAME, dataset.name, Status.INFO, None, "values", detail)
-    found = _found(context, owed)
-    results = [judged(one, found[one.dataset.name]) for one in owed]
+    found = slots_found(context, owed)
+    begun = context.begun() if owed else None
+    results = [judged(one, found[one.dataset.name], begun) for one in owed]
     pairs = list(zip(owed, results, strict=True))
     not_begun = _not_begun(context, [o for o, result in pairs if result.measured])
     for one, result in pairs:
@@ -105,12 +106,13 @@ def check(context: Context) -> Iterator[Result]:
     yield from around.check(context, of_units)
 
 
-def _source(context: Context, dataset: Dataset) -> str:
+def source_of(context: Context, dataset: Dataset) -> str:
+    """The view or table of which a dataset's values are counted."""
     unified = f"{dataset.stem}_unified"
     return unified if unified in context.tables else dataset.table
 
 
-def _found(context: Context, owed: list[Owed]) -> dict[str, dict[str, set[int]]]:
+def slots_found(context: Context, owed: list[Owed]) -> dict[str, dict[str, set[int]]]:
     """The slots that have a value, by dataset and series."""
     found: dict[str, dict[str, set[int]]] = {one.dataset.name: {} for one in owed}
     if owed:
@@ -131,14 +133,20 @@ def _not_begun(context: Context, owed: list[Owed]) -> set[str]:
     return {row.dataset for row in rows if not row.row_count}
 
 
-def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
+def judged(
+    owed: Owed, found: dict[str, set[int]], begun: dt.datetime | None = None
+) -> Result:
     """The result for a dataset: what is missing.
 
     Args:
         owed: What it owes.
         found: The slots that have a value, by series.
+        begun: When the feed began; None if that is not known.
     """
-    slots = frozenset(slot for day in owed.days for slot in owed.grid.slots(day))
+    slots = _slots(owed, found, begun)
+    if not slots:
+        detail = f"the feed began after {owed.days[-1]}"
+        return Result(NAME, owed.dataset.name, Status.INFO, None, "values", detail)
     # Without any row the series are unknown: there is at least one.
     gaps = {series: slots - there for series, there in (found or {"": set()}).items()}
     expected = len(slots) * len(gaps)
@@ -159,6 +167,23 @@ def judged(owed: Owed, found: dict[str, set[int]]) -> Result:
     return Result(
         NAME, owed.dataset.name, status, missing, "missing values", detail, figures
     )
+
+
+def _slots(
+    owed: Owed, found: dict[str, set[int]], begun: dt.datetime | None
+) -> frozenset[int]:
+    """The slots that are owed.
+
+    What was before the feed is there if a demo or a backfill brought it. It owes then
+    what lies between its first and its last value.
+    """
+    slots = frozenset(slot for day in owed.days for slot in owed.grid.slots(day))
+    if begun is None:
+        return slots
+    early = {slot for slot in slots if owed.grid.start(slot) < begun}
+    there = sorted(early.intersection(set().union(*found.values())))
+    kept = {slot for slot in early if there and there[0] <= slot <= there[-1]}
+    return slots - early | kept
 
 
 def _gaps(owed: Owed, gaps: dict[str, frozenset[int]]) -> str:

@@ -10,6 +10,7 @@ from google.cloud import bigquery
 
 from command.tables_path import TablesPath
 from pipeline.registry import Dataset, Registry
+from sql.tables import LEDGER
 from sql.templates import fill
 
 _PARAMETER_TYPES = {dt.datetime: "TIMESTAMP", dt.date: "DATE", str: "STRING"}
@@ -81,6 +82,14 @@ class Context:
         rows = self.query("row_counts.sql", datasets=present) if present else []
         counts = {row.dataset: row.row_count for row in rows}
         return [dataset for dataset in present if counts[dataset.name]]
+
+    def begun(self) -> dt.datetime | None:
+        """When the feed began: the first minute of the ledger; None if it is empty."""
+        if LEDGER.name not in self.tables:
+            return None
+        [row] = self.query("begun.sql", table=LEDGER.name)
+        begun: dt.datetime | None = row.begun_utc
+        return begun
 
     def query(
         self,

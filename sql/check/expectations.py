@@ -77,6 +77,9 @@ class Grid(Protocol):
     def slots(self, day: dt.date) -> range:
         """The slots of a settlement day."""
 
+    def start(self, slot: int) -> dt.datetime:
+        """When a slot begins."""
+
     def text(self, slots: Iterable[int]) -> str:
         """The first few slots as text."""
 
@@ -99,15 +102,16 @@ class Instants:
         )
         return range(first, end)
 
+    def start(self, slot: int) -> dt.datetime:
+        """The instant."""
+        return dt.datetime.fromtimestamp(slot * self.cadence_seconds, dt.UTC)
+
     def text(self, slots: Iterable[int]) -> str:
         """`2026-05-05 02:15:00 to 02:44:45 UTC`."""
         return _listed(self._run(*run) for run in runs(slots))
 
     def _run(self, first: int, last: int) -> str:
-        begin, end = (
-            dt.datetime.fromtimestamp(slot * self.cadence_seconds, dt.UTC)
-            for slot in (first, last)
-        )
+        begin, end = self.start(first), self.start(last)
         if begin == end:
             return f"{begin:%Y-%m-%d %H:%M:%S} UTC"
         same_day = begin.date() == end.date()
@@ -127,6 +131,12 @@ class Periods:
         base = 100 * (day - EPOCH).days
         periods = int(length.total_seconds()) // HALF_HOUR_SECONDS
         return range(base + 1, base + periods + 1)
+
+    def start(self, slot: int) -> dt.datetime:
+        """The beginning of the half-hour, UTC."""
+        day, period = divmod(slot, 100)
+        midnight = day_start(EPOCH + day * ONE_DAY)
+        return midnight + (period - 1) * dt.timedelta(seconds=HALF_HOUR_SECONDS)
 
     def text(self, slots: Iterable[int]) -> str:
         """`2026-05-05 settlement periods 3, 17-19`."""
@@ -151,6 +161,10 @@ class Days:
         """The day's number, counted from 1970."""
         number = (day - EPOCH).days
         return range(number, number + 1)
+
+    def start(self, slot: int) -> dt.datetime:
+        """The midnight in London, UTC."""
+        return day_start(EPOCH + slot * ONE_DAY)
 
     def text(self, slots: Iterable[int]) -> str:
         """`2026-05-04 to 2026-05-05`."""

@@ -16,13 +16,15 @@ from pipeline.registry import Dataset
 from sql.check.context import Context, Result, Status
 from sql.check.expectations import lateness
 from sql.tables import LEDGER
-from sql.working_days import london_day, working_time
+from sql.working_days import day_start, london_day, working_time
 
 NAME = "freshness"
 # Longer than any pause of a daily dataset: Easter and Christmas are four days.
 LOOKBACK_DAYS = 10
 # Forecasts are in the partition of their day: two weeks ahead, and a margin.
 LOOKAHEAD_DAYS = 30
+# When the volumes and cashflows of a day are there at the latest, over a weekend.
+PUBLISHED_DAYS = 3
 
 
 def check(context: Context) -> Iterator[Result]:
@@ -44,7 +46,7 @@ def _newest(context: Context, filled: list[Dataset]) -> dict[str, dt.datetime | 
         dataset
         for dataset in filled
         if (came := newest.get(dataset.name)) is None
-        or _is_stale(dataset, came, context.at)
+        or is_stale(dataset, came, context.at)
     ]
     if not doubtful:
         return newest
@@ -68,12 +70,17 @@ def _by_ledger(context: Context) -> dict[str, dt.datetime | None]:
 
 
 def near(at: dt.datetime, days_before: int, days_after: int) -> dict[str, Any]:
-    """The bounds of the partitions near an instant, for DATE and TIMESTAMP columns."""
+    """The bounds of the partitions near an instant, for DATE and TIMESTAMP columns.
+
+    They begin with a day in London, whole. What settlement computes comes days later.
+    """
     before, after = dt.timedelta(days=days_before), dt.timedelta(days=days_after)
+    first = london_day(at - before)
     return {
-        "from_time": at - before,
+        "from_time": day_start(first),
         "until_time": at + after,
-        "from_date": london_day(at - before),
+        "from_date": first,
+        "late_from_date": first - dt.timedelta(days=PUBLISHED_DAYS),
         "until_date": london_day(at + after),
     }
 
@@ -93,32 +100,34 @@ def _present(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> Result:
     detail = f"{minutes:,.0f} minutes since a row of {came:%Y-%m-%d %H:%M:%S} UTC"
     if not dataset.cadence_seconds:
         return Result(NAME, dataset.name, Status.INFO, minutes, "minutes", detail)
-    allowed, age = _allowed(dataset), _age(dataset, came, at)
+    limit, age = allowed(dataset), age_of(dataset, came, at)
     if dataset.published.working_days_only:
         detail += f", {_minutes(age):,.0f} of them on working days"
     return Result(
         NAME,
         dataset.name,
-        Status.FAIL if age > allowed else Status.OK,
+        Status.FAIL if age > limit else Status.OK,
         minutes,
         "minutes",
-        f"{detail}; allowed are {_minutes(allowed):,.0f}",
-        {"counted_minutes": _minutes(age), "allowed_minutes": _minutes(allowed)},
+        f"{detail}; allowed are {_minutes(limit):,.0f}",
+        {"counted_minutes": _minutes(age), "allowed_minutes": _minutes(limit)},
     )
 
 
-def _is_stale(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> bool:
+def is_stale(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> bool:
     """Whether its next row is late; never without a cadence."""
     if not dataset.cadence_seconds:
         return False
-    return _age(dataset, came, at) > _allowed(dataset)
+    return age_of(dataset, came, at) > allowed(dataset)
 
 
-def _allowed(dataset: Dataset) -> dt.timedelta:
+def allowed(dataset: Dataset) -> dt.timedelta:
+    """How old its newest row may be."""
     return dt.timedelta(seconds=dataset.cadence_seconds or 0) + lateness(dataset)
 
 
-def _age(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> dt.timedelta:
+def age_of(dataset: Dataset, came: dt.datetime, at: dt.datetime) -> dt.timedelta:
+    """How old a row is, in the time in which the dataset is published."""
     if dataset.published.working_days_only:
         return working_time(came, at)
     return at - came

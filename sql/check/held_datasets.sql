@@ -1,3 +1,4 @@
+{% from "views/macros.sql" import text_of %}
 -- The datasets of which anything is held back. A message without a subject may be of any
 -- dataset that it names; one that cannot be read here may be of any at all ('*').
 WITH held AS (
@@ -12,18 +13,23 @@ WITH held AS (
     IF(dataset = {{ no_subject | text }}, payload, NULL) AS payload
   FROM {{ (path ~ ".iris_unmapped") | name }}
   WHERE dataset IS NOT NULL AND ingested_utc >= @since
+),
+
+texts AS (
+  SELECT
+    dataset,
+    payload,
+    {{ text_of("payload") }} AS body
+  FROM held
 )
 
 SELECT dataset
-FROM held
+FROM texts
 UNION DISTINCT
 SELECT subject AS dataset
-FROM held
-CROSS JOIN
-  UNNEST(
-    REGEXP_EXTRACT_ALL(SAFE_CONVERT_BYTES_TO_STRING(held.payload), {{ naming }})
-  ) AS subject
+FROM texts
+CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(texts.body, {{ naming }})) AS subject
 UNION DISTINCT
 SELECT '*' AS dataset
-FROM held
-WHERE payload IS NOT NULL AND SAFE_CONVERT_BYTES_TO_STRING(payload) IS NULL
+FROM texts
+WHERE payload IS NOT NULL AND body IS NULL

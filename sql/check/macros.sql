@@ -1,11 +1,12 @@
 {# Conditions that the checks share. #}
 
 {# Whether a row is in a partition near the time of the check; the parameters are those of
-   sql.check.freshness.near. #}
+   sql.check.freshness.near. Datasets with bids and offers are settlement's. #}
 {% macro near(dataset) -%}
 {% set column = dataset.column(dataset.partition_column) -%}
 {% set kind = "date" if column.type == "DATE" else "time" -%}
-{{ column.name | name }} >= @from_{{ kind }} AND {{ column.name | name }} < @until_{{ kind }}
+{% set late = "late_" if dataset.bid_offer else "" -%}
+{{ column.name | name }} >= @{{ late }}from_{{ kind }} AND {{ column.name | name }} < @until_{{ kind }}
 {%- endmacro %}
 
 {# What names one version of one thing, as JSON; `each` is a sql.check.duplicates.Compared.

@@ -56,7 +56,26 @@ _WORDS = {
         Status.WARN: "in doubt",
         Status.FAIL: "not in UTC",
     },
+    "balancing": {
+        Status.OK: "datasets agree with what is computed",
+        Status.WARN: "do not agree",
+        Status.INFO: "not published",
+    },
     "ledger": {Status.OK: "datasets balanced", Status.FAIL: "not balanced"},
+}
+
+# Where a person reads what to do about a failure or warning, by check.
+NEXT = {
+    "tables": "docs/quality.md#check",
+    "freshness": "docs/operations.md#nothing-arrives",
+    "completeness": "docs/operations.md#the-bridge-was-away",
+    "duplicates": "docs/operations.md#rows-doubled",
+    "dead_letters": "docs/operations.md#dead-letters-rise",
+    "unmapped": "docs/operations.md#a-new-dataset-appears",
+    "ledger": "docs/operations.md#a-bad-release",
+    "drift": "docs/operations.md#a-new-field-appears",
+    "history_times": "docs/operations.md#history-in-local-time",
+    "balancing": "docs/quality.md#computed-and-published-volumes",
 }
 
 
@@ -106,6 +125,13 @@ def print_report(results: Sequence[Result], *, verbose: bool) -> None:
         console.print(Text(_summary(check, [r for r in results if r.check == check])))
     status = overall(results)
     console.print(Text(status.upper(), _COLOURS[status]))
+    shown_checks = dict.fromkeys(
+        result.check
+        for result in results
+        if result.status == status != Status.OK and result.check in NEXT
+    )
+    for check in shown_checks:
+        console.print(Text(f"what to do about {check}: {NEXT[check]}"))
 
 
 def _table(results: Iterable[Result]) -> Table:

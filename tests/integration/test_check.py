@@ -401,6 +401,29 @@ def test_a_bid_and_an_offer_are_no_versions_but_two_bids_are(plant, capsys):
     assert (code, found(document, "fail")) == (1, {("duplicates", "BOAV")})
 
 
+def test_the_first_minute_of_a_day_is_compared_and_what_comes_days_later(plant, capsys):
+    """Times from London's midnight on; volumes of Sunday are published on Wednesday."""
+    first = midnight(TUESDAY)
+    message = {"message_id": "FREQ_202605042301_1.json"}
+    samples = [
+        row(first, **message, measurementTime=first.isoformat(), frequency=frequency)
+        for frequency in (50.0, 49.9)
+    ]
+    run = {
+        "settlementDate": str(FRIDAY + 2 * DAY),
+        "settlementPeriod": 20,
+        "createdDateTime": "2026-05-06T08:00:00Z",
+        "nationalGridBmUnit": "UNIT",
+        "bmUnit": "T_UNIT",
+    }
+    volumes = [row(NOW, **run, pairVolumes={"negative1": n}) for n in (-3.0, -4.0)]
+    rows = {"FREQ": samples, "BOAV": volumes}
+    name = plant("edges", rows, only("FREQ", "BOAV"))
+    code, document = run_check(capsys, name, "--only", "duplicates")
+    expected = {("duplicates", "FREQ"), ("duplicates", "BOAV")}
+    assert (code, found(document, "fail")) == (1, expected)
+
+
 def test_many_identical_rows_fail(plant, capsys):
     rows = clean_rows()["INDO"]
     name = plant("many", {"INDO": rows + rows}, only("INDO"))

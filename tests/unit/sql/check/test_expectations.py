@@ -191,6 +191,46 @@ def test_a_dataset_without_any_row_misses_everything():
     assert (result.measured, result.figures["expected"]) == (46, 46)
 
 
+def test_before_the_feed_began_only_gaps_between_values_are_owed():
+    day = dt.date(2026, 5, 5)
+    owed = Owed(REGISTRY["INDO"], Periods(), [day], "t")
+    base = min(Periods().slots(day)) - 1
+    # 12:00 in London: the end of settlement period 24.
+    noon = utc("2026-05-05T11:00:00")
+    afternoon = {base + period for period in range(25, 49)}
+    assert judged(owed, {"": afternoon}, noon).measured == 0
+    assert judged(owed, {"": afternoon | {base + 10, base + 12}}, noon).measured == 1
+    assert judged(owed, {"": {base + 10, base + 12}}, noon).measured == 1 + 24
+    after = utc("2026-05-06T08:00:00")
+    assert judged(owed, {}, after).status == Status.INFO
+    whole = {base + period for period in range(1, 49)}
+    assert judged(owed, {"": whole}, after).figures["expected"] == 48
+
+
+def test_units_owe_only_gaps_before_the_feed_began():
+    around = Around(REGISTRY["PN"], [dt.date(2026, 5, 5)], "t")
+    first = min(around.slots)
+    after = utc("2026-05-06T08:00:00")
+    for seen, missing in (
+        ({}, None),
+        ({first + 20: 5}, 0),
+        ({first + 20: 5, first + 22: 5}, 5),
+    ):
+        result = around_gaps.judged(around, seen, [], has_rows_before=True, since=after)
+        assert result.measured == missing
+    stopped = {first + slot: 5 for slot in range(40)}
+    began = utc("2026-05-05T02:00:00")
+    result = around_gaps.judged(around, stopped, [], has_rows_before=True, since=began)
+    assert result.measured == 8 * 5
+
+
+def test_slots_begin_at_their_instants():
+    winter = Periods().slots(AUTUMN)
+    assert Periods().start(winter[0]) == utc("2026-10-24T23:00:00")
+    assert Periods().start(winter[-1]) == utc("2026-10-25T23:30:00")
+    assert Days("d").start(Days("d").slots(AUTUMN)[0]) == utc("2026-10-24T23:00:00")
+
+
 def test_what_is_read_of_units_is_the_day_and_those_beside_it():
     around = Around(REGISTRY["PN"], [SPRING], "t")
     assert (around.read_from, around.read_until) == (
@@ -213,7 +253,7 @@ def test_the_largest_gaps_of_units_are_named():
     ]
     gaps.append(around_gaps.Gap(first + 20, first + 30, 5, "A, B, C"))
     seen = dict.fromkeys(around.slots, 10)
-    result = around_gaps.judged(around, seen, gaps, has_begun=True)
+    result = around_gaps.judged(around, seen, gaps, has_rows_before=True)
     assert result.measured == 4 + 11 * 5
     assert result.figures["gaps"] == (
         "2026-05-05 settlement periods 21-31 of A, B, C and 2 more, "

@@ -1,0 +1,1 @@
+"""`python -m sql status`: how the feed is, in a few lines."""

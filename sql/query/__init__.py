@@ -1,0 +1,1 @@
+"""`python -m sql query` and `tables`: ask BigQuery, and export what it answers."""

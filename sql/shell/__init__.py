@@ -1,0 +1,1 @@
+"""`python -m sql shell`: an interactive prompt for statements."""

@@ -1,4 +1,7 @@
-"""What workers install: the pipeline and its registry alone, and it runs from there."""
+"""What pip installs: the pipeline for workers, and `gb_iris` for those who read.
+
+It runs from there, without the rest of the checkout.
+"""
 
 import os
 import shutil
@@ -10,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.registry import load_registry
-from sql.apply import apply_tables
+from pipeline.registry import Registry, load_registry
+from sql.apply import apply_tables, apply_views
 from sql.tables import all_tables
 from tests.integration.bigquery_fixture import own_dataset
+from tests.integration.market_fixture import store
 
 pytestmark = pytest.mark.integration
 
@@ -48,16 +52,19 @@ def registry_files():
     }
 
 
-def test_the_wheel_holds_the_pipeline_and_its_registry_alone(built):
+def test_the_wheel_holds_what_workers_and_readers_import_alone(built):
     [wheel] = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0] for name in names} == {
+        "analysis",
         "command",
+        "gb_iris",
         "pipeline",
         "gb_iris-0.1.0.dist-info",
     }
     assert registry_files() <= names
-    sources = (*ROOT.glob("command/*.py"), *ROOT.glob("pipeline/**/*.py"))
+    packages = ("analysis", "command", "gb_iris", "pipeline")
+    sources = (path for name in packages for path in ROOT.glob(f"{name}/**/*.py"))
     assert {str(path.relative_to(ROOT)) for path in sources} <= names
 
 
@@ -67,21 +74,49 @@ def test_the_sdist_holds_no_other_package(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert registry_files() <= names
     folders = {name.partition("/")[0] for name in names if "/" in name}
-    assert folders == {"command", "pipeline", "gb_iris.egg-info"}
+    assert folders == {
+        *("analysis", "command", "gb_iris", "pipeline", "gb_iris.egg-info")
+    }
+
+
+def new_environment(folder):
+    """The Python of an empty environment, and the command that installs into it."""
+    run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    python = folder / "bin" / "python"
+    return python, [UV, "pip", "install", "--quiet", "--python", python]
 
 
 @pytest.fixture(scope="module")
 def python(built, tmp_path_factory):
     """The Python of an environment that has what the image of the pipeline has."""
-    environment = tmp_path_factory.mktemp("environment")
-    run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, environment)
-    python = environment / "bin" / "python"
-    install = [UV, "pip", "install", "--quiet", "--python", python]
-    locked = ROOT / "templates" / "requirements.txt"
-    run(*install, "--require-hashes", "--requirement", locked)
+    python, install = new_environment(tmp_path_factory.mktemp("environment"))
+    templates = ROOT / "templates"
+    tools, locked = templates / "build-requirements.txt", templates / "requirements.txt"
+    run(*install, "--require-hashes", "--only-binary", ":all:", "--requirement", tools)
+    # As in the Dockerfile: what has no wheel is built with these tools.
+    build = ("--no-build-isolation", "--only-binary", ":all:")
+    build += ("--no-binary", "google-apitools")
+    run(*install, "--require-hashes", *build, "--requirement", locked)
     run(*install, "--no-deps", *built.glob("*.whl"))
     run(UV, "pip", "check", "--python", python)
     return python
+
+
+@pytest.fixture(scope="module")
+def reader(built, tmp_path_factory):
+    """The Python of an environment with the extra `read`."""
+    python, install = new_environment(tmp_path_factory.mktemp("reader"))
+    [wheel] = built.glob("*.whl")
+    locked = ROOT / "requirements.lock"
+    run(*install, "--constraint", locked, f"gb-iris[read] @ file://{wheel}")
+    run(UV, "pip", "check", "--python", python)
+    return python
+
+
+def lacks(python, package):
+    """Makes sure that an environment has no such package."""
+    code = f"import importlib.util as u, sys; sys.exit(bool(u.find_spec({package!r})))"
+    run(python, "-P", "-c", code)
 
 
 def test_a_bounded_run_needs_nothing_else(python, client, request, tmp_path):
@@ -125,7 +160,60 @@ def test_the_scheduled_check_needs_nothing_else(python, client, request, tmp_pat
     assert "ledger: no entries" in done.stdout
 
 
-@pytest.mark.parametrize("package", ["bridge", "cloud", "local", "sql", "azure"])
+@pytest.mark.parametrize(
+    "package", ["bridge", "cloud", "local", "scipy", "sql", "azure"]
+)
 def test_what_workers_do_not_need_is_not_there(python, package):
-    code = f"import importlib.util as u, sys; sys.exit(bool(u.find_spec({package!r})))"
-    run(python, "-P", "-c", code)
+    lacks(python, package)
+
+
+@pytest.mark.parametrize("package", ["apache_beam", "azure", "local", "scipy", "sql"])
+def test_what_readers_do_not_need_is_not_there(reader, package):
+    lacks(reader, package)
+
+
+READING = """
+import sys
+from gb_iris import read
+
+frames = [read("FUELINST", dataset=sys.argv[1], format=name)
+          for name in ("pandas", "polars", "arrow")]
+print(*(type(frame).__module__.partition(".")[0] for frame in frames))
+print(*(len(frame) for frame in frames))
+print(frames[0].dtypes["startTime"], frames[0].dtypes["generation"])
+"""
+
+
+def test_rows_are_read_without_beam(reader, client, request, tmp_path, bigquery_server):
+    name = own_dataset(client, request)
+    registry = Registry([load_registry()["FUELINST"]])
+    apply_tables(client, name, list(all_tables(registry)), "EU")
+    apply_views(client, name, registry)
+    time = "2026-05-06T10:00:00Z"
+    row = {"startTime": time, "settlementDate": "2026-05-06", "generation": 7}
+    store(client, f"{PROJECT}.{name}.bmrs_fuelinst_iris", [row])
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment["BIGQUERY_GRPC_PORT"] = str(bigquery_server["grpc_port"])
+    found = run(reader, "-P", "-c", READING, name, cwd=tmp_path, env=environment)
+    assert found.splitlines() == [
+        "pandas polars pyarrow",
+        "1 1 1",
+        "datetime64[us, UTC] Int64",
+    ]
+
+
+def test_the_core_alone_says_which_extra_reads(built, tmp_path):
+    python, install = new_environment(tmp_path / "core")
+    run(*install, "--constraint", ROOT / "requirements.lock", *built.glob("*.whl"))
+    lacks(python, "pyarrow")
+    command = [str(python), "-P", "-c", "from gb_iris import read"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("pip install 'gb-iris[read]'")
+
+
+def test_an_analysis_says_which_extra_it_needs(reader, tmp_path):
+    command = [str(reader), "-P", "-m", "analysis", "battery", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.endswith("scipy is not installed: pip install 'gb-iris[analysis]'")

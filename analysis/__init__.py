@@ -1,0 +1,1 @@
+"""Analyses: answers about the market as a table and a chart."""

@@ -1,0 +1,1 @@
+"""Battery: what one could have earned at past prices."""

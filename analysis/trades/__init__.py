@@ -1,0 +1,1 @@
+"""Trades: when, at what price and how often a unit is accepted."""

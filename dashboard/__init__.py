@@ -1,0 +1,1 @@
+"""The dashboard: live pages of the tables, local or in a project. It only reads."""

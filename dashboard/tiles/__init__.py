@@ -1,0 +1,1 @@
+"""The tiles, one module for each subject."""

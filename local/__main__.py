@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from command import dispatch
 from command.dispatch import Command
+from command.left_out import leave_out
 from command.usage import FAILED
 from local.failure import PartFailedError
 
@@ -20,8 +21,17 @@ COMMANDS = {
         "local.pipeline", "the pipeline, with a DirectRunner tuned for one machine"
     ),
     "stack": Command("local.stack.command", "the whole system: up, down, env, run"),
-    "query": Command("local.query", "one SQL statement on the local BigQuery"),
+    "query": Command("local.query:QUERY", "a SQL statement on the local BigQuery"),
+    "tables": Command(
+        "local.query:TABLES", "tables, views and columns of the local BigQuery"
+    ),
+    "shell": Command("local.query:SHELL", "a prompt for the local BigQuery"),
+    "dashboard": Command("local.dashboard", "the dashboard of the local BigQuery"),
+    "status": Command("local.status.command", "how all parts are, and the feed"),
     "check": Command("local.running:CHECK", "the quality checks on the local BigQuery"),
+    "refresh": Command(
+        "local.running:REFRESH", "what has arrived, resolved in the local BigQuery"
+    ),
     "drain": Command(
         "local.running:DRAIN", "messages from the local Pub/Sub to the local BigQuery"
     ),
@@ -50,4 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     # The collector would go through all libraries once more, as it ends: 0.3 s.
     atexit.register(gc.freeze)
+    leave_out("pandas", "IPython")
+    if sys.argv[1:2] == ["stack"]:  # it reads some rows now and then, as JSON
+        leave_out("numpy", "pyarrow")
     sys.exit(main())

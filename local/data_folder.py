@@ -3,6 +3,7 @@
 - `stack.lock` is locked while something runs here. The kernel releases the lock when
   its owner ends, however that happens.
 - `stack.json` has the owner's pid and the addresses of its parts.
+- `ports.json` has the ports that its parts used last.
 - `logs/<part>.log`, `bigquery/` (the tables), `pubsub.sqlite` (the messages of the
   embedded Pub/Sub), `run-summary.json` (the counts of the last run), `backfill/` (what
   a backfill has published).
@@ -10,7 +11,7 @@
 
 import argparse
 import contextlib
-import fcntl
+import errno
 import json
 import os
 import time
@@ -18,7 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from command.data_state import LOCK, STATE, read_json, read_state, take_lock
 from command.usage import UsageError
+from local.ports import LOOPBACK, choose_port
 from local.process import ROOT
 
 DEFAULT_DATA = ".local"
@@ -44,26 +47,25 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 class DataFolder:
     """The folder, and the lock by which one owner at a time uses it."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Relative paths start at the checkout.
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
+        """Creates nothing yet: a command that is refused leaves no empty folder.
 
         Args:
-            path: The folder.
-            create: Whether a missing folder is created.
+            path: The folder; relative paths start at the checkout.
+            must_exist: Whether a missing folder is a mistake.
 
         Raises:
-            UsageError: The folder is missing, or cannot be created.
+            UsageError: The folder is missing, or is not a folder.
         """
         self.path = ROOT / path.expanduser()
-        if not create and not self.path.exists():
+        if must_exist and not self.path.exists():
             raise UsageError(
                 f"there is no folder {self.path}: set DATA to one that `make "
                 "run-local` or `make up` has used"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unusable(path, error) from None
+        if self.path.exists() and not self.path.is_dir():
+            error = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            raise _unusable(path, error)
 
     @property
     def has_tables(self) -> bool:
@@ -77,17 +79,52 @@ class DataFolder:
     def log(self, part: str) -> Path:
         return self.path / "logs" / f"{part}.log"
 
+    def port(
+        self,
+        purpose: str,
+        wanted: int | None = None,
+        usual: int | None = None,
+        host: str = LOOPBACK,
+    ) -> int:
+        """Returns a free port for a part: the one that it had last, if possible.
+
+        So addresses that a shell or a notebook has loaded stay right after a restart.
+
+        Args:
+            purpose: What the port is for.
+            wanted: The port that the user gave, if any.
+            usual: The port to use the first time, unless it is taken.
+            host: The address that will be listened on.
+
+        Raises:
+            UsageError: The port that the user gave cannot be used, or the folder cannot
+                be written to.
+        """
+        ports = read_json(self.path / "ports.json") or {}
+        best = [port for port in (ports.get(purpose), usual) if port]
+        port = choose_port(wanted, best, purpose, host)
+        if ports.get(purpose) != port:
+            try:
+                write_json(self.path / "ports.json", ports | {purpose: port})
+            except OSError as error:
+                raise _unusable(self.path, error) from None
+        return port
+
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
-        """Locks the folder for this process.
+        """Locks the folder for this process; creates it if it is missing.
 
         Raises:
             UsageError: Something runs here, or the folder cannot be written to.
         """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.path, error) from None
         with self._lock_file() as lock:
             started = time.monotonic()
             while not take_lock(lock):
-                owner = self._read_state()
+                owner = read_state(self.path)
                 patience_seconds = GLANCE_SECONDS if owner else QUERY_SECONDS
                 if time.monotonic() - started > patience_seconds:
                     raise UsageError(self._taken(owner))
@@ -114,23 +151,18 @@ class DataFolder:
         Raises:
             UsageError: The folder cannot be written to.
         """
-        with self._lock_file() as lock:
-            return None if take_lock(lock) else self._read_state()
-
-    def _read_state(self) -> dict[str, Any] | None:
-        try:
-            state: dict[str, Any] = json.loads(self._state_file.read_text())
-        except FileNotFoundError:
+        if not self.path.exists():
             return None
-        return state
+        with self._lock_file() as lock:
+            return None if take_lock(lock) else read_state(self.path)
 
     @property
     def _state_file(self) -> Path:
-        return self.path / "stack.json"
+        return self.path / STATE
 
     def _lock_file(self) -> IO[bytes]:
         try:
-            return (self.path / "stack.lock").open("ab")
+            return (self.path / LOCK).open("ab")
         except OSError as error:
             raise _unusable(self.path, error) from None
 
@@ -154,12 +186,3 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(json.dumps(content, indent=2) + "\n")
     draft.replace(path)
-
-
-def take_lock(lock: IO[bytes] | int) -> bool:
-    """Takes the lock on an open file if it is free, until the file is closed."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

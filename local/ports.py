@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from command.usage import UsageError
@@ -84,31 +85,34 @@ def _claim(port: int) -> None:
 
 
 def choose_port(
-    wanted: int | None, usual: int, purpose: str, host: str = LOOPBACK
+    wanted: int | None, usual: Sequence[int], purpose: str, host: str = LOOPBACK
 ) -> int:
     """Returns a port that is free now.
 
     Args:
         wanted: The port that the user gave, if any.
-        usual: The port to use if the user gave none; if it is taken, another one.
+        usual: The ports to use if the user gave none, the best first; if all are taken,
+            another one.
         purpose: What the port is for, for the error.
         host: The address that will be listened on.
 
     Raises:
         UsageError: The port that the user gave cannot be used.
     """
-    port = usual if wanted is None else wanted
-    try:
-        if port == usual:
-            _claim(port)
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        if wanted is None:
-            return private_port(host)
-        raise UsageError(
-            f"port {wanted} ({purpose}) cannot be used: {why(error)}; choose another"
-        ) from None
-    return port
+    for port in usual if wanted is None else [wanted]:
+        try:
+            if port in usual and port not in FREE_PORTS:
+                _claim(port)
+            socket.create_server((host, port)).close()
+        except OSError as error:
+            reason = why(error)
+        else:
+            return port
+    if wanted is None:
+        return private_port(host)
+    raise UsageError(
+        f"port {wanted} ({purpose}) cannot be used: {reason}; choose another"
+    )
 
 
 def private_port(host: str = LOOPBACK) -> int:

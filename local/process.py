@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,22 +49,42 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
+        self._command = command
+        self._environment = os.environ if environment is None else environment
+        self._folder = folder
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        self._log_start = 0
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid())]
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*launcher, *command],
-                cwd=folder,
-                env={
-                    **SMALL_HEAPS,
-                    **(os.environ if environment is None else environment),
-                },
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                [*launcher, *self._command],
+                cwd=self._folder,
+                env={**SMALL_HEAPS, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.pid = self._process.pid
+
+    def restart(self, reason: str) -> None:
+        """Starts it again after its end, with the same command; its log goes on.
+
+        Args:
+            reason: Why, for the log.
+        """
+        self.kill()  # what it had started
+        with self.log.open("a") as log:
+            log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} restart: {reason}\n")
+        self._log_start = self.log.stat().st_size
+        self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -76,17 +97,31 @@ class Child:
 
     def ready_line(self) -> dict[str, Any] | None:
         """The JSON line that a part prints when it is ready; None before that."""
-        with self.log.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith('{"ready"') and line.endswith("\n"):
-                    content: dict[str, Any] = json.loads(line)
-                    return content
+        for line in self._log_lines():
+            if line.startswith('{"ready"') and line.endswith("\n"):
+                content: dict[str, Any] = json.loads(line)
+                return content
         return None
+
+    def logged(self, message: str) -> dict[str, Any] | None:
+        """The last JSON line of its log with a `message`; None if there is none."""
+        found = None
+        for line in self._log_lines():
+            if line.startswith("{") and message in line and line.endswith("\n"):
+                content: dict[str, Any] = json.loads(line)
+                found = content if content.get("message") == message else found
+        return found
 
     def says(self, text: str) -> bool | None:
         """True once its log contains a text; None before that."""
-        with self.log.open(encoding="utf-8", errors="replace") as lines:
-            return any(text in line for line in lines) or None
+        return any(text in line for line in self._log_lines()) or None
+
+    def _log_lines(self) -> Iterator[str]:
+        """What it has written since it was started last."""
+        with self.log.open("rb") as lines:
+            lines.seek(self._log_start)
+            for line in lines:
+                yield line.decode(errors="replace")
 
     def failed(self, what: str) -> PartFailedError:
         """The error that says what happened to this part."""

@@ -1,14 +1,16 @@
-"""`python -m local check`, `drain`, `replay`, `backfill`: work on a DATA folder.
+"""`python -m local check`, `refresh`, `drain`, ...: work on a DATA folder.
 
 Each runs a command of another package on the servers and tables of the folder. Options
 that it does not know are those of that command.
 """
 
 import argparse
+import importlib
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from command import signals
 from command.usage import UsageError
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
@@ -36,44 +38,48 @@ class OnFolder(NamedTuple):
         parser.epilog = f"All other options are those of `python -m {self.command}`."
 
     def run(self, options: argparse.Namespace) -> int:
-        return self.perform(DataFolder(options.data, create=False), options.rest)
+        return self.perform(DataFolder(options.data, must_exist=True), options.rest)
 
 
-# Each imports the one program that it runs: Beam alone takes seconds.
+def _program(package: str) -> Callable[[list[str]], int]:
+    """The `main` of the one program that is needed: Beam alone takes seconds."""
+    with signals.ending_at_once():
+        program: Callable[[list[str]], int] = importlib.import_module(package).main
+    return program
 
 
-def _check(data: DataFolder, options: list[str]) -> int:
-    from sql.__main__ import main
+def _on_tables(command: str) -> Callable[[DataFolder, list[str]], int]:
+    """A command of `sql` that needs the tables alone."""
 
-    with emulator.serving(data) as host:
-        os.environ["BIGQUERY_EMULATOR_HOST"] = host
-        return main(["check", *TABLES, *options])
+    def perform(data: DataFolder, options: list[str]) -> int:
+        main = _program("sql.__main__")
+        with emulator.serving(data) as addresses:
+            os.environ |= addresses
+            return main([command, *TABLES, *options])
+
+    return perform
 
 
 def _drain(data: DataFolder, options: list[str]) -> int:
     use_servers(data)
-    from pipeline.command import main
-
+    main = _program("pipeline.command")
     return main(["--drain", "--subscription", SUBSCRIPTION, *TABLES, *options])
 
 
 def _replay(data: DataFolder, options: list[str]) -> int:
     use_servers(data)
-    from bridge.__main__ import main
-
-    return main(["replay", *TABLES, *options])
+    return _program("bridge.__main__")(["replay", *TABLES, *options])
 
 
 def _backfill(data: DataFolder, options: list[str]) -> int:
     use_servers(data)
-    from bridge.__main__ import main
-
     # Kept with the tables: removed together, they are filled again together.
     journal = ["--journal", str(data.path / "backfill")]
-    return main(["backfill", *TABLES, *journal, *options])
+    return _program("bridge.__main__")(["backfill", *TABLES, *journal, *options])
 
 
-CHECK = OnFolder("sql check", _check)
+CHECK = OnFolder("sql check", _on_tables("check"))
+REFRESH = OnFolder("sql refresh", _on_tables("refresh"))
 DRAIN = OnFolder("pipeline --drain", _drain)
 REPLAY = OnFolder("bridge replay", _replay)
 BACKFILL = OnFolder("bridge backfill", _backfill)

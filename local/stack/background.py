@@ -30,8 +30,9 @@ def up(plan: Plan, options: argparse.Namespace) -> int:
     if state and state["owner"] == plan.owner:
         print(f"already up (process {state['pid']}); `make -s env` prints addresses")
         return 0
+    bigquery_python()
     with data.owned():  # or says who is using it
-        bigquery_python()
+        pass
     print(starting_text(["Pub/Sub", "BigQuery", "IRIS simulator"], data), flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # sent by `timeout`
     process = _start_background(data, options)
@@ -99,10 +100,14 @@ async def _keep(services: Services) -> None:
     try:
         await unless(stopped, services.start())
         while not stopped.is_set():
-            services.check()
+            services.keep_up(_say)
             await wait_for_event(stopped, LOOK_SECONDS)
     finally:
         await services.stop()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # into the log of `make up`
 
 
 def print_addresses(data: DataFolder) -> int:
@@ -110,7 +115,7 @@ def print_addresses(data: DataFolder) -> int:
     addresses = _addresses(data)
     if not addresses:
         raise UsageError(f"nothing is up in {data.path}: start it with `make up`")
-    for name, value in addresses.items():
+    for name, value in sorted(addresses.items()):
         print(f"{name}={value}")
     return 0
 

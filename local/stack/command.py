@@ -5,8 +5,8 @@ BigQuery with tables, IRIS simulator) in the background, `env` prints their addr
 and `down` stops them, or a run in another terminal.
 
 Options that are left out come from the environment: SAMPLES, RATE, UNTIL, DATA, PUBSUB,
-MODE, ARCHIVE. The Makefile passes them this way. BIGQUERY_PORT, PUBSUB_PORT, IRIS_PORT
-and HEALTH_PORT set ports.
+MODE, ARCHIVE, DASHBOARD. The Makefile passes them this way. BIGQUERY_PORT, PUBSUB_PORT,
+IRIS_PORT, HEALTH_PORT and DASHBOARD_PORT set ports.
 """
 
 import argparse
@@ -18,17 +18,21 @@ from typing import Any
 
 from rich.console import Console
 
+from command.text import listed, printable
 from command.usage import FAILED, USER_ERROR, UsageError
 from local.bigquery.environment import bigquery_python
 from local.data_folder import DEFAULT_DATA, DataFolder, add_data_option
 from local.process import ROOT
 from local.simulator.feed import DEMO_RATE
+from local.simulator.sample_folder import SampleFolder
 from local.stack import background
 from local.stack.iris_source import read_source
+from local.stack.left import left_lines
 from local.stack.plan import DEFAULT_MODE, DRAINED, Plan, run_plan, services_plan
 from local.stack.progress import final_table, make_progress
 from local.stack.run import Run
 from local.stack.summary import Counts
+from pipeline.core.reasons import reasons_lines
 
 # What the user typed, by action; `serve` is the process behind `up`.
 COMMANDS = {
@@ -57,9 +61,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add(parser, "until", f"`{DRAINED}`: end when all of SAMPLES is accounted for")
     add_data_option(parser)
-    _add(parser, "pubsub", "`google` or `embedded` (default: google if installed)")
+    _add(parser, "pubsub", "`embedded` or `google`, in memory only (default: embedded)")
     _add(parser, "mode", f"`streaming` or `drain` (default: {DEFAULT_MODE})")
     _add(parser, "archive", "folder for every message as received (default: none)")
+    _add(parser, "dashboard", "`0`: without the dashboard (default: with it)")
 
 
 def _add(parser: argparse.ArgumentParser, name: str, text: str) -> None:
@@ -77,11 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _perform(owner: str, options: argparse.Namespace) -> int:
-    path = ROOT / options.data.expanduser()
-    if options.action == "down" and not path.exists():
-        print(f"nothing is up in {path}")
-        return 0
-    data = DataFolder(options.data, create=options.action != "env")
+    data = DataFolder(options.data, must_exist=options.action == "env")
     match options.action:
         case "env":
             return background.print_addresses(data)
@@ -92,14 +93,26 @@ def _perform(owner: str, options: argparse.Namespace) -> int:
         case "serve":
             return background.serve(services_plan(data, owner, options))
         case _:
-            source = read_source(os.environ, ROOT)
+            has_samples = bool(options.samples)
+            source = read_source(os.environ, ROOT, has_samples=has_samples)
             return _run(run_plan(data, owner, options, source))
 
 
 def _run(plan: Plan) -> int:
-    """Runs the whole system in the foreground."""
+    """Runs the whole system in the foreground.
+
+    Raises:
+        UsageError: The user must correct something first.
+    """
+    if not plan.simulator:
+        from local.stack import live_feed  # the demo needs none of its libraries
+
+        print(live_feed.look(os.environ, ROOT), flush=True)
+    bigquery_python()
+    if plan.samples and (skipped := SampleFolder(plan.samples).skipped):
+        named = listed(map(printable, skipped))
+        print(f"skipped, as they are not <DATASET>/<message_id>: {named}", flush=True)
     with plan.data.owned():
-        bigquery_python()
         console = Console()
         progress = make_progress(console)
         run = Run(plan, progress)
@@ -118,13 +131,15 @@ def report(console: Console, data: DataFolder, summary: dict[str, Any]) -> None:
     ledger = {name: Counts(**counts) for name, counts in summary["datasets"].items()}
     if ledger:
         console.print(final_table(ledger))
-    balanced = "balanced" if summary["balanced"] else "NOT BALANCED"
-    outcome = "failed" if summary["failure"] else balanced
+    outcome = _outcome(summary)
     if refused := summary["refused"]:
         print(
             f"messages that Pub/Sub refused, which are in no table: {refused:,};"
             f" {data.log('bridge')} names them"
         )
+    if restarts := summary["restarts"]:
+        named = ", ".join(f"{part} ({count})" for part, count in restarts.items())
+        print(f"started again after their end: {named}; {data.path / 'logs'} says why")
     is_default = data.path == ROOT / DEFAULT_DATA
     where = "" if is_default else f" DATA={shlex.quote(str(data.path))}"
     lines = [
@@ -134,4 +149,15 @@ def report(console: Console, data: DataFolder, summary: dict[str, Any]) -> None:
         f"summary, tables and logs: {data.path}",
         f'query them: make query SQL="{EXAMPLE_SQL}"{where}',
     ]
+    reasons = {(r["reason"], r["dataset"]): r["count"] for r in summary["reasons"]}
+    lines += reasons_lines(reasons, f"make query{where} SQL=")
+    lines += left_lines(summary, where)
     print(*lines, sep="\n")
+
+
+def _outcome(summary: dict[str, Any]) -> str:
+    if summary["failure"]:
+        return "failed"
+    if not summary["connected"]:
+        return "ended without a connection to IRIS"
+    return "balanced" if summary["balanced"] else "NOT BALANCED"

@@ -22,7 +22,7 @@ class IrisSource:
     """What the user's settings say.
 
     Attributes:
-        live: Whether there are credentials of the live feed.
+        live: Whether the live feed is to be read.
         health_port: The port that the user gave for the bridge's health, if any.
     """
 
@@ -30,12 +30,26 @@ class IrisSource:
     health_port: int | None
 
 
-def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
+def stale_addresses(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables of a simulator that a bridge of the live feed must not see: emptied.
+
+    A shell that has loaded `make env` has them; an empty one counts as not set.
+    """
+    if not environment.get("IRIS_CONNECTION_STRING"):
+        return {}
+    return {"IRIS_CONNECTION_STRING": "", "IRIS_QUEUE_NAME": ""}
+
+
+def read_source(
+    environment: Mapping[str, str], folder: Path, *, has_samples: bool = False
+) -> IrisSource:
     """Reads and checks the bridge's settings as the bridge will do.
 
     Args:
         environment: The process environment.
         folder: Where `.env` may be.
+        has_samples: Whether the user names SAMPLES: these are to be replayed, whatever
+            credentials there are.
 
     Raises:
         UsageError: A setting is missing or not valid.
@@ -48,11 +62,10 @@ def read_source(environment: Mapping[str, str], folder: Path) -> IrisSource:
     }
     # `make env` names a queue too, but with a connection string.
     lone_queue = "IRIS_QUEUE_NAME" in given and "IRIS_CONNECTION_STRING" not in given
-    live = bool(given & CREDENTIALS) or lone_queue
-    known = {
-        "PUBSUB_TOPIC": TOPIC,
-        "IRIS_CONNECTION_STRING": "" if live else ANY_SIMULATOR,
-    }
+    live = not has_samples and (bool(given & CREDENTIALS) or lone_queue)
+    simulator = {"IRIS_CONNECTION_STRING": ANY_SIMULATOR}
+    known = stale_addresses(environment) if live else simulator
+    known["PUBSUB_TOPIC"] = TOPIC
     checked = settings.load({**environment, **known}, folder)
     port = checked.health_port if "HEALTH_PORT" in given else 0
     return IrisSource(live, port or None)

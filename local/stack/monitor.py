@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -12,11 +13,37 @@ from google.cloud.bigquery import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from local.stack.snapshot import Snapshot
-from local.stack.summary import Ledger, read_delays, read_ledger, since
+from local.stack.summary import Ledger, read_delays, read_ledger, read_reasons, since
 
 HTTP_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
+
+
+class Published:
+    """Counts what a bridge publishes, over its restarts.
+
+    Attributes:
+        count: Of all processes so far.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._process: float | None = None
+        self._of_process = 0
+
+    def see(self, count: int, process: float | None) -> None:
+        """Notes what a process has published since its start.
+
+        Args:
+            count: Its own counter; that of a process that dies is last seen before.
+            process: When it was started; None for the one seen last.
+        """
+        if process not in (None, self._process):
+            self._process, self._of_process = process, 0
+        if count > self._of_process:
+            self.count += count - self._of_process
+            self._of_process = count
 
 
 class Monitor:
@@ -41,6 +68,7 @@ class Monitor:
         self._health_url = health_url
         self._control_url = control_url
         self._started = datetime.now(UTC)
+        self._published = Published()
         self._start = read_ledger(client)
         self.last = Snapshot(backlog=backlog)
 
@@ -55,12 +83,19 @@ class Monitor:
             GoogleAPICallError: BigQuery answers with an error.
         """
         queue, sent, exhausted = self._queue()
+        trouble = self._trouble()
         bridge = read_metrics(_get(f"{self._health_url}/metrics"))
+        self._published.see(
+            int(bridge.get("iris_bridge_published_total", 0)),
+            bridge.get("process_start_time_seconds"),
+        )
         self.last = Snapshot(
             sent=sent,
             exhausted=exhausted,
             on_queue=queue.get("ready", 0) + queue.get("locked", 0),
-            published=int(bridge.get("iris_bridge_published_total", 0)),
+            sessions=int(bridge.get("iris_bridge_sessions_total", 0)),
+            trouble=trouble,
+            published=self._published.count,
             in_flight=int(bridge.get("iris_bridge_in_hand", 0)),
             refused=int(bridge.get("iris_bridge_queue_dead_lettered_total", 0)),
             ledger=self._ledger(),
@@ -68,12 +103,28 @@ class Monitor:
         )
         return self.last
 
+    def bridge_ended(self, published: int) -> None:
+        """Notes what the bridge says at its end that it has published."""
+        self._published.see(published, None)
+        self.last = replace(self.last, published=self._published.count, in_flight=0)
+
+    def count(self) -> Snapshot:
+        """The last snapshot, with the ledger as it is now: the bridge has ended.
+
+        Raises:
+            OSError: BigQuery does not answer.
+            GoogleAPICallError: It answers with an error.
+        """
+        self.last = replace(self.last, ledger=self._ledger())
+        return self.last
+
     def finish(self) -> Snapshot:
         """The last snapshot, with the ledger as it is now if BigQuery still answers."""
         try:
-            self.last = replace(self.last, ledger=self._ledger())
+            self.count()
             delays = read_delays(self._client, self._started)
-            self.last = replace(self.last, delays=delays)
+            reasons = read_reasons(self._client, self._started)
+            self.last = replace(self.last, delays=delays, reasons=reasons)
         except (OSError, GoogleAPICallError) as error:
             log.warning("the last counts are missing: %s", error)
         return self.last
@@ -87,14 +138,25 @@ class Monitor:
         stats: dict[str, Any] = json.loads(_get(f"{self._control_url}/stats"))
         return stats["queue"], stats["sent"], stats["exhausted"]
 
+    def _trouble(self) -> str | None:
+        """Why the bridge has failed to connect to IRIS; None if it has not."""
+        try:
+            _get(f"{self._health_url}/healthz")
+        except HTTPError as answer:
+            report: dict[str, str | None] = json.loads(answer.read())
+            return report["advice"]
+        return None
+
 
 def read_metrics(text: bytes) -> dict[str, float]:
-    """The values without labels of a page in Prometheus's text format."""
+    """The values of a page in Prometheus's text format, by name.
+
+    One with labels has their values after its name, each after a space.
+    """
     return {
-        sample.name: sample.value
+        " ".join([sample.name, *sample.labels.values()]): sample.value
         for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
-        if not sample.labels
     }
 
 

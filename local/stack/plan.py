@@ -11,7 +11,7 @@ from command.usage import UsageError
 from local.data_folder import DataFolder
 from local.ports import LOOPBACK, choose_port, port_number
 from local.process import ROOT
-from local.pubsub.google_pubsub import Choice, pubsub_command
+from local.pubsub.google_pubsub import DEFAULT_PUBSUB, Choice, pubsub_command
 from local.simulator.sample_folder import SampleFolder
 from local.stack.iris_source import IrisSource
 from pipeline.registry import load_registry
@@ -19,8 +19,6 @@ from pipeline.registry import load_registry
 Mode = Literal["streaming", "drain"]
 DEFAULT_MODE: Mode = "drain"
 DRAINED = "drained"
-# The bridge's server listens for probes from outside too.
-HEALTH_HOST = "0.0.0.0"  # noqa: S104
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Plan:
     Attributes:
         owner: The command that the user typed.
         samples: The folder to replay; None for the demo feed.
-        pubsub: Which Pub/Sub; None for the best that is installed.
+        pubsub: Which Pub/Sub.
         simulator: Whether IRIS is simulated.
         mode: How the pipeline reads Pub/Sub.
         archive: The folder of the raw archive; None for no archive.
@@ -38,12 +36,13 @@ class Plan:
         until_drained: Whether the run ends when all of SAMPLES is accounted for.
         health_port: The ports that the user gave; None for the usual or a free one.
         iris_port: Of the simulator.
+        dashboard: Whether the pages are served, too.
     """
 
     data: DataFolder
     owner: str
     samples: Path | None = None
-    pubsub: Choice | None = None
+    pubsub: Choice = DEFAULT_PUBSUB
     simulator: bool = True
     mode: Mode = DEFAULT_MODE
     archive: Path | None = None
@@ -53,6 +52,8 @@ class Plan:
     iris_port: int | None = None
     pubsub_port: int | None = None
     bigquery_port: int | None = None
+    dashboard: bool = False
+    dashboard_port: int | None = None
 
 
 def services_plan(data: DataFolder, owner: str, options: argparse.Namespace) -> Plan:
@@ -85,14 +86,16 @@ def run_plan(
         UsageError: An option, a variable or a dataset file is wrong.
     """
     if source.health_port:
-        choose_port(source.health_port, 0, "HEALTH_PORT", HEALTH_HOST)
+        choose_port(source.health_port, [], "HEALTH_PORT")
     until_drained = _until_drained(options)
     services = services_plan(data, owner, options)
     return replace(
         services,
-        # A user who names SAMPLES wants to replay them, even with credentials in .env.
-        simulator=services.samples is not None or not source.live,
+        simulator=not source.live,
         until_drained=until_drained,
+        # Nobody looks at a run that ends by itself.
+        dashboard=_dashboard(options.dashboard) and not until_drained,
+        dashboard_port=_given_port("DASHBOARD_PORT"),
         health_port=source.health_port,
     )
 
@@ -108,12 +111,10 @@ def _samples(text: str) -> Path | None:
     return folder
 
 
-def _pubsub(text: str) -> Choice | None:
-    if not text:
-        return None
-    if text not in get_args(Choice):
-        raise UsageError(f"PUBSUB is {text!r}; use google or embedded")
-    choice = cast("Choice", text)
+def _pubsub(text: str) -> Choice:
+    choice = cast("Choice", text or DEFAULT_PUBSUB)
+    if choice not in get_args(Choice):
+        raise UsageError(f"PUBSUB is {text!r}; use embedded or google")
     pubsub_command(choice, LOOPBACK, 0, ROOT)  # or says what is not installed
     return choice
 
@@ -142,6 +143,14 @@ def _mode(text: str) -> Mode:
     return cast("Mode", text or DEFAULT_MODE)
 
 
+def _dashboard(text: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise UsageError(
+            f"DASHBOARD is {text!r}; use 0 for a run without the dashboard"
+        )
+    return text != "0"
+
+
 def _until_drained(options: argparse.Namespace) -> bool:
     if options.until not in ("", DRAINED):
         raise UsageError(f"UNTIL is {options.until!r}; the only value is {DRAINED}")
@@ -154,6 +163,6 @@ def _given_port(name: str) -> int | None:
     """The port in an environment variable, if there is one; it must be free."""
     text = os.environ.get(name)
     try:
-        return choose_port(port_number(text), 0, name) if text else None
+        return choose_port(port_number(text), [], name) if text else None
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"{name}: {error}") from None

@@ -1,7 +1,9 @@
 """What a user sees of a run: a live table on a terminal, plain lines elsewhere."""
 
+import signal
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import astuple
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,11 +13,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from command.output import drop_output
+from local.stack.keys import Keys
 from local.stack.snapshot import Snapshot
 from local.stack.summary import Counts, Ledger, total
 
 # A terminal of 24 lines holds the table and the lines around it.
 SHOWN_DATASETS = 12
+LINES_AROUND = 10
+# How often the largest are sorted: between that the rows keep their places.
+SORT_SECONDS = 30.0
+COLUMNS_TEXT = (
+    "last seen: when a message was counted last; behind: sent, and not counted yet"
+)
 PLAIN_SECONDS = 5.0
 # How often a line is printed while nothing changes: somebody may be watching a log.
 PLAIN_IDLE_SECONDS = 60.0
@@ -54,6 +64,34 @@ class Activity:
         return (after - before) / (end - start) if end > start else 0.0
 
 
+class Order:
+    """The order of the rows: the largest first, but none moves twice in a moment."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._sorted_at: float | None = None
+
+    def of(self, snapshot: Snapshot, now: float) -> list[str]:
+        """All datasets of a snapshot; new ones are last until it is sorted again.
+
+        Args:
+            snapshot: The newest one.
+            now: Seconds on any clock that only goes forward.
+        """
+        new = {*snapshot.ledger, *(snapshot.sent or {})} - {*self._names}
+        if self._sorted_at is None or now - self._sorted_at >= SORT_SECONDS:
+            self._names = self._largest_first(snapshot, {*self._names, *new})
+            self._sorted_at = now
+        else:
+            self._names += self._largest_first(snapshot, new)
+        return self._names
+
+    @staticmethod
+    def _largest_first(snapshot: Snapshot, names: Set[str]) -> list[str]:
+        ledger = snapshot.ledger
+        return sorted(names, key=lambda n: (-ledger.get(n, Counts()).messages, n))
+
+
 class Progress(Protocol):
     """Shows the progress of a run."""
 
@@ -76,7 +114,12 @@ class PlainProgress:
         self._shown_at = 0.0
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        """Prints a line; if nobody reads it any more, the run ends as after Ctrl-C."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            drop_output()
+            signal.raise_signal(signal.SIGTERM)
 
     def show(self, snapshot: Snapshot) -> None:
         """Prints a line if it is time for one."""
@@ -93,26 +136,50 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """A table that is redrawn in place."""
+    """A table that is redrawn in place; what the user types searches it."""
 
     def __init__(self, console: Console) -> None:
         self._activity = Activity()
+        self._order = Order()
+        self._search = ""
+        self._snapshot: Snapshot | None = None
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
+        self._keys = Keys(self._search_for)
 
     def say(self, text: str) -> None:
         """Prints a line above the table."""
         self._live.console.print(text, markup=False, highlight=False)
 
     def show(self, snapshot: Snapshot) -> None:
-        now = time.monotonic()
-        self._activity.add(snapshot, now)
-        line = headline(total(snapshot.ledger), self._activity.rate)
-        table = active_table(snapshot, self._activity.last_seen, now)
-        self._live.update(Group(Text(f"{_clock()}  {line}"), table), refresh=True)
+        self._snapshot = snapshot
+        self._activity.add(snapshot, time.monotonic())
+        self._draw()
 
     def close(self) -> None:
+        self._keys.close()
         self._live.stop()
+
+    def _search_for(self, text: str) -> None:
+        self._search = text
+        self._draw()
+
+    def _draw(self) -> None:
+        if (snapshot := self._snapshot) is None:
+            return
+        now = time.monotonic()
+        names = [n for n in self._order.of(snapshot, now) if self._search in n.upper()]
+        shown = max(SHOWN_DATASETS, self._live.console.height - LINES_AROUND)
+        line = headline(total(snapshot.ledger), self._activity.rate)
+        table = live_table(snapshot, names, shown, self._activity.last_seen, now)
+        lines = [COLUMNS_TEXT]
+        if self._search:
+            lines.append(f"datasets with {self._search} (Esc: all)")
+        elif self._keys.reads:
+            lines.append("type a part of a name to search")
+        self._live.update(
+            Group(Text(f"{_clock()}  {line}"), table, *map(Text, lines)), refresh=True
+        )
 
 
 def make_progress(console: Console) -> Progress:
@@ -128,30 +195,48 @@ def headline(counts: Counts, rate: float) -> str:
     )
 
 
-def active_table(snapshot: Snapshot, last_seen: dict[str, float], now: float) -> Table:
-    """The datasets that were seen last, with the messages that are not counted yet.
+def live_table(
+    snapshot: Snapshot,
+    names: Sequence[str],
+    shown: int,
+    last_seen: Mapping[str, float],
+    now: float,
+) -> Table:
+    """Datasets, with the messages that are not counted yet, and the total of all.
 
     Args:
         snapshot: The newest one.
+        names: The datasets, in their order.
+        shown: How many of them the table has.
         last_seen: When each dataset's counts last grew, on the clock of `now`.
         now: Seconds.
     """
     table = _table("dataset", "messages", "rows", "dead letters", "last seen", "behind")
-    latest = sorted(last_seen, key=lambda name: -last_seen[name])[:SHOWN_DATASETS]
-    for name in latest:
+    sent = snapshot.sent
+    for name in names[:shown]:
         counts = snapshot.ledger.get(name, Counts())
-        behind = max(0, (snapshot.sent or {}).get(name, 0) - counts.messages)
+        seen = last_seen.get(name)
         table.add_row(
             Text(name),
-            f"{counts.messages:,}",
-            f"{counts.rows:,}",
-            f"{counts.dead_letters:,}",
-            f"{now - last_seen[name]:.0f} s ago",
-            f"{behind:,}" if snapshot.sent is not None else "",
+            *_live_cells(counts),
+            f"{now - seen:.0f} s ago" if seen is not None else "",
+            "" if sent is None else _behind(sent.get(name, 0), counts),
         )
-    if hidden := len(last_seen) - len(latest):
+    table.add_section()
+    counts = total(snapshot.ledger)
+    behind = "" if sent is None else _behind(sum(sent.values()), counts)
+    table.add_row("total", *_live_cells(counts), "", behind)
+    if hidden := len(names[shown:]):
         table.caption = f"and {hidden} more datasets"
     return table
+
+
+def _live_cells(counts: Counts) -> list[str]:
+    return [f"{n:,}" for n in (counts.messages, counts.rows, counts.dead_letters)]
+
+
+def _behind(sent: int, counts: Counts) -> str:
+    return f"{max(0, sent - counts.messages):,}"
 
 
 def final_table(ledger: Ledger) -> Table:

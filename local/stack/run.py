@@ -1,22 +1,32 @@
 """One run of the whole system: services, bridge, pipeline, watched until the end."""
 
 import asyncio
+import contextlib
+import functools
+import os
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
 
 from command import signals
 from local.bigquery import emulator
 from local.data_folder import write_json
 from local.failure import PartFailedError
-from local.ports import LOOPBACK, choose_port
+from local.ports import LOOPBACK
 from local.process import Child, together, unless, wait_for_event
+from local.pubsub.google_pubsub import IN_MEMORY, Choice
+from local.stack import refresh
+from local.stack.iris_source import stale_addresses
 from local.stack.monitor import HTTP_SECONDS, Monitor
-from local.stack.plan import HEALTH_HOST, Plan
+from local.stack.plan import Plan
 from local.stack.progress import Progress
 from local.stack.services import Services, starting_text
 from local.stack.snapshot import Snapshot
@@ -28,6 +38,9 @@ BRIDGE_START_SECONDS = 60.0
 BRIDGE_STOP_SECONDS = 25.0
 # For the last bundles and their rows.
 PIPELINE_STOP_SECONDS = 40.0
+# How long the end of a run may empty Pub/Sub: some 10,000 messages on a small machine.
+# What the embedded one keeps is there for the next run; Google's keeps nothing.
+EMPTY_SECONDS: dict[Choice, float] = {"embedded": 30.0, "google": 180.0}
 
 LOOK_SECONDS = 0.5
 # The ledger grows with the run: reading it may take a fifth of the time at most.
@@ -51,8 +64,11 @@ class Run:
         self._bridge: Child | None = None
         self._pipeline: Child | None = None
         self._monitor: Monitor | None = None
+        self._refresh: asyncio.Task[None] | None = None
         self._drained = False
+        self._dashboard = ""
         self._complaint = ""
+        self._trouble: str | None = None
 
     async def perform(self) -> dict[str, Any]:
         """Runs until drained, stopped by a signal, or a part fails.
@@ -68,7 +84,10 @@ class Run:
         try:
             await self._go_on(stopped)
             await self._stop_flow()
+            await self._end_refresh()
             last = self._monitor.finish() if self._monitor else Snapshot()
+            await self.services.stop()
+            last = replace(last, waiting=self.services.waiting())
             return self.conclude(last, started)
         finally:
             await self.services.stop()
@@ -80,7 +99,11 @@ class Run:
 
         def finish(_number: signal.Signals) -> None:
             stopped.set()
-            self._progress.say("finishing what is in flight; Ctrl-C again to kill")
+            seconds = EMPTY_SECONDS[self._plan.pubsub]
+            self._progress.say(
+                "finishing what is in flight and in Pub/Sub, for "
+                f"{seconds:.0f} s at most; Ctrl-C again to kill"
+            )
 
         def kill(number: signal.Signals) -> None:
             self._progress.close()
@@ -103,26 +126,45 @@ class Run:
         services = self.services
         self._progress.say(starting_text(self._service_names(), self._plan.data))
         await services.start()
-        self._progress.say(
-            f"Pub/Sub: {services.pubsub_kind}; starting bridge, pipeline"
-        )
+        kind = self._plan.pubsub
+        memory = f" ({IN_MEMORY}: at its end they are lost)"
+        said = kind + memory if kind == "google" else kind
+        self._progress.say(f"Pub/Sub: {said}; starting bridge, pipeline")
         given = self._plan.health_port
-        port = choose_port(given, USUAL_HEALTH_PORT, "the bridge's health", HEALTH_HOST)
+        port = self._plan.data.port("the bridge's health", given, USUAL_HEALTH_PORT)
         health_url = f"http://{LOOPBACK}:{port}"
+        services.know("BRIDGE_URL", health_url)
         monitor = self._monitor = await asyncio.to_thread(
             Monitor,
-            emulator.connect(services.environment["BIGQUERY_EMULATOR_HOST"]),
+            self._tables,
             health_url,
             services.environment.get("IRIS_CONTROL_URL"),
             services.backlog,
         )
-        await together(self._start_pipeline(), self._start_bridge(port))
+        works = [self._start_pipeline(), self._start_bridge(port)]
+        if self._plan.dashboard:
+            works.append(self._start_dashboard(health_url))
+        await together(*works)
+        self._refresh = asyncio.create_task(refresh.now_and_then(self._tables))
         self._progress.say("ready; stop with Ctrl-C")
+        if self._dashboard:
+            self._progress.say(self._dashboard)
         return monitor
 
+    @functools.cached_property
+    def _tables(self) -> bigquery.Client:
+        return emulator.connect(self.services.environment["BIGQUERY_EMULATOR_HOST"])
+
+    async def _end_refresh(self) -> None:
+        """Refreshes once more if all of SAMPLES is accounted for: they may be years."""
+        if self._refresh:
+            self._refresh.cancel()
+        if self._drained:
+            await refresh.once(self._tables)
+
     def _service_names(self) -> list[str]:
-        source = "IRIS simulator" if self._plan.simulator else "(live IRIS)"
-        return [source, "Pub/Sub", "BigQuery"]
+        source = ["IRIS simulator"] if self._plan.simulator else []
+        return [*source, "Pub/Sub", "BigQuery"]
 
     async def _start_bridge(self, port: int) -> None:
         self._bridge = self.services.launch(
@@ -130,9 +172,18 @@ class Run:
             "bridge",
             HEALTH_PORT=str(port),
             IRIS_STATE_FILE=str(self._plan.data.path / "bridge-state.json"),
+            **({} if self._plan.simulator else stale_addresses(os.environ)),
         )
         url = f"http://{LOOPBACK}:{port}/healthz"
-        await self._bridge.wait_for(lambda: _healthy(url), BRIDGE_START_SECONDS)
+        bridge = self._bridge
+        # The live feed may be away for hours, and the run goes on.
+        is_ready = _healthy if self._plan.simulator else _answers
+        await self.services.ready(
+            bridge, lambda: bridge.wait_for(lambda: is_ready(url), BRIDGE_START_SECONDS)
+        )
+
+    async def _start_dashboard(self, health_url: str) -> None:
+        self._dashboard = await self.services.start_dashboard(health_url)
 
     async def _start_pipeline(self) -> None:
         self._pipeline = await self.services.start_pipeline()
@@ -144,11 +195,14 @@ class Run:
             PartFailedError: A part has ended, or a run until drained makes no progress.
         """
         stall = Stall()
-        while not stopped.is_set():
+        while True:
             began = time.monotonic()
             snapshot = await asyncio.to_thread(self._look, monitor)
-            self.services.check()
+            self._keep_up()
+            self._say_trouble(snapshot.trouble)
             self._progress.show(snapshot)
+            if stopped.is_set():
+                return
             waiting_for = snapshot.waiting_for()
             self._drained = self._plan.until_drained and waiting_for is None
             if self._drained:
@@ -165,6 +219,27 @@ class Run:
                 stopped, max(LOOK_SECONDS, LOOK_COST_FACTOR * cost_seconds)
             )
 
+    def _keep_up(self) -> None:
+        """Starts parts again that have ended.
+
+        A run until drained ends instead: its counts would no longer say what is left.
+
+        Raises:
+            PartFailedError: A part has ended, and is not started again.
+        """
+        if self._plan.until_drained:
+            self.services.check()
+        else:
+            self.services.keep_up(self._progress.say)
+
+    def _say_trouble(self, trouble: str | None) -> None:
+        """Prints when the bridge loses IRIS, why, and when it has it again."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._progress.say(
+                f"IRIS: {trouble}; trying again" if trouble else "IRIS: connected"
+            )
+
     def _look(self, monitor: Monitor) -> Snapshot:
         """Takes a snapshot; the one before it if a part is too busy to answer."""
         try:
@@ -177,13 +252,30 @@ class Run:
 
     async def _stop_flow(self) -> None:
         """Stops the bridge, then the pipeline, which finishes what was published."""
-        for child, seconds in (
-            (self._bridge, BRIDGE_STOP_SECONDS),
-            (self._pipeline, PIPELINE_STOP_SECONDS),
-        ):
-            code = await child.stop(seconds) if child else 0
-            if child and code != 0 and not self.failure:
-                self.failure = child.failed(f"ended with exit code {code}")
+        await self._stop(self._bridge, BRIDGE_STOP_SECONDS)
+        if self._bridge and self._monitor:
+            end = self._bridge.logged("bridge stopped") or {}
+            self._monitor.bridge_ended(end.get("published", 0))
+            await self._empty_pubsub(self._monitor)
+        await self._stop(self._pipeline, PIPELINE_STOP_SECONDS)
+
+    async def _stop(self, child: Child | None, seconds: float) -> None:
+        code = await child.stop(seconds) if child else 0
+        if child and code != 0 and not self.failure:
+            self.failure = child.failed(f"ended with exit code {code}")
+
+    async def _empty_pubsub(self, monitor: Monitor) -> None:
+        """Waits until the pipeline has done what was published, for a stated time."""
+        end = time.monotonic() + EMPTY_SECONDS[self._plan.pubsub]
+        snapshot = monitor.last
+        while self._pipeline and self._pipeline.exit_code is None:
+            with contextlib.suppress(OSError, GoogleAPICallError):  # it may come back
+                snapshot = await asyncio.to_thread(monitor.count)
+            self._progress.show(snapshot)
+            left = end - time.monotonic()
+            if self.failure or not snapshot.pipeline_owes() or left <= 0:
+                return
+            await asyncio.sleep(min(LOOK_SECONDS, left))
 
     def conclude(self, snapshot: Snapshot, started: datetime) -> dict[str, Any]:
         """Writes the summary into the DATA folder; returns it.
@@ -192,12 +284,24 @@ class Run:
             snapshot: The last one of the run.
             started: UTC.
         """
-        expected = snapshot.expected if self._drained else None
+        expected = snapshot.expected if self._drained else snapshot.owed
         summary = summarize(
             snapshot.ledger, expected, started, datetime.now(UTC), snapshot.delays
         )
+        summary["connected"] = snapshot.ever_connected
+        is_all = summary["connected"] and not snapshot.waiting
+        summary["balanced"] = summary["balanced"] and is_all
+        summary["waiting"] = snapshot.waiting
+        summary["lost"] = snapshot.lost
+        summary["pubsub"] = self._plan.pubsub
+        summary["live"] = not self._plan.simulator
         summary["refused"] = snapshot.refused
         summary["drained"] = self._drained
+        summary["reasons"] = [
+            {"reason": reason, "dataset": dataset, "count": count}
+            for (reason, dataset), count in snapshot.reasons.items()
+        ]
+        summary["restarts"] = dict(self.services.restarts.counts)
         summary["failure"] = str(self.failure) if self.failure else None
         try:
             write_json(self._plan.data.path / "run-summary.json", summary)
@@ -226,8 +330,20 @@ class Stall:
 
 
 def _healthy(url: str) -> bool | None:
+    return _status(url) == HTTPStatus.OK or None
+
+
+def _answers(url: str) -> bool | None:
+    return _status(url) is not None or None
+
+
+def _status(url: str) -> int | None:
+    """The status of an answer: 503 without a session; None if nothing answers."""
     try:
-        with urlopen(url, timeout=HTTP_SECONDS):  # noqa: S310 - our own http
-            return True
-    except OSError:  # refused, or 503 with the reason
+        with urlopen(url, timeout=HTTP_SECONDS) as answer:  # noqa: S310 - our own http
+            status: int = answer.status
+            return status
+    except HTTPError as error:
+        return error.code
+    except OSError:
         return None

@@ -1,20 +1,27 @@
 """What bridge and pipeline need around them: IRIS, Pub/Sub, BigQuery with tables."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import sys
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from local import dashboard
 from local.bigquery import emulator, tables
 from local.data_folder import DataFolder
-from local.ports import LOOPBACK, choose_port
+from local.failure import PartFailedError
+from local.ports import LOOPBACK
 from local.process import Child, together
 from local.pubsub.google_pubsub import pubsub_command, wait_until_ready
 from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
 from local.stack.plan import Plan
+from local.stack.restarts import Restarts
 
 USUAL_PUBSUB_PORT = 8085
 USUAL_IRIS_PORT = 5672
@@ -27,6 +34,8 @@ PIPELINE_START_SECONDS = 120.0
 DRAIN_EVERY = "1s"
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+
+Wait = Callable[[], Awaitable[object]]
 
 
 def starting_text(names: list[str], data: DataFolder) -> str:
@@ -43,15 +52,17 @@ class Services:
     Attributes:
         children: What has been started, in that order.
         environment: The addresses, by the name of their variable.
-        pubsub_kind: Which Pub/Sub it is.
-        backlog: Messages of an earlier run that are waiting for the pipeline.
+        backlog: Messages of an earlier run that were waiting at the start.
+        restarts: Parts that ended and were started again.
     """
 
     plan: Plan
     children: list[Child] = field(default_factory=list)
+    restarts: Restarts = field(default_factory=Restarts)
     environment: dict[str, str] = field(default_factory=dict)
-    pubsub_kind: str = ""
     backlog: int = 0
+    _waits: dict[str, Wait] = field(default_factory=dict)
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self) -> None:
         """Starts all of them at once; returns when all are ready.
@@ -70,6 +81,17 @@ class Services:
 
     def _announce(self) -> None:
         self.plan.data.write_state(self.plan.owner, self.environment)
+
+    def know(self, name: str, address: str) -> None:
+        """Notes an address, for later parts and for other processes."""
+        self.environment[name] = address
+        self._announce()
+
+    def _metrics_port(self, part: str) -> str:
+        """Where a part serves its metrics."""
+        port = self.plan.data.port(f"the metrics of {part}")
+        self.know(f"{part.upper()}_METRICS_URL", f"http://{LOOPBACK}:{port}/metrics")
+        return str(port)
 
     def launch(self, name: str, *arguments: str, **variables: str) -> Child:
         """Starts a Python module as a part that knows the addresses.
@@ -96,14 +118,59 @@ class Services:
         arguments += ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
         if self.plan.archive:
             arguments += ["--archive_prefix", str(self.plan.archive)]
+        look: Callable[[], object | None]
         if self.plan.mode == "drain":
             arguments += ["--drain", "--every", DRAIN_EVERY]
+            arguments += ["--metrics_port", self._metrics_port("pipeline")]
             child = self.launch("pipeline", *arguments)
-            await child.wait_for(lambda: child.says("draining"), PIPELINE_START_SECONDS)
+            look = partial(child.says, "draining")
         else:
             child = self.launch("pipeline", "local", *arguments, "--streaming")
-            await child.wait_for(child.ready_line, PIPELINE_START_SECONDS)
+            look = child.ready_line
+        await self.ready(child, lambda: child.wait_for(look, PIPELINE_START_SECONDS))
         return child
+
+    async def start_dashboard(self, health_url: str) -> str:
+        """Starts the dashboard; returns what the user should know of it.
+
+        A run goes on without it.
+
+        Args:
+            health_url: Where the bridge reports its health.
+        """
+        data = self.plan.data
+        port = data.port(
+            dashboard.PURPOSE, self.plan.dashboard_port, dashboard.USUAL_PORT
+        )
+        arguments = [
+            *("dashboard", "serve"),
+            *("--port", str(port)),
+            *("--data", str(data.path)),
+            *("--bridge", health_url),
+        ]
+        child = self.launch("dashboard", *arguments)
+        try:
+            await self.ready(
+                child,
+                lambda: child.wait_for(lambda: child.says("http://"), START_SECONDS),
+            )
+        except PartFailedError as error:
+            self.children.remove(child)
+            child.kill()
+            return f"no dashboard: {error}; see {child.log}"
+        url = f"http://{LOOPBACK}:{port}"
+        self.know("DASHBOARD_URL", url)
+        return f"dashboard: {url}"
+
+    async def ready(self, child: Child, wait: Wait) -> None:
+        """Waits until a part is ready, now and whenever it is started again.
+
+        Args:
+            child: The part.
+            wait: Waits for it.
+        """
+        self._waits[child.name] = wait
+        await wait()
 
     def check(self) -> None:
         """Makes sure that all of them run.
@@ -114,7 +181,61 @@ class Services:
         for child in self.children:
             child.check()
 
+    def keep_up(self, say: Callable[[str], None]) -> None:
+        """Starts parts again that have ended, each in a task of its own.
+
+        One may need another that has ended, too, before it is ready.
+
+        Args:
+            say: Tells the user.
+
+        Raises:
+            PartFailedError: One ended too often, or the user must correct something.
+        """
+        for child in tuple(self.children):
+            task = self._tasks.get(child.name)
+            if task and task.done():
+                self._tasks.pop(child.name).result()
+            elif not task and child.exit_code is not None:
+                work = self._start_again(child, child.exit_code, say)
+                self._tasks[child.name] = asyncio.create_task(work)
+
+    async def _start_again(
+        self, child: Child, code: int, say: Callable[[str], None]
+    ) -> None:
+        now, ended = time.monotonic(), f"ended with exit code {code}"
+        pause_seconds = self.restarts.pause_seconds(child.name, code, now)
+        if pause_seconds is None and child.name == "dashboard":
+            self.children.remove(child)  # the feed goes on
+            say(f"dashboard {ended}, see {child.log}: it is not started again")
+            return
+        if pause_seconds is None:
+            raise child.failed(ended)
+        say(f"{child.name} {ended}, see {child.log}: started again")
+        if self._forgets(child):
+            say("messages that it had in memory are lost: the run's end counts them")
+        await asyncio.sleep(pause_seconds)
+        child.restart(f"it {ended}")
+        with contextlib.suppress(PartFailedError):  # it ended again
+            await self._waits[child.name]()
+
+    def _forgets(self, child: Child) -> bool:
+        """Whether messages that are no longer in IRIS's queue end with this part."""
+        if child.name == "Pub/Sub":
+            return self.plan.pubsub == "google"
+        return child.name == "pipeline" and self.plan.mode == "streaming"
+
+    def waiting(self) -> int:
+        """Messages that wait in the file of the embedded Pub/Sub, while it is down."""
+        if self.plan.pubsub == "google":
+            return 0
+        return _backlog(self.plan.data.path / "pubsub.sqlite")
+
     async def stop(self) -> None:
+        """Stops all of them; those that have ended stay so."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         stops = (child.stop(STOP_SECONDS) for child in self.children)
         await asyncio.gather(*stops)
 
@@ -125,32 +246,38 @@ class Services:
 
     async def _start_bigquery(self) -> None:
         data = self.plan.data
-        if not data.has_tables:
-            await tables.start_from_blank(data)
+        is_current = not data.has_tables and await tables.start_from_blank(data)
         server = emulator.start(data, self.plan.bigquery_port)
         self.children.append(server.child)
-        await server.ready()
-        await tables.apply(server, data.log("tables"))
+        await self.ready(server.child, server.ready)
+        if not is_current:
+            await tables.apply(server, data.log("tables"))
         self.environment |= emulator.addresses(server)
 
     async def _start_pubsub(self) -> None:
-        port = choose_port(self.plan.pubsub_port, USUAL_PUBSUB_PORT, "Pub/Sub")
-        folder = self.plan.data.path
-        kind, command = pubsub_command(self.plan.pubsub, LOOPBACK, port, folder)
-        self.pubsub_kind = kind
-        if kind == "embedded":
-            self.backlog = _backlog(folder / "pubsub.sqlite")
-        child = Child("Pub/Sub", command, self.plan.data.log("pubsub"))
+        data = self.plan.data
+        port = data.port("Pub/Sub", self.plan.pubsub_port, USUAL_PUBSUB_PORT)
+        command = pubsub_command(self.plan.pubsub, LOOPBACK, port, data.path)
+        if self.plan.pubsub == "embedded":
+            command += ["--metrics-port", self._metrics_port("pubsub")]
+        self.backlog = self.waiting()
+        child = Child("Pub/Sub", command, data.log("pubsub"))
         self.children.append(child)
-        await child.wait_for(lambda: _answers(port), START_SECONDS)
         host = f"{LOOPBACK}:{port}"
-        await asyncio.to_thread(create_topics, host)
+
+        async def ready() -> None:
+            await child.wait_for(lambda: _answers(port), START_SECONDS)
+            await asyncio.to_thread(create_topics, host)
+
+        await self.ready(child, ready)
         self.environment["PUBSUB_EMULATOR_HOST"] = host
 
     async def _start_simulator(self) -> None:
         plan = self.plan
-        port = choose_port(plan.iris_port, USUAL_IRIS_PORT, "the IRIS simulator")
+        port = plan.data.port("the IRIS simulator", plan.iris_port, USUAL_IRIS_PORT)
+        control_port = plan.data.port("the IRIS simulator's control")
         arguments = ["simulator", "--port", str(port)]
+        arguments += ["--control-port", str(control_port)]
         if plan.samples:
             arguments += ["--samples", str(plan.samples)]
         else:
@@ -158,7 +285,8 @@ class Services:
         if plan.rate:
             arguments += ["--rate", str(plan.rate)]
         child = self.launch("IRIS simulator", "local", *arguments)
-        ready = await child.wait_for(child.ready_line, START_SECONDS)
+        await self.ready(child, lambda: child.wait_for(child.ready_line, START_SECONDS))
+        ready = child.ready_line() or {}
         self.environment |= {
             "IRIS_CONNECTION_STRING": ready["connection_string"],
             "IRIS_QUEUE_NAME": ready["queue"],

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from google.cloud.bigquery import Client, QueryJobConfig, ScalarQueryParameter
 
+from pipeline.core.reasons import UNMAPPED, Reasons
+
 # The table holds partial counts: any number of rows a minute and dataset.
 LEDGER_SQL = """
 SELECT IFNULL(dataset, 'unknown') AS dataset,
@@ -27,6 +29,14 @@ SELECT IFNULL(dataset, 'unknown') AS dataset, MAX(newest_event_utc) AS newest_ev
 FROM iris_ledger
 WHERE minute_utc >= TIMESTAMP_TRUNC(@started, MINUTE)
 GROUP BY 1
+"""
+HELD_SQL = """
+SELECT reason, IFNULL(dataset, 'unknown') AS dataset,
+  COUNT(DISTINCT dead_letter_id) AS held
+FROM iris_dead_letters WHERE failed_utc >= @started GROUP BY 1, 2
+UNION ALL
+SELECT @unmapped, IFNULL(dataset, 'unknown'), COUNT(DISTINCT unmapped_id)
+FROM iris_unmapped WHERE ingested_utc >= @started GROUP BY 1, 2
 """
 
 
@@ -139,6 +149,20 @@ def read_delays(client: Client, started: datetime) -> Mapping[str, Delays]:
     return {each.pop("dataset"): Delays(**each) for each in found}
 
 
+def read_reasons(client: Client, started: datetime) -> Reasons:
+    """Reads why records and messages did not become rows since a time."""
+    config = QueryJobConfig(
+        query_parameters=[
+            ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC)),
+            ScalarQueryParameter("unmapped", "STRING", UNMAPPED),
+        ]
+    )
+    rows = client.query_and_wait(
+        HELD_SQL, job_config=config, retry=None, job_retry=None
+    )
+    return {(row.reason, row.dataset): row.held for row in rows}
+
+
 def since(start: Ledger, now: Ledger) -> Ledger:
     """The counts since the start, without datasets that did not change."""
     grown = {name: counts - start.get(name, Counts()) for name, counts in now.items()}
@@ -151,7 +175,7 @@ def total(ledger: Ledger) -> Counts:
 
 def summarize(
     ledger: Ledger,
-    expected: int | None,
+    expected: int,
     started: datetime,
     finished: datetime,
     delays: Mapping[str, Delays] | None = None,
@@ -161,16 +185,15 @@ def summarize(
     Args:
         ledger: What this run has counted.
         expected: The least number of messages that must be accounted for (some may be
-            delivered twice); None when the run was stopped before its end.
+            delivered twice).
         started: UTC.
         finished: UTC.
         delays: Those of this run, by dataset.
     """
     all_counts = total(ledger)
     balanced = all(counts.balanced for counts in (*ledger.values(), all_counts))
-    complete = expected is None or all_counts.messages >= expected
     return {
-        "balanced": balanced and complete,
+        "balanced": balanced and all_counts.messages >= expected,
         **asdict(all_counts),
         "total": asdict(all_counts),
         "datasets": {name: asdict(ledger[name]) for name in sorted(ledger)},

@@ -1,12 +1,14 @@
 """A DATA folder has one user at a time, and says which."""
 
 import json
+import socket
 
 import pytest
 
 from command.usage import UsageError
 from local import data_folder
 from local.data_folder import DataFolder, write_json
+from local.ports import private_port
 
 
 def test_the_state_is_there_while_the_owner_is(tmp_path):
@@ -37,6 +39,14 @@ def test_the_state_of_an_owner_that_was_killed_does_not_count(tmp_path):
         assert data.state() is None
 
 
+def test_a_missing_folder_is_created_only_for_its_owner(tmp_path):
+    data = DataFolder(tmp_path / "new")
+    assert data.state() is None
+    assert not data.path.exists()
+    with data.owned():
+        assert data.path.is_dir()
+
+
 def test_a_file_in_place_of_the_folder_is_a_users_mistake(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot use DATA"):
@@ -58,3 +68,22 @@ def test_a_folder_that_cannot_be_written_to_is_a_users_mistake(tmp_path):
         data.state()
     with pytest.raises(UsageError, match="cannot use DATA"), data.owned():
         pass
+
+
+def test_a_part_gets_the_port_that_it_had_last(tmp_path):
+    usual, first = private_port(), DataFolder(tmp_path).port("BigQuery")
+    assert DataFolder(tmp_path).port("BigQuery", usual=usual) == first
+    assert DataFolder(tmp_path).port("Pub/Sub", usual=usual) == usual
+
+
+def test_a_part_whose_last_port_is_taken_gets_another_and_keeps_that(tmp_path):
+    data = DataFolder(tmp_path)
+    with socket.create_server(("127.0.0.1", data.port("BigQuery"))):
+        other = data.port("BigQuery")
+    assert data.port("BigQuery") == other
+
+
+def test_a_port_that_the_user_gives_is_used_and_kept(tmp_path):
+    data, given = DataFolder(tmp_path), private_port()
+    assert data.port("BigQuery", given) == given
+    assert data.port("BigQuery") == given

@@ -15,7 +15,10 @@ def make(target: str, variables: dict[str, str]) -> subprocess.CompletedProcess[
     """Runs a target with a Python that prints its arguments, one a line."""
     given = [f"{name}={text}" for name, text in variables.items()]
     return subprocess.run(
-        ["make", "-s", "-o", ".venv/complete", target, r"PYTHON=printf '%s\n'", *given],
+        [
+            *("make", "-s", "-o", ".venv/complete", "-o", ".venv/developer"),
+            *(target, r"PYTHON=printf '%s\n'", *given),
+        ],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
@@ -60,6 +63,71 @@ def test_with_a_project_it_is_the_cloud(target, needed, options, variables, tabl
     assert done.stdout.splitlines() == [
         *("-m", "bridge", target, "--project", "p", *tables, *options)
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "options"),
+    [
+        ("query", {"SQL": "SELECT '$HOME'"}, ["local", "query"]),
+        (
+            "query",
+            {"SQL_FILE": "a b.sql", "FORMAT": "csv", "OUT": "it's.csv"},
+            [
+                *("local", "query", "--file", "a b.sql"),
+                "--format",
+                "csv",
+                "--out",
+                "it's.csv",
+            ],
+        ),
+        (
+            "query",
+            {"PROJECT": "p", "DATASET": "d", "MAX_BYTES": "2GB"},
+            [
+                *("sql", "query", "--project", "p", "--dataset", "d"),
+                "--max-bytes",
+                "2GB",
+            ],
+        ),
+        ("dashboard", {"PORT": "8051"}, ["local", "dashboard", "--port", "8051"]),
+        (
+            "dashboard",
+            {"PROJECT": "p", "DATASET": "d", "DATA": "a b", "MAX_BYTES": "1GB"},
+            [
+                *("dashboard", "serve", "--project", "p", "--dataset", "d"),
+                *("--data", "a b", "--max-bytes", "1GB"),
+            ],
+        ),
+        ("tables", {"LIKE": "a b"}, ["local", "tables", "a b"]),
+        ("tables", {"PROJECT": "p"}, ["sql", "tables", "--project", "p"]),
+        ("status", {"FORMAT": "json"}, ["local", "status", "--format", "json"]),
+        (
+            "status",
+            {"PROJECT": "p", "DATASET": "d"},
+            ["sql", "status", "--project", "p", "--dataset", "d"],
+        ),
+        (
+            "soak",
+            {"HOURS": "2", "SEED": "7", "RATE": "70"},
+            ["tests.faults.soak", "--hours", "2", "--seed", "7", "--rate", "70"],
+        ),
+        (
+            "audit",
+            {"OPTIONS": "--only secrets"},
+            ["cloud", "audit", "--only", "secrets"],
+        ),
+        ("sbom", {}, ["cloud", "sbom"]),
+        ("sql-shell", {}, ["local", "shell"]),
+        (
+            "sql-shell",
+            {"PROJECT": "p"},
+            ["sql", "shell", "--project", "p", "--history", ".local/sql-history"],
+        ),
+    ],
+)
+def test_variables_of_a_question_are_its_options(target, variables, options):
+    done = make(target, variables)
+    assert (done.stderr, done.stdout.splitlines()) == ("", ["-m", *options])
 
 
 @pytest.mark.parametrize("variables", [{}, {"FROM": "2026-05-06"}])
@@ -119,7 +187,7 @@ def test_a_drain_in_the_cloud_needs_project_and_subscription(variables, lacking)
     assert lacking in done.stderr.splitlines()[0]
 
 
-@pytest.mark.parametrize("target", ["check", "drain", "replay", "launch"])
+@pytest.mark.parametrize("target", ["check", "refresh", "drain", "replay", "launch"])
 def test_a_project_that_came_to_nothing_is_not_this_machine(target):
     done = make(target, {"PROJECT": ""})
     assert (done.returncode, done.stdout) == (2, "")

@@ -18,7 +18,7 @@ def taken_port():
 
 
 def test_another_port_is_chosen_if_the_usual_one_is_taken(taken_port):
-    port = choose_port(None, taken_port, "BigQuery")
+    port = choose_port(None, [taken_port], "BigQuery")
     assert port not in (0, taken_port)
 
 
@@ -29,13 +29,13 @@ def test_a_free_port_is_not_one_that_an_outgoing_connection_gets(taken_port):
             outgoing = socket.create_connection(server.getsockname())
             given = outgoing.getsockname()[1]
             outgoing.close()
-        assert choose_port(None, taken_port, "BigQuery") < min(32_768, given)
+        assert choose_port(None, [taken_port], "BigQuery") < min(32_768, given)
         assert private_port() < min(32_768, given)
 
 
 def test_a_port_that_the_user_gave_is_not_replaced(taken_port):
     with pytest.raises(UsageError, match=f"port {taken_port} .BigQuery.*in use"):
-        choose_port(taken_port, 9050, "BigQuery")
+        choose_port(taken_port, [9050], "BigQuery")
 
 
 def test_an_unknown_host_is_named_in_plain_words():
@@ -54,7 +54,7 @@ def test_two_processes_never_choose_the_same_usual_port():
         usual = probe.getsockname()[1]
     program = (
         "from local.ports import choose_port\n"
-        f"print(choose_port(None, {usual}, 'BigQuery'), flush=True)\n"
+        f"print(choose_port(None, [{usual}], 'BigQuery'), flush=True)\n"
         "input()\n"
     )
     other = subprocess.Popen(
@@ -67,7 +67,7 @@ def test_two_processes_never_choose_the_same_usual_port():
         assert other.stdout is not None
         assert int(other.stdout.readline()) == usual
         # Nothing listens yet, but the port is taken.
-        assert choose_port(None, usual, "BigQuery") != usual
+        assert choose_port(None, [usual], "BigQuery") != usual
     finally:
         other.communicate("\n", timeout=10)
-    assert choose_port(None, usual, "BigQuery") == usual
+    assert choose_port(None, [usual], "BigQuery") == usual

@@ -6,7 +6,10 @@ from local.__main__ import main
 from local.data_folder import DataFolder
 
 
-@pytest.mark.parametrize("command", ["check", "drain", "replay", "backfill", "query"])
+@pytest.mark.parametrize(
+    "command",
+    ["check", "refresh", "drain", "replay", "backfill", "query", "tables", "shell"],
+)
 def test_a_missing_folder_is_one_line_and_stays_missing(command, tmp_path, capsys):
     folder = tmp_path / "mistyped"
     statement = ["SELECT 1"] if command == "query" else []
@@ -34,7 +37,7 @@ def test_servers_that_are_still_starting_do_not_count(command, tmp_path, capsys)
     assert "nothing is up in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["check", "query"])
+@pytest.mark.parametrize("command", ["check", "refresh", "query", "tables", "shell"])
 def test_without_tables_one_line_says_what_creates_them(command, tmp_path, capsys):
     statement = ["SELECT 1"] if command == "query" else []
     assert main([command, "--data", str(tmp_path), *statement]) == 2

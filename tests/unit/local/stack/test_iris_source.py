@@ -40,6 +40,21 @@ def test_addresses_of_a_simulator_are_no_credentials(tmp_path):
     assert not read_source(environment, tmp_path).live
 
 
+def test_a_queue_of_a_simulator_is_not_that_of_the_live_feed(tmp_path):
+    environment = {"IRIS_QUEUE_NAME": "iris", "IRIS_CONNECTION_STRING": "Endpoint=x"}
+    credentials = {**CREDENTIALS, **environment}
+    with pytest.raises(UsageError, match="IRIS_QUEUE_NAME is missing"):
+        read_source(credentials, tmp_path)
+    (tmp_path / ".env").write_text("IRIS_QUEUE_NAME=iris.0001")
+    assert read_source(credentials, tmp_path).live
+
+
+@pytest.mark.parametrize("secret", ["hush", "...", ""])
+def test_samples_are_replayed_whatever_credentials_there_are(tmp_path, secret):
+    environment = {**CREDENTIALS, "IRIS_CLIENT_SECRET": secret}
+    assert not read_source(environment, tmp_path, has_samples=True).live
+
+
 @pytest.mark.parametrize("missing", CREDENTIALS)
 def test_half_set_credentials_are_refused_by_name(tmp_path, missing):
     half = {name: text for name, text in CREDENTIALS.items() if name != missing}

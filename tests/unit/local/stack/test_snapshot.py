@@ -39,5 +39,10 @@ def test_a_message_that_nobody_can_publish_is_not_waited_for():
     assert refused.waiting_for() is None
 
 
+def test_what_waits_in_pubsub_is_not_lost():
+    stopped = replace(DRAINED, published=9, waiting=4)
+    assert (stopped.owed, stopped.lost) == (9, 2)
+
+
 def test_a_message_published_twice_is_awaited_twice():
     assert replace(DRAINED, published=5).expected == 5

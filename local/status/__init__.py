@@ -1,0 +1,1 @@
+"""`python -m local status`: how the parts on this machine are."""

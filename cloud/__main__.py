@@ -11,16 +11,21 @@ from command.output import let_reader_leave
 
 COMMANDS = {
     "images": Command(
-        "cloud.images", "build the images of pipeline and bridge with Cloud Build"
+        "cloud.images", "build the images of pipeline, bridge and dashboard"
     ),
+    "bases": Command("cloud.bases", "pin the images that ours build on by digest"),
     "template": Command(
-        "cloud.template", "build the images, and publish the Dataflow flex template"
+        "cloud.template", "publish the Dataflow flex template of a release"
     ),
     "launch": Command("cloud.launch", "start, update or drain the streaming job"),
     "smoke": Command(
         "cloud.smoke.command",
         "check a deployment with a few messages, from topic to views",
     ),
+    "audit": Command(
+        "cloud.audit.command", "advisories, secrets and licences of what is shipped"
+    ),
+    "sbom": Command("cloud.sbom", "what each image has in it, as a CycloneDX list"),
     "cost": Command("cloud.cost.command", "what a month costs"),
 }
 

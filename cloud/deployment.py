@@ -16,11 +16,17 @@ SUBSCRIPTION = "iris-messages-pipeline"
 SECRET = "iris-client-secret"  # noqa: S105 - its name
 DRAIN_JOB = "iris-drain"
 DATAFLOW_JOB = "gb-iris"
+BUILDER = "iris-builder"
+# Many new projects may not build elsewhere, London included
+# (https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects).
+# Images are stored in the region of the deployment in any case.
+BUILD_REGION = "europe-west1"
 REPOSITORY = "gb-iris"
 EMULATORS = ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -78,6 +84,12 @@ class Deployment:
         """The address of an image in Artifact Registry."""
         return f"{self.region}-docker.pkg.dev/{self.project}/{REPOSITORY}/{name}:{tag}"
 
+    def image_of(self, name: str, digest: str) -> str:
+        """The address of an image by its digest."""
+        return (
+            f"{self.region}-docker.pkg.dev/{self.project}/{REPOSITORY}/{name}@{digest}"
+        )
+
     def account(self, name: str) -> str:
         """The e-mail address of a service account of the project."""
         domain, _, project = self.project.rpartition(":")
@@ -119,9 +131,9 @@ def uses_local_servers() -> bool:
     return bool(named)
 
 
-def template_path(bucket: str) -> str:
-    """Where the template's container spec is."""
-    return f"gs://{bucket}/templates/gb-iris.json"
+def template_path(bucket: str, tag: str) -> str:
+    """Where the container spec of a release is: each has its own, for a rollback."""
+    return f"gs://{bucket}/templates/gb-iris-{tag}.json"
 
 
 def add_deployment_options(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +168,11 @@ def image_tag(text: str) -> str:
     return _checked(
         _TAG, text, "a tag of an image: use up to 128 letters, digits, '_', '.', '-'"
     )
+
+
+def image_digest(text: str) -> str:
+    """The type of an option that is an image's digest."""
+    return _checked(_DIGEST, text, "a digest: use sha256: and 64 digits, 0 to f")
 
 
 def bucket_name(text: str) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from google.api_core.exceptions import Forbidden, GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
@@ -17,11 +18,13 @@ from cloud.deployment import (
     add_deployment_options,
     bucket_name,
     deployment_of,
+    image_digest,
+    image_tag,
     template_path,
 )
 from cloud.smoke.findings import Verdict
 from cloud.smoke.tables import findings
-from cloud.template import METADATA
+from cloud.template import METADATA, container_spec
 from command.tables_path import DATASET
 from command.usage import USER_ERROR, UsageError
 from pipeline.bigquery.client import connect
@@ -34,6 +37,7 @@ MODES = {
         dataflow.StreamingMode.STREAMING_MODE_AT_LEAST_ONCE,
     )
 }
+_PRIVATE = dataflow.WorkerIPAddressConfiguration.WORKER_IP_PRIVATE
 # Parameters of the template that are options of this command.
 _OWN = ("subscription", "dataset")
 
@@ -52,6 +56,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="end the running job when its messages in flight are written; the other "
         "messages wait in Pub/Sub",
     )
+    release = parser.add_mutually_exclusive_group()
+    release.add_argument(
+        "--tag",
+        type=image_tag,
+        help="the release: `python -m cloud template --tag` published its template",
+    )
+    release.add_argument(
+        "--digest",
+        type=image_digest,
+        help="the release by the digest of its image, sha256:…, without a template",
+    )
     parser.add_argument(
         "--job",
         default=DATAFLOW_JOB,
@@ -60,7 +75,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bucket",
         type=bucket_name,
-        help="where the template is (default: PROJECT-iris-staging)",
+        help="where the template and temporary files are "
+        "(default: PROJECT-iris-staging)",
     )
     parser.add_argument(
         "--subscription",
@@ -86,8 +102,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--streaming-mode",
         choices=MODES,
         default="exactly_once",
-        help="at_least_once costs less, but writes more rows twice to the _iris "
-        "tables; the views show each row once (default: %(default)s)",
+        help="at_least_once saves under a dollar a month, and writes more rows twice "
+        "to the _iris tables; the views show each row once (default: %(default)s)",
     )
     parser.add_argument(
         "--max-workers",
@@ -113,6 +129,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--subnetwork",
         help="the subnetwork of the workers, for example "
         "regions/REGION/subnetworks/NAME",
+    )
+    parser.add_argument(
+        "--private-ips",
+        action="store_true",
+        help="give the workers no external addresses; their subnetwork then needs "
+        "Private Google Access",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print the request, and send nothing"
@@ -147,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.drain:
             return _drain(deployment, options.job, dry_run=options.dry_run)
+        _require_release(options)
         request = request_of(options)
         _check(deployment, dict(request.launch_parameter.parameters))
         if not options.dry_run:
@@ -158,6 +181,23 @@ def run(options: argparse.Namespace) -> int:
         text = " ".join(str(error).split())
         print(f"python -m cloud launch: {text}", file=sys.stderr)
         return 1
+
+
+def _require_release(options: argparse.Namespace) -> None:
+    """Makes sure that the user named a release, and it fits the other options.
+
+    Raises:
+        UsageError: Neither a tag nor a digest, or both ways to a network are closed.
+    """
+    if not (options.tag or options.digest):
+        raise UsageError(
+            "name the release: --tag TAG (TAG=… in make) of `python -m cloud template`"
+        )
+    if options.private_ips and not options.subnetwork:
+        raise UsageError(
+            "--private-ips needs --subnetwork, one with Private Google Access: workers "
+            "without an address reach Google's services only through it"
+        )
 
 
 def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateRequest:
@@ -173,6 +213,7 @@ def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateReques
         machine_type=options.machine_type,
         network=options.network,
         subnetwork=options.subnetwork,
+        ip_configuration=_PRIVATE if options.private_ips else None,
         streaming_mode=MODES[options.streaming_mode],
         additional_user_labels={"application": "gb-iris"},
     )
@@ -181,12 +222,22 @@ def request_of(options: argparse.Namespace) -> dataflow.LaunchFlexTemplateReques
         location=deployment.region,
         launch_parameter=dataflow.LaunchFlexTemplateParameter(
             job_name=options.job,
-            container_spec_gcs_path=template_path(bucket),
             parameters=_parameters(deployment, options),
             environment=environment,
             update=options.update,
+            **_spec(deployment, bucket, options),
         ),
     )
+
+
+def _spec(
+    deployment: Deployment, bucket: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    """The release: the published spec of a tag, or a spec of an image by digest."""
+    if options.tag:
+        return {"container_spec_gcs_path": template_path(bucket, options.tag)}
+    spec = container_spec(deployment.image_of("pipeline", options.digest))
+    return {"container_spec": dataflow.ContainerSpec.from_json(json.dumps(spec))}
 
 
 def _parameters(deployment: Deployment, options: argparse.Namespace) -> dict[str, str]:

@@ -1,7 +1,9 @@
-"""The flex template: its image, and the container spec that names it.
+"""The flex template: the container spec of a release, which names its image.
 
 This module writes the spec itself: `gcloud dataflow flex-template build` leaves out
-whether the template streams, and which streaming modes it supports.
+whether the template streams, and which streaming modes it supports. Each release has
+its own spec, with the digest of its image, so that an earlier release is launched again
+without a build.
 """
 
 import argparse
@@ -10,42 +12,69 @@ from pathlib import Path
 from typing import Any
 
 from cloud import images
-from cloud.deployment import bucket_name, deployment_of, template_path
-from cloud.images import ROOT, build_command, execute, images_of
+from cloud.deployment import deployment_of, template_path
+from cloud.images import ROOT, digest_of, execute, images_of
+from command.usage import UsageError
 
 METADATA = ROOT / "templates" / "metadata.json"
 SPEC = ROOT / "build" / "template" / "gb-iris.json"
 
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    images.configure(parser)
-    parser.add_argument(
-        "--bucket",
-        type=bucket_name,
-        help="where the template is published (default: PROJECT-iris-staging)",
-    )
+configure = images.configure
 
 
 def run(options: argparse.Namespace) -> int:
-    """Builds the images and publishes the template."""
+    """Publishes the template of a release; builds its images if there are none.
+
+    Raises:
+        UsageError: The image is not there after the build, or a base has no digest.
+    """
     deployment = deployment_of(options)
     built = images_of(deployment, options.tag)
-    spec = json.dumps(container_spec(built.pipeline), indent=2) + "\n"
-    published = template_path(options.bucket or deployment.staging_bucket)
-    if not options.dry_run:
-        SPEC.parent.mkdir(parents=True, exist_ok=True)
-        SPEC.write_text(spec)
-    project = f"--project={deployment.project}"
-    commands = [
-        build_command(deployment, built),
-        ["gcloud", "storage", "cp", str(SPEC), published, project],
-    ]
-    code = execute(commands, dry_run=options.dry_run)
     if options.dry_run:
-        print(f"with {SPEC}:\n{spec}", end="")
-    elif code == 0:
-        print(f"{published} runs {built.pipeline}")
+        return _show(options)
+    digest = digest_of(deployment, built.pipeline)
+    if digest is None:
+        if code := images.build(options, built):
+            return code
+        digest = digest_of(deployment, built.pipeline)
+    if digest is None:
+        raise UsageError(f"{built.pipeline} does not exist: the build did not push it")
+    image = deployment.image_of("pipeline", digest)
+    SPEC.parent.mkdir(parents=True, exist_ok=True)
+    SPEC.write_text(_text_of(image))
+    published = _published(options)
+    code = execute([_publish(options)], dry_run=False)
+    if code == 0:
+        print(
+            f"{published} runs {image}\nlaunch it: make launch "
+            f"PROJECT={deployment.project} REGION={deployment.region} TAG={options.tag}"
+        )
     return code
+
+
+def _show(options: argparse.Namespace) -> int:
+    """Prints what would be done; the digest is known only after the build."""
+    deployment = deployment_of(options)
+    built = images_of(deployment, options.tag)
+    images.build(options, built)
+    execute([_publish(options)], dry_run=True)
+    image = deployment.image_of("pipeline", f"sha256:{'0' * 64}")
+    print(f"with {SPEC}, whose digest is that of the build:\n{_text_of(image)}", end="")
+    return 0
+
+
+def _publish(options: argparse.Namespace) -> list[str]:
+    published, project = _published(options), f"--project={options.project}"
+    return ["gcloud", "storage", "cp", str(SPEC), published, project]
+
+
+def _published(options: argparse.Namespace) -> str:
+    bucket = options.bucket or deployment_of(options).staging_bucket
+    return template_path(bucket, options.tag)
+
+
+def _text_of(image: str) -> str:
+    return json.dumps(container_spec(image), indent=2) + "\n"
 
 
 def container_spec(image: str, metadata: Path = METADATA) -> dict[str, Any]:

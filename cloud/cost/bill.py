@@ -22,7 +22,9 @@ WRITE_METHODS = ("STREAMING_INSERTS", "STORAGE_WRITE_API", "FILE_LOADS")
 IMAGES_GIB = Decimal(2)
 # The bridge logs a line a minute, a drain some ten lines a round.
 LOGS_GIB = Decimal("0.2")
-ALERT_CONDITIONS = Decimal(6)
+# Of templates/terraform/modules/alerts: six on metrics, six on lines of logs; a stream
+# has four more.
+ALERT_CONDITIONS, STREAM_CONDITIONS = Decimal(12), Decimal(4)
 
 
 class Line(NamedTuple):
@@ -129,7 +131,8 @@ def streaming_bill(
     else:
         units = quantities.dataflow_unit_hours(feed)
         lines.append(tariff.line("Streaming Engine, units", units, "dataflow_unit"))
-    shared = _shared(tariff, feed, quantities.GATHERED_SECONDS)
+    conditions = ALERT_CONDITIONS + STREAM_CONDITIONS
+    shared = _shared(tariff, feed, quantities.GATHERED_SECONDS, conditions)
     title = EXACTLY_ONCE if exactly_once else AT_LEAST_ONCE
     return _bill(title, tariff, [*lines, *shared])
 
@@ -142,7 +145,7 @@ def drain_bill(tariff: Tariff, feed: Feed, job: DrainJob) -> Bill:
         tariff.line("drain job, memory", seconds * job.memory_gib, "run_job_memory"),
         tariff.line("Cloud Scheduler", Decimal(1), "scheduler_job"),
     ]
-    shared = _shared(tariff, feed, job.every_seconds)
+    shared = _shared(tariff, feed, job.every_seconds, ALERT_CONDITIONS)
     title = f"a drain every {interval_words(job.every_seconds)}"
     return _bill(title, tariff, [*lines, *shared])
 
@@ -185,7 +188,9 @@ def _by_price(lines: Iterable[Line]) -> Iterator[Line]:
         yield Line(" and ".join(line.what for line in same), quantity, price)
 
 
-def _shared(tariff: Tariff, feed: Feed, every_seconds: Decimal) -> Iterator[Line]:
+def _shared(
+    tariff: Tariff, feed: Feed, every_seconds: Decimal, conditions: Decimal
+) -> Iterator[Line]:
     """What every mode needs."""
     yield from _bridge(tariff)
     yield tariff.line(
@@ -193,6 +198,8 @@ def _shared(tariff: Tariff, feed: Feed, every_seconds: Decimal) -> Iterator[Line
     )
     old = quantities.old_backlog_gib(feed, every_seconds)
     yield tariff.line("Pub/Sub, messages older than a day", old, "pubsub_backlog")
+    kept = quantities.acknowledged_gib(feed)
+    yield tariff.line("Pub/Sub, acknowledged and kept 7 days", kept, "pubsub_backlog")
     writing = writing_lines(tariff, feed)
     if tariff.write_method in writing:
         yield writing[tariff.write_method]
@@ -210,7 +217,7 @@ def _shared(tariff: Tariff, feed: Feed, every_seconds: Decimal) -> Iterator[Line
     yield tariff.line("container images", IMAGES_GIB, "artifact_storage")
     yield tariff.line("secret", Decimal(1), "secret_version")
     yield tariff.line("logs", LOGS_GIB, "logging")
-    yield tariff.line("alerts", ALERT_CONDITIONS, "alert_condition")
+    yield tariff.line("alerts", conditions, "alert_condition")
 
 
 def _bridge(tariff: Tariff) -> Iterator[Line]:

@@ -18,11 +18,13 @@ from cloud.cost.bill import (
     streaming_bill,
     writing_lines,
 )
-from cloud.cost.page import Scenario, answer, cost_page, dollars
+from cloud.cost.page import Asked, Scenario, answer, cost_page, dollars
 from cloud.cost.prices import Price, load_prices
 from cloud.cost.quantities import DrainJob, Feed, Worker
+from cloud.cost.queries import questions, unprunable
 from command.duration import seconds_in
 from command.usage import UsageError
+from pipeline.registry import load_registry
 
 # Small machines, the smallest first. Dataflow's agreement excludes shared cores.
 WORKERS = {
@@ -171,7 +173,14 @@ def page(options: argparse.Namespace) -> str:
         _inputs(options),
         prices,
         _free_of(prices),
+        _asked(Feed(**_numbers(options, Feed))),
     )
+
+
+def _asked(feed: Feed) -> Asked:
+    registry = load_registry()
+    asked = questions(feed, len(registry))
+    return Asked(asked, len(registry), unprunable(registry), feed.months_kept)
 
 
 def _tariff(options: argparse.Namespace) -> Tariff:

@@ -19,6 +19,8 @@ BYTES_A_STREAMED_UNIT = Decimal(200 * 2**20)
 MIN_PUBSUB_BYTES = Decimal(1000)
 # Messages that wait for acknowledgement are free for a day (the same page).
 FREE_BACKLOG_SECONDS = Decimal(86_400)
+# `message_retention_duration` in templates/terraform/modules/messaging.
+KEPT_DAYS = Decimal(7)
 # A streamed row is charged as 1 KB at least (BigQuery's pricing page).
 MIN_STREAMED_ROW_BYTES = Decimal(1024)
 # A partition without changes for 90 days becomes long-term storage.
@@ -129,6 +131,11 @@ def old_backlog_gib(feed: Feed, every_seconds: Decimal) -> Decimal:
     each = feed.message_bytes + feed.attribute_bytes
     waiting_bytes = feed.messages_per_second * each * beyond**2 / (2 * every_seconds)
     return waiting_bytes / BYTES_A_GIB
+
+
+def acknowledged_gib(feed: Feed) -> Decimal:
+    """Acknowledged messages that the subscription keeps, for a seek."""
+    return sent_bytes(feed) * KEPT_DAYS * 24 / HOURS_A_MONTH / BYTES_A_GIB
 
 
 def streamed_units(feed: Feed) -> Decimal:

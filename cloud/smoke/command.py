@@ -19,9 +19,17 @@ from cloud.deployment import (
     region_name,
     uses_local_servers,
 )
-from cloud.smoke import cleaning, google_api, google_checks, queries, report, tables
+from cloud.smoke import (
+    cleaning,
+    google_api,
+    google_checks,
+    pruning,
+    queries,
+    report,
+    tables,
+)
 from cloud.smoke.findings import Finding, Verdict, any_failed, failed
-from cloud.smoke.messages import new_run
+from cloud.smoke.messages import Run, new_run
 from cloud.smoke.pubsub import Pubsub
 from cloud.smoke.trial import Trial
 from command.duration import seconds_in
@@ -34,8 +42,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}\Z")  # Pub/Sub's own rule
 
 _DESCRIPTION = """\
 Publishes seven messages to the topic of a deployment, as the bridge does, waits until
-its pipeline has written their rows, and checks topic, subscription, tables, views,
-permissions, APIs and quotas. For each check it reports what it found and what to do.
+its pipeline has written their rows, and checks topic, subscription, tables, views, what
+a question of one day reads, permissions, alerts, APIs and quotas. For each check it
+reports what it found and what to do.
 
 The messages are marked SMOKE-<time>-<random>. Their day is four years ago, their values
 are 0, and their BM unit, fuel and data provider have that name. Their rows are removed
@@ -92,6 +101,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only remove the rows that earlier runs left",
     )
     parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what it would publish, and where; needs no credentials",
+    )
+    parser.add_argument(
         "--format",
         choices=("table", "json"),
         default="table",
@@ -115,6 +129,8 @@ def run(options: argparse.Namespace) -> int:
         local=uses_local_servers(),
     )
     registry = load_registry()
+    if options.dry_run:
+        return _show(deployment, new_run())
     try:
         client = client_of(options)
         if options.clean:
@@ -122,6 +138,18 @@ def run(options: argparse.Namespace) -> int:
         return _try(client, deployment, registry, options)
     except GoogleAuthError as error:
         raise no_credentials(error) from None
+
+
+def _show(deployment: Deployment, run: Run) -> int:
+    """Prints what a run would publish."""
+    print(f"would publish to {deployment.topic_path}:")
+    for message in run.messages:
+        print(f"{message.message_id}  {len(message.data)} bytes, {message.what}")
+    print(
+        f"would wait for their rows in {deployment.tables}, check what is around them, "
+        "and remove them"
+    )
+    return 0
 
 
 def _try(
@@ -169,6 +197,7 @@ def _before(
     yield from pubsub.findings(streams=known.is_streaming if known else False)
     try:
         yield from tables.findings(client, deployment, registry)
+        yield from pruning.findings(client, deployment, registry, _today())
     except queries.REFUSALS as error:
         yield failed(
             "tables",
@@ -183,6 +212,10 @@ def _before(
         )
     else:
         yield from google_checks.local_findings()
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def _report_failure(finding: Finding) -> None:

@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from cloud.deployment import DRAIN_JOB, SECRET, Deployment
-from cloud.smoke import permissions, services
+from cloud.smoke import alerts, permissions, services
 from cloud.smoke.findings import Finding, unknown
 from cloud.smoke.google_api import GoogleApi, RefusedError
 
@@ -19,6 +20,7 @@ LOCAL = {
     "backlog": "local servers have no Cloud Monitoring",
     "quotas for Dataflow": "local servers have no Dataflow",
     "permissions": "local servers have no IAM",
+    "alerts": "local servers have no Cloud Monitoring",
 }
 
 
@@ -76,6 +78,9 @@ def findings(
         "secret", lambda: services.secret(_version(api, deployment), deployment)
     )
     yield _runner(known, deployment)
+    if known.drain and not isinstance(known.drain, str):
+        yield services.drain_time(known.drain)
+    yield from _alerts(api, deployment, now)
     yield _asked(
         "backlog",
         lambda: services.backlog(
@@ -145,6 +150,51 @@ def _metrics(
         )
         values |= services.latest_points(document)
     return values
+
+
+def _alerts(
+    api: GoogleApi, deployment: Deployment, now: dt.datetime
+) -> Iterator[Finding]:
+    """Whether there are alerts, and the services accept their filters."""
+    path = f"v3/projects/{deployment.project}/alertPolicies"
+    try:
+        found = alerts.of_deployment(api.get("monitoring", path))
+    except RefusedError as error:
+        yield unknown(alerts.NAME, str(error))
+        return
+    yield alerts.existing(found, deployment)
+    refusals, asked = {}, 0
+    for name, text, is_log in alerts.filters(found):
+        asked += 1
+        try:
+            _ask_filter(api, deployment, text, now, is_log=is_log)
+        except RefusedError as error:
+            if error.code != HTTPStatus.BAD_REQUEST:
+                yield unknown(alerts.FILTERS, str(error))
+                return
+            refusals[name] = str(error)
+    yield alerts.accepted(refusals, asked)
+
+
+def _ask_filter(
+    api: GoogleApi, deployment: Deployment, text: str, now: dt.datetime, *, is_log: bool
+) -> None:
+    """Asks for what a filter finds: a wrong one is refused."""
+    if is_log:
+        names = [f"projects/{deployment.project}"]
+        body = {"resourceNames": names, "filter": text, "pageSize": 1}
+        api.post("logging", "v2/entries:list", body)
+        return
+    api.get(
+        "monitoring",
+        f"v3/projects/{deployment.project}/timeSeries",
+        {
+            "filter": text,
+            "interval.startTime": _stamp(now - services.SAMPLES),
+            "interval.endTime": _stamp(now),
+            "view": "HEADERS",
+        },
+    )
 
 
 def _stamp(moment: dt.datetime) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloud.deployment import DRAIN_JOB, SECRET, Deployment
+from cloud.deployment import BUILDER, DRAIN_JOB, REPOSITORY, SECRET, Deployment
 from cloud.smoke.policies import Need
 
-ACCOUNTS = ("iris-bridge", "iris-pipeline", "iris-scheduler")
+ACCOUNTS = ("iris-bridge", "iris-pipeline", "iris-scheduler", BUILDER)
 _PUBSUB_ALL = ("roles/pubsub.editor", "roles/pubsub.admin")
 _OBJECTS = ("create", "get", "list", "delete")
 
@@ -57,6 +57,10 @@ def resources(deployment: Deployment) -> dict[str, Resource]:
     ]
     if deployment.region:
         found.append(_plain(f"job {DRAIN_JOB}", "run", job))
+        images = f"{project}/locations/{deployment.region}/repositories/{REPOSITORY}"
+        found.append(
+            _plain(f"repository {REPOSITORY}", "artifactregistry", f"v1/{images}")
+        )
     return {resource.key: resource for resource in found}
 
 
@@ -76,7 +80,8 @@ def needs(deployment: Deployment, project_number: str | None) -> Iterator[Need]:
         project_number: The number in the name of Pub/Sub's own account; None if it is
             not known, and then that account is left out.
     """
-    bridge, pipeline, scheduler = (_member(deployment, name) for name in ACCOUNTS)
+    members = (_member(deployment, name) for name in ACCOUNTS)
+    bridge, pipeline, scheduler, builder = members
     yield _on_topic(deployment, "iris-bridge", bridge, deployment.topic)
     yield Need(
         "iris-bridge",
@@ -96,6 +101,8 @@ def needs(deployment: Deployment, project_number: str | None) -> Iterator[Need]:
     yield _on_bucket(pipeline, deployment.staging_bucket, "Dataflow is not used")
     if deployment.region:
         yield _on_job(deployment, scheduler)
+        yield _on_images(deployment, builder)
+    yield _on_sources(builder, deployment.staging_bucket)
     if project_number:
         agent = (
             f"serviceAccount:service-{project_number}"
@@ -172,6 +179,46 @@ def _on_bucket(member: str, bucket: str, optional: str) -> Need:
         f"gcloud storage buckets add-iam-policy-binding gs://{bucket} "
         f"--member {member} --role roles/storage.objectUser",
         optional,
+    )
+
+
+def _on_images(deployment: Deployment, member: str) -> Need:
+    return Need(
+        BUILDER,
+        member,
+        f"push to {REPOSITORY}",
+        f"repository {REPOSITORY}",
+        (
+            "roles/artifactregistry.writer",
+            "roles/artifactregistry.repoAdmin",
+            "roles/artifactregistry.admin",
+        ),
+        ("artifactregistry.repositories.uploadArtifacts",),
+        deployment.gcloud(
+            f"artifacts repositories add-iam-policy-binding {REPOSITORY} --member "
+            f"{member} --role roles/artifactregistry.writer --location "
+            f"{deployment.region}"
+        ),
+        "images are built elsewhere",
+    )
+
+
+def _on_sources(member: str, bucket: str) -> Need:
+    return Need(
+        BUILDER,
+        member,
+        f"read gs://{bucket}",
+        f"bucket {bucket}",
+        (
+            "roles/storage.objectViewer",
+            "roles/storage.objectUser",
+            "roles/storage.objectAdmin",
+            "roles/storage.admin",
+        ),
+        ("storage.objects.get",),
+        f"gcloud storage buckets add-iam-policy-binding gs://{bucket} "
+        f"--member {member} --role roles/storage.objectViewer",
+        "images are built elsewhere",
     )
 
 

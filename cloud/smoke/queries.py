@@ -26,6 +26,18 @@ def rows(
     return list(client.query_and_wait(sql, job_config=job))
 
 
+def read_bytes(client: bigquery.Client, sql: str, **parameters: Parameter) -> int:
+    """What a query would read, by BigQuery; it is not run.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPIError, requests.RequestException: BigQuery
+            refuses, or cannot be reached (`REFUSALS`).
+    """
+    job = bigquery.QueryJobConfig(query_parameters=_typed(parameters), dry_run=True)
+    job.use_query_cache = False
+    return int(client.query(sql, job_config=job).total_bytes_processed or 0)
+
+
 def execute(client: bigquery.Client, sql: str, **parameters: Parameter) -> None:
     """Runs a statement that changes rows, to its end.
 

@@ -170,6 +170,34 @@ def given_up(values: Mapping[str, int], deployment: Deployment) -> Finding:
     return ok(name, "none")
 
 
+def drain_time(drain: Mapping[str, Any]) -> Finding:
+    """Whether the last run of the drain job ended before Cloud Run would stop it.
+
+    Args:
+        drain: The Cloud Run job, not empty.
+    """
+    name = "drain time"
+    latest = drain.get("latestCreatedExecution") or {}
+    try:
+        began = dt.datetime.fromisoformat(latest["createTime"])
+        took = dt.datetime.fromisoformat(latest["completionTime"]) - began
+        timeout = drain["template"]["template"]["timeout"]
+        limit = dt.timedelta(seconds=float(timeout.rstrip("s")))
+    except (KeyError, TypeError, ValueError):
+        return unknown(name, "the last run has not ended, or its job has no timeout")
+    seen = (
+        f"the last run took {took.total_seconds():.0f} s of {limit.total_seconds():.0f}"
+    )
+    if took >= limit:
+        return failed(
+            name,
+            f"{seen}: Cloud Run stopped it",
+            "its messages are delivered again; set drain_every_minutes higher, or see "
+            "Lag grows in docs/operations.md",
+        )
+    return ok(name, seen)
+
+
 def is_streaming(
     drain: Mapping[str, Any] | str, jobs: Sequence[Mapping[str, Any]] | str
 ) -> bool | None:

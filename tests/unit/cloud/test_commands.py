@@ -16,6 +16,19 @@ def test_a_mistake_that_a_command_finds_is_one_line_and_code_2(monkeypatch, caps
     assert line.startswith("python -m cloud smoke: BIGQUERY_EMULATOR_HOST is set and ")
 
 
+def test_a_dry_smoke_test_shows_its_messages_and_needs_no_credentials(
+    monkeypatch, capsys
+):
+    for name in ("BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+    assert main(["smoke", "--project", "my-project", "--dry-run"]) == 0
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == "would publish to projects/my-project/topics/iris-messages:"
+    assert [line[:6] for line in lines] == 7 * ["SMOKE-"]
+    assert "uk_energy_prod" in last
+
+
 def test_a_wrong_dataset_file_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
     (tmp_path / "FREQ.yaml").write_text("name: [")
     monkeypatch.setattr(registry, "FOLDER", tmp_path)

@@ -6,14 +6,21 @@ import pytest
 
 from cloud.__main__ import main
 
-DEPLOYMENT = ["--project=my-project", "--region=europe-west2"]
+PLACE = ["--project=my-project", "--region=europe-west2"]
+DEPLOYMENT = [*PLACE, "--tag=v1"]
+DIGEST = f"sha256:{'0' * 64}"
+
+
+def request(capsys, *options):
+    """What would be sent."""
+    assert main(["launch", *options, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    return json.loads(printed[printed.index("{") :])["launchParameter"]
 
 
 def parameters(capsys, *options):
     """The parameters of the request that would be sent."""
-    assert main(["launch", *DEPLOYMENT, *options, "--dry-run"]) == 0
-    printed = capsys.readouterr().out
-    return json.loads(printed[printed.index("{") :])["launchParameter"]["parameters"]
+    return request(capsys, *DEPLOYMENT, *options)["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,38 @@ def test_without_credentials_it_says_how_to_log_in(monkeypatch, tmp_path, capsys
     assert main(["launch", *DEPLOYMENT]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith("`gcloud auth application-default login`")
+
+
+def test_a_release_by_tag_is_its_own_template(capsys):
+    sent = request(capsys, *PLACE, "--tag=v7", "--update")
+    template = "gs://my-project-iris-staging/templates/gb-iris-v7.json"
+    assert sent["containerSpecGcsPath"] == template
+
+
+def test_a_release_by_digest_needs_no_template(capsys):
+    sent = request(capsys, *PLACE, f"--digest={DIGEST}")
+    assert "containerSpecGcsPath" not in sent
+    image = f"europe-west2-docker.pkg.dev/my-project/gb-iris/pipeline@{DIGEST}"
+    assert sent["containerSpec"]["image"] == image
+    environment = sent["containerSpec"]["defaultEnvironment"]
+    assert environment["sdkContainerImage"] == image
+
+
+def test_a_launch_names_its_release(capsys):
+    assert main(["launch", *PLACE, "--dry-run"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "name the release: --tag TAG" in line
+
+
+def test_workers_without_addresses(capsys):
+    subnetwork = "regions/europe-west2/subnetworks/private"
+    options = [*DEPLOYMENT, "--private-ips", f"--subnetwork={subnetwork}"]
+    environment = request(capsys, *options)["environment"]
+    assert environment["ipConfiguration"] == "WORKER_IP_PRIVATE"
+    assert environment["subnetwork"] == subnetwork
+
+
+def test_workers_without_addresses_need_a_subnetwork(capsys):
+    assert main(["launch", *DEPLOYMENT, "--private-ips", "--dry-run"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "--private-ips needs --subnetwork" in line

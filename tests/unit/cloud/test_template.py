@@ -21,7 +21,9 @@ from pipeline.options import WRITE_METHODS, IrisOptions, parse
 ROOT = Path(__file__).parents[3]
 TEMPLATES = ROOT / "templates"
 SCHEMA = json.loads((Path(__file__).parent / "container_spec.schema.json").read_text())
-IMAGE = "europe-west2-docker.pkg.dev/my-project/gb-iris/pipeline:1"
+REPOSITORY = "europe-west2-docker.pkg.dev/my-project/gb-iris"
+DIGEST = f"sha256:{'a' * 64}"
+IMAGE = f"{REPOSITORY}/pipeline@{DIGEST}"
 DEPLOYMENT = ["--project=my-project", "--region=europe-west2", "--tag=1"]
 PARAMETERS = {
     one["name"]: one for one in json.loads(METADATA.read_text())["parameters"]
@@ -52,9 +54,9 @@ def test_the_api_knows_every_field_of_the_spec():
 
 
 def test_the_parameters_are_the_options_of_the_pipeline():
-    # A drain is a run in one process, without Dataflow.
-    drains = {"drain", "every", "max_messages", "max_seconds"}
-    assert PARAMETERS.keys() == defaults_by_name().keys() - drains
+    # A drain is a run in one process, without Dataflow, which has workers of its own.
+    drains = {"drain", "every", "max_messages", "max_seconds", "metrics_port"}
+    assert PARAMETERS.keys() == defaults_by_name().keys() - drains - {"workers"}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -108,7 +110,7 @@ def test_the_image_has_the_tested_versions():
     dockerfile = (TEMPLATES / "Dockerfile").read_text()
     [beam] = re.findall(r"beam_python(\S+)_sdk:(\S+)", dockerfile)
     [launcher] = re.findall(r"python(\d)(\d+)-template-launcher-base", dockerfile)
-    [base] = re.findall(r"^FROM python:(\S+)-slim$", dockerfile, re.MULTILINE)
+    [base] = re.findall(r"^FROM python:([\d.]+)-slim-\w+", dockerfile, re.MULTILINE)
     assert beam == (base, apache_beam.__version__)
     assert ".".join(launcher) == base
     assert ":latest" not in dockerfile
@@ -129,7 +131,9 @@ def test_what_the_image_installs_is_locked_as_everything_else():
     assert "azure-servicebus" not in names
 
 
-@pytest.mark.parametrize("folder", ["templates", "templates/bridge"])
+@pytest.mark.parametrize(
+    "folder", ["templates", "templates/bridge", "templates/dashboard"]
+)
 def test_what_a_dockerfile_copies_is_sent_to_the_build(folder):
     file = ROOT / folder / "Dockerfile"
     kept = (ROOT / folder / "Dockerfile.dockerignore").read_text().split()
@@ -155,8 +159,41 @@ def test_the_build_makes_the_images_that_it_pushes():
         for a in s["args"]
         if "--file" in a
     ]
-    assert tags == build["images"] == ["$_PIPELINE", "$_BRIDGE"]
+    assert tags == build["images"] == ["$_PIPELINE", "$_BRIDGE", "$_DASHBOARD"]
     assert all((ROOT / file).is_file() for file in files)
+
+
+def test_nothing_that_pip_builds_is_fetched_unlocked():
+    """Only google-apitools has no wheel; the tools that build it are locked, too."""
+    text = (TEMPLATES / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = re.findall(r"pip install ([^&\n]+)", text)
+    assert len(installs) == 3
+    for install in installs:
+        is_locked = "--require-hashes" in install and "--only-binary :all:" in install
+        assert is_locked or "--no-deps" in install
+        assert "--no-build-isolation" in install or "build-requirements" in install
+    assert re.findall(r"--no-binary (\S+)", text) == ["google-apitools"]
+    assert {"setuptools", "wheel"} <= {
+        name for name, _ in pins(TEMPLATES / "build-requirements.txt")
+    }
+
+
+def test_images_are_built_where_a_new_project_may_build(capsys):
+    options = [*DEPLOYMENT, "--dry-run"]
+    assert main(["images", *options]) == 0
+    assert " --region=europe-west1 " in capsys.readouterr().out
+    assert main(["images", *options, "--build-region=us-central1"]) == 0
+    assert " --region=us-central1 " in capsys.readouterr().out
+
+
+def test_images_are_built_by_their_own_account_from_a_bucket_of_the_deployment(capsys):
+    assert main(["images", *DEPLOYMENT, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    builder = "iris-builder@my-project.iam.gserviceaccount.com"
+    assert (
+        f" --service-account=projects/my-project/serviceAccounts/{builder} " in printed
+    )
+    assert " --gcs-source-staging-dir=gs://my-project-iris-staging/builds " in printed
 
 
 def test_a_dry_run_prints_what_it_would_do_and_does_nothing(
@@ -165,42 +202,73 @@ def test_a_dry_run_prints_what_it_would_do_and_does_nothing(
     calls = gcloud(monkeypatch, tmp_path)
     assert main(["template", *DEPLOYMENT, "--bucket=gs://b-1", "--dry-run"]) == 0
     printed = capsys.readouterr().out
-    build, publish = [line for line in printed.splitlines() if line.startswith("$ ")]
+    commands = [x for x in printed.splitlines() if x.startswith("$ gcloud ")]
+    [build, publish] = commands
     assert "gcloud builds submit" in build
-    assert IMAGE in build
-    assert publish.endswith("gs://b-1/templates/gb-iris.json --project=my-project")
-    assert json.loads(printed[printed.index("{\n") :]) == container_spec(IMAGE)
+    assert f"{REPOSITORY}/pipeline:1" in build
+    assert publish.endswith("gs://b-1/templates/gb-iris-1.json --project=my-project")
+    spec = json.loads(printed[printed.index("{\n") :])
+    assert spec == container_spec(spec["image"])
     assert not calls.exists()
 
 
-def gcloud(monkeypatch, folder, code=0):
-    """Replaces gcloud by a script that only notes its arguments."""
-    program, calls = folder / "gcloud", folder / "calls"
-    program.write_text(f'#!/bin/sh\necho "$@" >>"{calls}"\nexit {code}\n')
+def gcloud(monkeypatch, folder, *, code=0, is_built=False):
+    """Replaces gcloud by a script that notes its arguments.
+
+    Artifact Registry has the image when it is built.
+    """
+    program, calls, image = folder / "gcloud", folder / "calls", folder / "image"
+    if is_built:
+        image.touch()
+    program.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >>"{calls}"\n'
+        'case "$*" in\n'
+        f'  *describe*) [ -e "{image}" ] && echo {DIGEST} || exit 1;;\n'
+        f'  builds*) [ {code} = 0 ] && touch "{image}"; exit {code};;\n'
+        "esac\n"
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr("cloud.template.SPEC", folder / "build" / "spec.json")
+    # Registries are asked in test_bases.py.
+    monkeypatch.setattr("cloud.images.bases.pin", lambda: None)
     return calls
 
 
-def test_the_build_and_the_publication_are_asked_for(monkeypatch, tmp_path, capsys):
+def test_a_release_is_built_and_its_template_names_the_digest(
+    monkeypatch, tmp_path, capsys
+):
     calls = gcloud(monkeypatch, tmp_path)
-    monkeypatch.setattr("cloud.template.SPEC", tmp_path / "build" / "spec.json")
     assert main(["template", *DEPLOYMENT]) == 0
-    build, publish = calls.read_text().splitlines()
+    _, build, _, publish = calls.read_text().splitlines()
     assert build.startswith(f"builds submit {ROOT}")
     assert publish.split()[:2] == ["storage", "cp"]
-    published = "gs://my-project-iris-staging/templates/gb-iris.json"
+    published = "gs://my-project-iris-staging/templates/gb-iris-1.json"
     assert published in publish
     assert published in capsys.readouterr().out
     written = json.loads((tmp_path / "build" / "spec.json").read_text())
     assert written == container_spec(IMAGE)
 
 
+def test_the_template_of_a_release_that_is_built_needs_no_build(monkeypatch, tmp_path):
+    calls = gcloud(monkeypatch, tmp_path, is_built=True)
+    assert main(["template", *DEPLOYMENT]) == 0
+    assert [x for x in calls.read_text().splitlines() if x.startswith("builds")] == []
+
+
+def test_a_tag_that_has_an_image_is_not_built_again(monkeypatch, tmp_path, capsys):
+    calls = gcloud(monkeypatch, tmp_path, is_built=True)
+    assert main(["images", *DEPLOYMENT]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "a tag never moves to another image: use a new tag" in line
+    assert len(calls.read_text().splitlines()) == 1
+
+
 def test_nothing_is_published_of_a_build_that_failed(monkeypatch, tmp_path):
     calls = gcloud(monkeypatch, tmp_path, code=3)
-    monkeypatch.setattr("cloud.template.SPEC", tmp_path / "build" / "spec.json")
     assert main(["template", *DEPLOYMENT]) == 3
-    assert len(calls.read_text().splitlines()) == 1
+    assert "storage cp" not in calls.read_text()
 
 
 def test_without_gcloud_it_says_where_to_get_it(monkeypatch, tmp_path, capsys):

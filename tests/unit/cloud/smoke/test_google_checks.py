@@ -109,6 +109,9 @@ def deployed(google):
         "run/v2/{P}/locations/europe-west2/jobs/iris-drain": bound(
             "roles/run.invoker", member("iris-scheduler")
         ),
+        "artifactregistry/v1/{P}/locations/europe-west2/repositories/gb-iris": bound(
+            "roles/artifactregistry.writer", member("iris-builder")
+        ),
         "cloudresourcemanager/v1/{P}": {"etag": "ACAB"},
     }
     for path, policy in policies.items():
@@ -117,7 +120,7 @@ def deployed(google):
     for bucket in ("raw", "staging"):
         google.say(
             f"storage/storage/v1/b/my-project-iris-{bucket}/iam",
-            bound("roles/storage.objectUser", pipeline),
+            bound("roles/storage.objectUser", pipeline, member("iris-builder")),
         )
     email = DEPLOYMENT.account("iris-pipeline")
     google.say(
@@ -143,9 +146,9 @@ def failures(findings):
 def test_all_policies_are_as_they_should_be(api, deployed):
     findings = judged(api)
     assert {each.verdict for each in findings.values()} == {"ok"}
-    assert len(findings) == 13
+    assert len(findings) == 16
     paths = [path for path, query, *_ in deployed.asked if "getIamPolicy" in path]
-    assert len(paths) == 6
+    assert len(paths) == 7
 
 
 @pytest.mark.parametrize(
@@ -214,10 +217,7 @@ def test_an_account_that_edits_everything(api, deployed):
 
 def test_nothing_can_be_read(api):
     findings = judged(api)
-    assert set(failures(findings)) == {
-        f"{name}: account"
-        for name in ("iris-bridge", "iris-pipeline", "iris-scheduler")
-    }
+    assert set(failures(findings)) == {f"{name}: account" for name in ACCOUNTS}
 
 
 def impersonated(google, name, token):
@@ -333,3 +333,49 @@ def test_local_servers_have_no_iam():
     findings = list(google_checks.local_findings())
     assert {each.verdict for each in findings} == {"not known"}
     assert "local servers have no IAM" in {each.seen for each in findings}
+
+
+def alerts_of(api):
+    found = google_checks._alerts(api, DEPLOYMENT, NOW)
+    return {each.name: each for each in found}
+
+
+@pytest.fixture
+def alerted(google):
+    """An alert on a metric, and one on a line of a log."""
+    metric = {"conditionAbsent": {"filter": 'metric.type = "a"'}}
+    line = {"conditionMatchedLog": {"filter": 'textPayload:"b"'}}
+    policies = [
+        {
+            "displayName": "gb-iris: x",
+            "notificationChannels": ["c"],
+            "conditions": [metric, line],
+        }
+    ]
+    google.say(f"monitoring/v3/{P}/alertPolicies", {"alertPolicies": policies})
+    google.say(f"monitoring/v3/{P}/timeSeries")
+    google.say("logging/v2/entries:list")
+    return google
+
+
+def test_each_filter_of_an_alert_is_asked_of_its_service(api, alerted):
+    found = alerts_of(api)
+    assert {each.verdict for each in found.values()} == {"ok"}
+    asked = {path: (query, body) for path, query, body, _ in alerted.asked}
+    query, _ = asked[f"/monitoring/v3/{P}/timeSeries"]
+    assert query["filter"] == ['metric.type = "a"']
+    _, body = asked["/logging/v2/entries:list"]
+    assert body["filter"] == 'textPayload:"b"'
+
+
+def test_a_filter_that_is_refused_is_reported(api, alerted):
+    refusal = error(400, "Unparseable filter")
+    alerted.say("logging/v2/entries:list", refusal, 400)
+    finding = alerts_of(api)["alert filters"]
+    assert finding.verdict == "FAILED"
+    assert "Unparseable filter" in finding.seen
+
+
+def test_filters_that_the_caller_may_not_try_are_not_known(api, alerted):
+    alerted.say("logging/v2/entries:list", DENIED, 403)
+    assert alerts_of(api)["alert filters"].verdict == "not known"

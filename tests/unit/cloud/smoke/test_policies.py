@@ -4,7 +4,7 @@ import pytest
 
 from cloud.deployment import Deployment
 from cloud.smoke import policies
-from cloud.smoke.needs import needs, resources
+from cloud.smoke.needs import ACCOUNTS, needs, resources
 
 DEPLOYMENT = Deployment("my-project", "europe-west2")
 BRIDGE = "serviceAccount:iris-bridge@my-project.iam.gserviceaccount.com"
@@ -25,7 +25,8 @@ PUBLISHER = policy("roles/pubsub.publisher", "user:me@example.com", BRIDGE)
 def test_each_need_is_asked_of_a_resource_that_is_known():
     assert {need.resource for need in NEEDS} <= set(resources(DEPLOYMENT))
     assert {need.account for need in NEEDS} == {
-        *("iris-bridge", "iris-pipeline", "iris-scheduler", "Pub/Sub")
+        *ACCOUNTS,
+        "Pub/Sub",
     }
 
 

@@ -167,3 +167,26 @@ def test_who_reads_the_subscription(drain, jobs, verdict):
 )
 def test_whether_it_is_dataflow(drain, jobs, streams):
     assert services.is_streaming(drain, jobs) is streams
+
+
+def job(created, completed, timeout="285s"):
+    latest = {"createTime": created, "completionTime": completed}
+    template = {"template": {"timeout": timeout}}
+    return {"latestCreatedExecution": latest, "template": template}
+
+
+def test_a_drain_that_ends_in_time():
+    finding = services.drain_time(
+        job("2026-05-06T03:00:00.5Z", "2026-05-06T03:00:42.500000Z")
+    )
+    assert (finding.verdict, finding.seen) == ("ok", "the last run took 42 s of 285")
+
+
+def test_a_drain_that_cloud_run_stopped():
+    finding = services.drain_time(job("2026-05-06T03:00:00Z", "2026-05-06T03:04:45Z"))
+    assert finding.verdict == "FAILED"
+
+
+def test_a_drain_that_still_runs_has_no_time():
+    finding = services.drain_time(job("2026-05-06T03:00:00Z", None))
+    assert finding.verdict == "not known"

@@ -1,0 +1,1 @@
+"""`python -m cloud audit`: what is shipped, looked at before a release."""

@@ -11,24 +11,30 @@ locals {
     [
       "artifactregistry.googleapis.com",
       "bigquery.googleapis.com",
+      "bigquerystorage.googleapis.com",
       "cloudbuild.googleapis.com",
+      "cloudresourcemanager.googleapis.com",
       "cloudscheduler.googleapis.com",
       "iam.googleapis.com",
+      "iamcredentials.googleapis.com",
       "logging.googleapis.com",
       "monitoring.googleapis.com",
       "pubsub.googleapis.com",
       "run.googleapis.com",
       "secretmanager.googleapis.com",
+      "serviceusage.googleapis.com",
       "storage.googleapis.com",
     ],
-    var.bridge_runs_on == "vm" ? ["compute.googleapis.com"] : [],
+    var.bridge_runs_on == "vm" || var.subnetwork != "" ? ["compute.googleapis.com"] : [],
     var.pipeline_runs_as == "streaming" ? ["compute.googleapis.com", "dataflow.googleapis.com"] : [],
+    local.has_dashboard ? ["iap.googleapis.com"] : [],
   )
 
-  registry       = "${var.region}-docker.pkg.dev"
-  images         = "${local.registry}/${var.project}/${google_artifact_registry_repository.images.repository_id}"
-  bridge_image   = "${local.images}/bridge:${var.image_tag}"
-  pipeline_image = "${local.images}/pipeline:${var.image_tag}"
+  registry        = "${var.region}-docker.pkg.dev"
+  images          = "${local.registry}/${var.project}/${google_artifact_registry_repository.images.repository_id}"
+  bridge_image    = "${local.images}/bridge:${var.image_tag}"
+  pipeline_image  = "${local.images}/pipeline:${var.image_tag}"
+  dashboard_image = "${local.images}/dashboard:${var.image_tag}"
 
   # One drain at a time: Cloud Run would start the next one even if this one still runs.
   # So the job begins no new round after two thirds of the interval, and Cloud Run stops
@@ -37,6 +43,7 @@ locals {
   drain_max_seconds    = floor(local.drain_seconds * 2 / 3)
   drain_timeout        = local.drain_seconds - 15
   is_pipeline_deployed = var.pipeline_runs_as != "none"
+  has_dashboard        = length(var.dashboard_viewers) > 0
 }
 
 data "google_project" "this" {
@@ -67,6 +74,7 @@ module "messaging" {
   publisher             = module.identities.bridge.member
   subscriber            = module.identities.pipeline.member
   has_dead_letter_topic = var.pipeline_runs_as != "streaming"
+  keeps_acknowledged    = var.keep_acknowledged
 
   depends_on = [google_project_service.needed]
 }
@@ -90,6 +98,7 @@ module "storage" {
   prefix        = var.bucket_prefix == "" ? var.project : var.bucket_prefix
   location      = var.region
   writer        = module.identities.pipeline.member
+  builder       = module.identities.builder.member
   nearline_days = var.raw_nearline_days
   coldline_days = var.raw_coldline_days
   archive_days  = var.raw_archive_days
@@ -111,10 +120,37 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   repository_id = "gb-iris"
   format        = "DOCKER"
-  description   = "Images of gb-iris: bridge and pipeline"
-  # No clean-up of old images: a streaming job pulls its image for each new worker.
+  description   = "Images of gb-iris: bridge, pipeline and dashboard"
+  # No clean-up of old images: a streaming job pulls its image for each new worker, and
+  # the image before is the way back.
+
+  # A tag is a release: it never moves to another image.
+  docker_config {
+    immutable_tags = true
+  }
+
+  lifecycle {
+    prevent_destroy = true
+  }
 
   depends_on = [google_project_service.needed]
+}
+
+# The account of Cloud Build: it reads the sources that gcloud uploads, writes its log, and
+# pushes the images.
+# https://cloud.google.com/build/docs/securing-builds/configure-user-specified-service-accounts
+resource "google_artifact_registry_repository_iam_member" "builder_pushes" {
+  project    = var.project
+  location   = var.region
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.writer"
+  member     = module.identities.builder.member
+}
+
+resource "google_project_iam_member" "builder_logs" {
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = module.identities.builder.member
 }
 
 module "bridge" {
@@ -131,6 +167,8 @@ module "bridge" {
   zone         = var.zone
   machine_type = var.machine_type
   network      = var.network
+  subnetwork   = var.subnetwork
+  has_address  = var.bridge_has_address
   settings = merge(
     {
       IRIS_CLIENT_ID  = var.iris_client_id
@@ -147,15 +185,17 @@ module "drain" {
   source = "./modules/scheduled_job"
   count  = var.pipeline_runs_as == "drain" ? 1 : 0
 
-  project   = var.project
-  region    = var.region
-  name      = "iris-drain"
-  image     = local.pipeline_image
-  account   = module.identities.pipeline
-  scheduler = module.identities.scheduler
-  schedule  = "*/${var.drain_every_minutes} * * * *"
-  timeout   = "${local.drain_timeout}s"
-  command   = ["python", "-m", "pipeline"]
+  project    = var.project
+  region     = var.region
+  name       = "iris-drain"
+  image      = local.pipeline_image
+  account    = module.identities.pipeline
+  scheduler  = module.identities.scheduler
+  network    = var.network
+  subnetwork = var.subnetwork
+  schedule   = "*/${var.drain_every_minutes} * * * *"
+  timeout    = "${local.drain_timeout}s"
+  command    = ["python", "-m", "pipeline"]
   arguments = [
     "--drain",
     "--max_seconds", tostring(local.drain_max_seconds),
@@ -174,18 +214,57 @@ module "check" {
   source = "./modules/scheduled_job"
   count  = local.is_pipeline_deployed ? 1 : 0
 
-  project   = var.project
-  region    = var.region
-  name      = "iris-check"
-  image     = local.pipeline_image
-  account   = module.identities.pipeline
-  scheduler = module.identities.scheduler
-  schedule  = var.check_schedule
-  timeout   = "900s"
-  command   = ["python", "-m", "sql", "check"]
-  arguments = ["--project", var.project, "--dataset", var.dataset]
+  project    = var.project
+  region     = var.region
+  name       = "iris-check"
+  image      = local.pipeline_image
+  account    = module.identities.pipeline
+  scheduler  = module.identities.scheduler
+  network    = var.network
+  subnetwork = var.subnetwork
+  schedule   = "5 */${var.check_every_hours} * * *"
+  timeout    = "900s"
+  command    = ["python", "-m", "sql", "check"]
+  arguments  = ["--project", var.project, "--dataset", var.dataset]
 
   depends_on = [module.warehouse]
+}
+
+# Resolves the export and import limits that have arrived since the last run. The views are
+# right without it, and slower.
+module "refresh" {
+  source = "./modules/scheduled_job"
+  count  = local.is_pipeline_deployed && var.refresh_every_hours > 0 ? 1 : 0
+
+  project    = var.project
+  region     = var.region
+  name       = "iris-refresh"
+  image      = local.pipeline_image
+  account    = module.identities.pipeline
+  scheduler  = module.identities.scheduler
+  network    = var.network
+  subnetwork = var.subnetwork
+  schedule   = var.refresh_every_hours == 24 ? "35 0 * * *" : "35 */${max(var.refresh_every_hours, 1)} * * *"
+  timeout    = "1800s"
+  command    = ["python", "-m", "sql", "refresh"]
+  arguments  = ["--project", var.project, "--dataset", var.dataset]
+
+  depends_on = [module.warehouse]
+}
+
+module "dashboard" {
+  source = "./modules/dashboard"
+  count  = local.has_dashboard ? 1 : 0
+
+  project        = var.project
+  project_number = data.google_project.this.number
+  region         = var.region
+  dataset        = var.dataset
+  image          = local.dashboard_image
+  secret_expires = var.iris_secret_expires
+  viewers        = var.dashboard_viewers
+
+  depends_on = [google_project_service.needed, module.warehouse]
 }
 
 # More permissions for Dataflow's workers, in the streaming variant only: to be workers,
@@ -220,7 +299,12 @@ module "alerts" {
   backlog_seconds          = var.backlog_alert_minutes * 60
   silence_seconds          = var.silence_alert_minutes * 60
   is_bridge_deployed       = var.bridge_runs_on != "none"
-  is_pipeline_deployed     = local.is_pipeline_deployed
+  pipeline_runs_as         = var.pipeline_runs_as
+  drain_seconds            = local.drain_seconds
+  check_every_hours        = var.check_every_hours
+  stream_name              = "gb-iris" # the default of make launch
+  stream_lag_seconds       = var.stream_lag_alert_minutes * 60
+  stream_backlog           = var.stream_backlog_alert
 
   depends_on = [google_project_service.needed]
 }

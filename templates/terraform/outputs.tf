@@ -16,7 +16,7 @@ output "dataset" {
 }
 
 output "images" {
-  description = "The repository of the images: IMAGES/bridge:TAG and IMAGES/pipeline:TAG."
+  description = "The repository of the images: IMAGES/bridge:TAG, IMAGES/pipeline:TAG and IMAGES/dashboard:TAG."
   value       = local.images
 }
 
@@ -43,4 +43,9 @@ output "template" {
 output "pipeline_account" {
   description = "The account of Dataflow's workers: --service_account_email."
   value       = module.identities.pipeline.email
+}
+
+output "dashboard" {
+  description = "The address of the dashboard; empty if there is none."
+  value       = join("", module.dashboard[*].url)
 }

@@ -28,7 +28,7 @@ variable "bucket_prefix" {
 }
 
 variable "image_tag" {
-  description = "The tag of both images, bridge and pipeline. Use a new tag for each build: Cloud Run deploys a new version when the tag changes, and the old tag is the way back."
+  description = "The tag of all images. Use a new tag for each build: Cloud Run deploys a new version when the tag changes, and the old tag is the way back."
   type        = string
   default     = "v1"
 
@@ -67,7 +67,7 @@ variable "iris_client_id" {
 }
 
 variable "iris_queue_name" {
-  description = "Queue name from https://bmrs.elexon.co.uk/iris."
+  description = "Queue name from https://bmrs.elexon.co.uk/iris; several of one account: name-1,name-2."
   type        = string
   default     = ""
 }
@@ -96,9 +96,21 @@ variable "machine_type" {
 }
 
 variable "network" {
-  description = "The VPC network of the VM. The VM has an external address to reach the internet; nothing listens on that address."
+  description = "The VPC network of the VM, and of the bridge and the jobs with subnetwork."
   type        = string
   default     = "default"
+}
+
+variable "subnetwork" {
+  description = "The subnetwork through which the bridge and the jobs reach everything, where an organisation requires it: all of their traffic goes there, and the network needs Cloud NAT. Empty: Cloud Run's own way, or the VM's default subnetwork."
+  type        = string
+  default     = ""
+}
+
+variable "bridge_has_address" {
+  description = "Whether the VM has an external address. Without one, which constraints/compute.vmExternalIpAccess may require, the network needs Cloud NAT. Nothing listens on the address."
+  type        = bool
+  default     = true
 }
 
 variable "drain_every_minutes" {
@@ -112,10 +124,37 @@ variable "drain_every_minutes" {
   }
 }
 
-variable "check_schedule" {
-  description = "The schedule of `python -m sql check`, in cron's notation, in UTC. Each run queries every table once."
-  type        = string
-  default     = "5 */6 * * *"
+variable "check_every_hours" {
+  description = "The interval of `python -m sql check`. Each run queries every table once."
+  type        = number
+  default     = 6
+
+  validation {
+    condition     = contains([1, 2, 3, 4, 6, 8, 12], var.check_every_hours)
+    error_message = "check_every_hours must divide a day evenly: use 1, 2, 3, 4, 6, 8 or 12."
+  }
+}
+
+variable "refresh_every_hours" {
+  description = "The interval of `python -m sql refresh`, which makes the resolved views fast: each run reads all columns of MELS and MILS that they need. 0: never."
+  type        = number
+  default     = 6
+
+  validation {
+    condition     = contains([0, 1, 2, 3, 4, 6, 8, 12, 24], var.refresh_every_hours)
+    error_message = "refresh_every_hours must divide a day evenly: use 1, 2, 3, 4, 6, 8, 12 or 24, or 0 for never."
+  }
+}
+
+variable "dashboard_viewers" {
+  description = "Who may open the dashboard, as IAM names them, for example [\"user:me@example.org\", \"group:desk@example.org\"]. Empty: there is no dashboard."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.dashboard_viewers : can(regex("^(user|group|domain|serviceAccount|principal|principalSet):.+$", one))])
+    error_message = "dashboard_viewers must be a list such as [\"user:me@example.org\", \"group:desk@example.org\"]. Not everybody: the dashboard's queries cost money."
+  }
 }
 
 variable "alert_email" {
@@ -125,9 +164,21 @@ variable "alert_email" {
 }
 
 variable "backlog_alert_minutes" {
-  description = "Alert if the oldest message waits in Pub/Sub for this many minutes."
+  description = "Alert if the oldest message waits in Pub/Sub for this many minutes: with a drain, two of its intervals at least."
   type        = number
   default     = 30
+}
+
+variable "stream_lag_alert_minutes" {
+  description = "Alert if an element waits in the stream for this many minutes."
+  type        = number
+  default     = 10
+}
+
+variable "stream_backlog_alert" {
+  description = "Alert if more elements than this wait before a stage of the stream for ten minutes. IRIS sends 0.5 to 3.5 messages a second; a backfill sends more."
+  type        = number
+  default     = 20000
 }
 
 variable "silence_alert_minutes" {
@@ -136,20 +187,26 @@ variable "silence_alert_minutes" {
   default     = 10
 }
 
+variable "keep_acknowledged" {
+  description = "Whether Pub/Sub keeps acknowledged messages for 7 days, so that `gcloud pubsub subscriptions seek` can deliver them again."
+  type        = bool
+  default     = true
+}
+
 variable "raw_nearline_days" {
-  description = "The age in days at which raw messages move to Nearline storage."
+  description = "The age in days at which raw messages move to Nearline storage. null: never, since each of many small files costs more to move than it saves."
   type        = number
-  default     = 30
+  default     = null
 }
 
 variable "raw_coldline_days" {
-  description = "The age in days at which raw messages move to Coldline storage."
+  description = "The same for Coldline storage."
   type        = number
-  default     = 90
+  default     = null
 }
 
 variable "raw_archive_days" {
-  description = "The age in days at which raw messages move to Archive storage. They are never deleted."
+  description = "The same for Archive storage. Raw messages are never deleted."
   type        = number
-  default     = 365
+  default     = null
 }

@@ -19,7 +19,7 @@ from tests.integration.dockerfile_fixture import FOLDER, ROOT, copies, named
 
 SECRET = "value~with $igns"
 # Without a tag, or with "latest", it could be another image every time.
-TAGGED = re.compile(r"python:3\.\d+-slim-\w+( AS \w+)?")
+TAGGED = re.compile(r"python:3\.\d+-slim-\w+(@sha256:\w{64})?( AS \w+)?")
 
 
 def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
@@ -70,21 +70,24 @@ def test_the_packages_are_those_of_the_lock_file() -> None:
     assert all(hashes for _, hashes in ours.values())
 
 
-def test_the_packages_asked_for_are_the_extra_and_pubsub() -> None:
+def test_the_packages_asked_for_are_those_of_the_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = project["optional-dependencies"]["bridge"]
     wanted = {re.split(r"[<>=\[]", text)[0] for text in extra}
     lines = (FOLDER / "requirements.in").read_text().splitlines()
     named_here = {line for line in lines if line and not line.startswith("#")}
-    assert named_here == wanted | {"google-cloud-pubsub"}
+    assert named_here == wanted
     assert named_here <= locked(FOLDER / "requirements.txt").keys()
 
 
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["iris-bridge.service", "iris-bridge-watchdog.service"]
+)
+def test_systemd_accepts_the_unit(name: str, tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
-    text = (FOLDER / "iris-bridge.service").read_text()
-    unit = tmp_path / "iris-bridge.service"
+    text = (FOLDER / name).read_text()
+    unit = tmp_path / name
     unit.write_text(text.replace("/usr/bin/docker", "/bin/true"))
     (tmp_path / "docker.service").write_text("[Service]\nExecStart=/bin/true\n")
     done = subprocess.run(
@@ -191,3 +194,45 @@ def test_a_secret_that_it_may_not_read_is_reported_with_what_to_do(
     assert done.returncode == 1
     assert "gcloud secrets versions add another --project p" in done.stderr
     assert not (tmp_path / "container.env").exists()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_watchdog_restarts_a_bridge_that_is_ill_for_long(tmp_path: Path) -> None:
+    """Two failures and an answer are nothing; three in turn are too many."""
+    answers = iter([503, 503, 200, 503, 503, 503])
+    asked: list[int] = []
+
+    class Bridge(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(next(answers, 200))
+            self.send_response(asked[-1])
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    restarted = tmp_path / "restarted"
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(
+        f'#!/bin/sh\n[ "$1" = is-active ] && exit\necho "$@" >{restarted}; kill $PPID\n'
+    )
+    systemctl.chmod(0o755)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bridge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            ["/bin/sh", str(FOLDER / "watchdog.sh")],
+            env={
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "HEALTH_URL": f"http://127.0.0.1:{server.server_port}/healthz",
+                "PAUSE_SECONDS": "0",
+                "MAX_FAILURES": "3",
+                "NO_PROXY": "*",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        server.shutdown()
+    assert restarted.read_text() == "restart iris-bridge.service\n"
+    assert asked == [503, 503, 200, 503, 503, 503]
+    assert "not healthy 3 times in turn" in done.stderr

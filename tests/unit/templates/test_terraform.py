@@ -7,17 +7,12 @@ cannot show whether Google accepts a value.
 import re
 import shutil
 import subprocess
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge import settlement
-from bridge.absence import Absence
-from bridge.notices import expiry_notice
-from bridge.sharing import SharingDetector
-from bridge.span import Span
+from cloud.smoke import services
 from local.pubsub import topics
 from tests.integration.dockerfile_fixture import named
 
@@ -45,6 +40,10 @@ GRANTS = {
     # A VM pulls its image and sends its logs with its own account; Cloud Run does not.
     "bridge.vm_pulls": ("repository", "artifactregistry.reader"),
     "bridge.vm_logs": ("project", "logging.logWriter"),
+    # Cloud Build: read the sources, write its log, push the images.
+    "storage.builder_reads": ("bucket", "storage.objectViewer"),
+    "..builder_logs": ("project", "logging.logWriter"),
+    "..builder_pushes": ("repository", "artifactregistry.writer"),
     # The pipeline: one subscription, one dataset, two buckets. jobUser reads no data.
     "messaging.pipeline_reads": ("subscription", "pubsub.subscriber"),
     "messaging.pipeline_looks": ("subscription", "pubsub.viewer"),
@@ -57,9 +56,38 @@ GRANTS = {
     "..pipeline_reader": ("repository", "artifactregistry.reader"),
     # The scheduler starts one job.
     "scheduled_job.scheduler_starts": ("job", "run.invoker"),
+    # The dashboard: read one dataset; viewers reach it through IAP, and only so.
+    "dashboard.dashboard_reads": ("dataset", "bigquery.dataViewer"),
+    "dashboard.dashboard_runs_jobs": ("project", "bigquery.jobUser"),
+    "dashboard.proxy_calls": ("service", "run.invoker"),
+    "dashboard.viewers": ("proxy", "iap.httpsResourceAccessor"),
     # Pub/Sub itself moves dead letters.
     "messaging.agent_publishes": ("topic", "pubsub.publisher"),
     "messaging.agent_acknowledges": ("subscription", "pubsub.subscriber"),
+}
+# Who has which of them. Nobody else has any.
+ACCOUNTS = {
+    "module.identities.bridge.member": {
+        *("messaging.bridge_publishes", "secret.bridge_reads", "bridge.bridge_notes"),
+        *("bridge.vm_pulls", "bridge.vm_logs"),
+    },
+    "module.identities.builder.member": {
+        *("storage.builder_reads", "..builder_logs", "..builder_pushes"),
+    },
+    "module.identities.pipeline.member": {
+        *("messaging.pipeline_reads", "messaging.pipeline_looks"),
+        *("warehouse.pipeline_writes", "warehouse.pipeline_runs_jobs"),
+        *("storage.pipeline_writes", "storage.pipeline_looks"),
+        *("..dataflow_worker", "..pipeline_reader"),
+    },
+    "module.identities.scheduler.member": {"scheduled_job.scheduler_starts"},
+    "google_service_account.dashboard.member": {
+        *("dashboard.dashboard_reads", "dashboard.dashboard_runs_jobs"),
+    },
+    # Google's own accounts, and the viewers whom the user names.
+    "local.iap_agent": {"dashboard.proxy_calls"},
+    "local.pubsub_agent": {"messaging.agent_publishes", "messaging.agent_acknowledges"},
+    "each.value": {"dashboard.viewers"},
 }
 GRANTED_ON = {
     "google_pubsub_topic_iam_member": "topic",
@@ -69,7 +97,22 @@ GRANTED_ON = {
     "google_secret_manager_secret_iam_member": "secret",
     "google_artifact_registry_repository_iam_member": "repository",
     "google_cloud_run_v2_job_iam_member": "job",
+    "google_cloud_run_v2_service_iam_member": "service",
+    "google_iap_web_cloud_run_service_iam_member": "proxy",
     "google_project_iam_member": "project",
+}
+
+
+# What holds data, a backlog, or the way back.
+KEPT = {
+    "google_bigquery_dataset.this",
+    "google_storage_bucket.raw",
+    "google_pubsub_topic.messages",
+    "google_pubsub_subscription.pipeline",
+    "google_pubsub_topic.dead_letters",
+    "google_pubsub_subscription.dead_letters",
+    "google_secret_manager_secret.client",
+    "google_artifact_registry_repository.images",
 }
 
 
@@ -175,6 +218,28 @@ def test_nobody_is_granted_more_than_is_listed() -> None:
     assert granted == GRANTS
 
 
+def test_each_account_has_the_roles_of_its_own_part() -> None:
+    accounts: dict[str, set[str]] = {}
+    for part in MODULES:
+        for name, body in part.resources.items():
+            if "_iam_" in name.split(".")[-2]:
+                grant = f"{part.name}.{name.split('.')[-1]}"
+                accounts.setdefault(account_of(part, body), set()).add(grant)
+    assert accounts == ACCOUNTS
+
+
+def account_of(part: Module, body: dict[str, Any]) -> str:
+    """Whose account a grant is for, found through the variables of its module."""
+    member = str(body["member"]).strip("${}")
+    if member.startswith("var."):
+        _, variable, *rest = member.split(".")
+        call = next(
+            x for x in module(FOLDER).calls.values() if called(x).name == part.name
+        )
+        member = str(call[variable]).strip("${}") + "".join(f".{x}" for x in rest)
+    return member
+
+
 def test_no_grant_replaces_those_of_others() -> None:
     names = {name for part in MODULES for name in part.resources}
     assert not [name for name in names if re.search(r"_iam_(binding|policy)\.", name)]
@@ -222,6 +287,21 @@ def test_one_bridge_runs() -> None:
     assert arguments(scaling) == {"manual_instance_count": 1}
 
 
+def test_the_dashboard_is_one_instance_behind_the_proxy() -> None:
+    service = of("dashboard").resources["google_cloud_run_v2_service.dashboard"]
+    assert service["iap_enabled"] is True
+    (template,) = service["template"]
+    (scaling,) = template["scaling"]
+    assert arguments(scaling) == {"min_instance_count": 0, "max_instance_count": 1}
+
+
+def test_there_is_no_dashboard_unless_somebody_may_open_it() -> None:
+    root = module(FOLDER)
+    assert root.variables["dashboard_viewers"]["default"] == []
+    assert "length(var.dashboard_viewers) > 0" in root.locals["has_dashboard"]
+    assert "local.has_dashboard ? 1 : 0" in root.calls["dashboard"]["count"]
+
+
 def test_the_dead_letter_topic_keeps_its_messages() -> None:
     resources = of("messaging").resources
     subscriptions = [v for k, v in resources.items() if "pubsub_subscription." in k]
@@ -235,6 +315,25 @@ def test_the_dead_letter_topic_keeps_its_messages() -> None:
     for body in subscriptions:
         (policy,) = body["expiration_policy"]
         assert plain(policy["ttl"]) == ""  # never
+
+
+def test_what_cannot_be_replaced_is_never_destroyed() -> None:
+    kept = {
+        name
+        for part in MODULES
+        for name, body in part.resources.items()
+        if any(one.get("prevent_destroy") for one in body.get("lifecycle", []))
+    }
+    assert kept == KEPT
+    page = (FOLDER / "README.md").read_text()
+    [forgotten] = re.findall(r"terraform -chdir=\S+ state rm (.+)", page)
+    assert {re.sub(r"^module\.\w+\.", "", x) for x in forgotten.split()} == KEPT
+
+
+def test_a_tag_of_an_image_never_moves() -> None:
+    images = module(FOLDER).resources["google_artifact_registry_repository.images"]
+    (docker,) = images["docker_config"]
+    assert arguments(docker) == {"immutable_tags": True}
 
 
 def test_names_are_the_same_as_on_one_machine() -> None:
@@ -257,23 +356,6 @@ def test_names_are_the_same_as_on_one_machine() -> None:
     assert policy["max_delivery_attempts"] == topics.MAX_DELIVERY_ATTEMPTS
 
 
-def test_the_log_alerts_look_for_what_the_bridge_says() -> None:
-    now = datetime(2026, 5, 6, tzinfo=UTC)
-    absence = Absence(Span(now - timedelta(days=5), now - timedelta(days=3)), {}, now)
-    said = {
-        "secret_expires": str(expiry_notice(date(2026, 5, 7), now.date())),
-        "second_client": SharingDetector().warning(),
-        "expired": absence.warning(None),
-        "refused": settlement.DEAD_LETTERED,
-    }
-    warnings = of("alerts").locals["warnings"]
-    texts = {plain(k): plain(v["text"]) for k, v in warnings.items()}
-    assert texts.keys() == said.keys()
-    assert all(text in said[name] for name, text in texts.items())
-    expired = str(expiry_notice(date(2026, 5, 5), now.date()))
-    assert texts["secret_expires"] in expired
-
-
 def test_the_worker_pool_gives_the_container_what_the_image_expects() -> None:
     (user,) = named("USER")
     (environment,) = named("ENV")
@@ -289,10 +371,11 @@ def test_the_files_that_the_vm_gets_exist() -> None:
     text = (FOLDER / "modules/bridge/vm.tf").read_text()
     (folder,) = re.findall(r'files\s+= "\$\{path\.module\}/(.+)"', text)
     files = re.findall(r'file\("\$\{local\.files\}/(.+)"\)', text)
-    assert len(files) == 2
+    assert len(files) == 4
     for name in files:
         assert (FOLDER / "modules/bridge" / folder / name).is_file()
-    unit = (ROOT / "templates/bridge/iris-bridge.service").read_text()
+    units = (ROOT / "templates/bridge").glob("*.service")
+    unit = "".join(one.read_text() for one in units)
     for path in re.findall(r'path\s+= "(/etc/iris-bridge/\S+)"', text):
         assert path in unit
 
@@ -307,3 +390,10 @@ def test_the_readme_names_variables_and_outputs_that_exist() -> None:
     assert block
     for name in re.findall(r"^ *(\w+) += ", block[1], re.M):
         assert name in root.variables
+
+
+def test_every_api_that_the_smoke_test_asks_for_is_enabled() -> None:
+    text = (FOLDER / "main.tf").read_text()
+    wanted = {*services.REQUIRED_APIS, *services.DRAIN_APIS, *services.DATAFLOW_APIS}
+    wanted |= {"cloudbuild", "iamcredentials", "bigquerystorage"}
+    assert {x for x in wanted if f'"{x}.googleapis.com"' not in text} == set()

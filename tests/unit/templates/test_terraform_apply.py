@@ -32,7 +32,8 @@ SETTINGS = {
 POOL = "google_cloud_run_v2_worker_pool"
 VM = "google_compute_instance"
 JOB = "google_cloud_run_v2_job"
-VARYING = {POOL, VM, JOB}
+SERVICE = "google_cloud_run_v2_service"
+VARYING = {POOL, VM, JOB, SERVICE}
 
 
 class Terraform:
@@ -65,6 +66,13 @@ class Terraform:
     def apply(self, **variables: str) -> tuple[int, str]:
         given = [f"-var={name}={text}" for name, text in variables.items()]
         return self.run("apply", "-no-color", "-auto-approve", "-input=false", *given)
+
+    def destroy(self) -> tuple[int, str]:
+        given = ("-no-color", "-auto-approve", "-var=project=my-project")
+        return self.run("destroy", *given)
+
+    def output(self, name: str) -> str:
+        return str(self.state()["outputs"][name]["value"])
 
     def state(self) -> dict[str, Any]:
         return json.loads((self.folder / "terraform.tfstate").read_text())
@@ -122,15 +130,23 @@ def test_from_nothing_through_the_variants_to_nothing(terraform: Terraform) -> N
     assert terraform.types() == {}
 
     applied(terraform, bridge_runs_on="worker_pool", pipeline_runs_as="drain")
-    assert terraform.types() == {POOL: 1, JOB: 2}
+    assert terraform.types() == {POOL: 1, JOB: 3}
     assert terraform.dead_letter_policy()
+    subscription = terraform.attributes("google_pubsub_subscription", "pipeline")
+    assert subscription["retain_acked_messages"]
     applied(terraform, bridge_runs_on="vm", pipeline_runs_as="streaming")
-    assert terraform.types() == {VM: 1, JOB: 1}  # the check stays
+    assert terraform.types() == {VM: 1, JOB: 2}  # check and refresh stay
     assert not terraform.dead_letter_policy()  # Dataflow does not support one
 
-    code, text = terraform.run(
-        "destroy", "-no-color", "-auto-approve", "-var=project=my-project"
-    )
+    code, text = terraform.destroy()
+    assert code == 1
+    assert "lifecycle.prevent_destroy" in text
+
+    page = (ROOT / "templates/terraform/README.md").read_text()
+    [forget] = re.findall(r"^ *terraform -chdir=\S+ (state rm .+)$", page, re.MULTILINE)
+    code, text = terraform.run(*forget.split())
+    assert code == 0, text
+    code, text = terraform.destroy()
     assert code == 0, text
     assert terraform.state()["resources"] == []
 
@@ -169,6 +185,10 @@ def test_the_vm_gets_unit_script_and_settings(terraform: Terraform) -> None:
     source = ROOT / "templates/bridge"
     unit = files["/etc/systemd/system/iris-bridge.service"]
     assert unit == (source / "iris-bridge.service").read_text()
+    watchdog = files["/etc/systemd/system/iris-bridge-watchdog.service"]
+    assert watchdog == (source / "iris-bridge-watchdog.service").read_text()
+    script = files["/etc/iris-bridge/watchdog.sh"]
+    assert script == (source / "watchdog.sh").read_text()
     assert files["/etc/iris-bridge/prepare.sh"] == (source / "prepare.sh").read_text()
     assert files["/etc/iris-bridge/bridge.env"].splitlines() == [
         "IMAGE=europe-west2-docker.pkg.dev/my-project/gb-iris/bridge:v1",
@@ -180,6 +200,28 @@ def test_the_vm_gets_unit_script_and_settings(terraform: Terraform) -> None:
         "REGISTRY=europe-west2-docker.pkg.dev",
         "SECRET=iris-client-secret",
     ]
+
+
+def test_viewers_make_a_dashboard_and_are_the_only_ones_to_reach_it(
+    terraform: Terraform,
+) -> None:
+    applied(terraform, dashboard_viewers='["user:me@example.org"]')
+    assert terraform.types() == {SERVICE: 1}
+    service = terraform.attributes(SERVICE, "dashboard")
+    (container,) = service["template"][0]["containers"]
+    assert {one["name"]: one["value"] for one in container["env"]} == {
+        "IRIS_SECRET_EXPIRES": SETTINGS["iris_secret_expires"]
+    }
+    host = container["args"][container["args"].index("--allowed-host") + 1]
+    assert terraform.output("dashboard") == f"https://{host}"
+    viewer = terraform.attributes(
+        "google_iap_web_cloud_run_service_iam_member", "viewers"
+    )
+    assert viewer["member"] == "user:me@example.org"
+    invoker = terraform.attributes(
+        "google_cloud_run_v2_service_iam_member", "proxy_calls"
+    )
+    assert invoker["member"].endswith("@gcp-sa-iap.iam.gserviceaccount.com")
 
 
 def test_a_move_leaves_the_old_tables_and_messages_alone(terraform: Terraform) -> None:
@@ -213,7 +255,7 @@ def test_a_drain_has_ended_when_the_next_one_starts(terraform: Terraform) -> Non
         if resource["type"] == JOB
         for instance in resource["instances"]
     }
-    assert jobs.keys() == {"iris-drain", "iris-check"}
+    assert jobs.keys() == {"iris-drain", "iris-check", "iris-refresh"}
     (drain,) = jobs["iris-drain"]["template"]
     (container,) = drain["containers"]
     seconds = container["args"][container["args"].index("--max_seconds") + 1]
@@ -239,7 +281,17 @@ def test_the_jobs_use_options_that_their_commands_have(
         ({"image_tag": "latest"}, 'not "latest"'),
         ({"iris_secret_expires": "May 2027"}, "must be a day, for example"),
         ({"drain_every_minutes": "7"}, "must divide an hour"),
-        ({"raw_nearline_days": "100"}, "raw_nearline_days < raw_coldline_days"),
+        ({"check_every_hours": "7"}, "must divide a day"),
+        ({"refresh_every_hours": "7"}, "or 0 for never"),
+        (
+            {"pipeline_runs_as": "drain", "backlog_alert_minutes": "9"},
+            "two of drain_every_minutes at least",
+        ),
+        ({"dashboard_viewers": '["allUsers"]'}, "Not everybody"),
+        (
+            {"raw_nearline_days": "100", "raw_coldline_days": "90"},
+            "raw_nearline_days < raw_coldline_days",
+        ),
     ],
 )
 def test_a_wrong_choice_is_reported_before_anything_is_created(
@@ -249,3 +301,65 @@ def test_a_wrong_choice_is_reported_before_anything_is_created(
     code, text = terraform.apply(**given)
     assert code == 1
     assert expected in " ".join(text.split())
+
+
+def alerts(terraform: Terraform) -> dict[str, dict[str, Any]]:
+    return {
+        instance["attributes"]["display_name"]: instance["attributes"]
+        for resource in terraform.state()["resources"]
+        if resource["type"] == "google_monitoring_alert_policy"
+        for instance in resource["instances"]
+    }
+
+
+def test_alerts_of_a_stream_are_only_in_its_variant(terraform: Terraform) -> None:
+    names = {"gb-iris: the stream does not run", "gb-iris: the stream falls behind"}
+    applied(terraform, pipeline_runs_as="drain")
+    assert not names & alerts(terraform).keys()
+    applied(terraform, pipeline_runs_as="streaming")
+    assert names <= alerts(terraform).keys()
+
+
+def test_no_alert_is_shorter_than_the_interval_that_it_watches(
+    terraform: Terraform,
+) -> None:
+    applied(terraform, pipeline_runs_as="drain", check_every_hours="12")
+    check = alerts(terraform)["gb-iris: the tables are not as they should be"]
+    failed, absent = check["conditions"]
+    (threshold,) = failed["condition_threshold"]
+    (aggregation,) = threshold["aggregations"]
+    assert int(aggregation["alignment_period"].rstrip("s")) > 12 * 3600
+    (condition,) = absent["condition_absent"]
+    assert int(condition["duration"].rstrip("s")) > 12 * 3600
+
+
+def test_raw_messages_stay_in_their_class_unless_asked(terraform: Terraform) -> None:
+    applied(terraform)
+    assert not terraform.attributes("google_storage_bucket", "raw")["lifecycle_rule"]
+    applied(terraform, raw_coldline_days="90")
+    (rule,) = terraform.attributes("google_storage_bucket", "raw")["lifecycle_rule"]
+    assert rule["action"][0]["storage_class"] == "COLDLINE"
+
+
+def test_a_bridge_goes_through_a_network_only_where_it_is_asked(
+    terraform: Terraform,
+) -> None:
+    applied(terraform, bridge_runs_on="worker_pool")
+    assert not terraform.attributes(POOL, "bridge")["template"][0]["vpc_access"]
+    given = {"bridge_runs_on": "worker_pool", "pipeline_runs_as": "streaming"}
+    # So the check is the only job.
+    applied(terraform, subnetwork="private", refresh_every_hours="0", **given)
+    (job,) = terraform.attributes(JOB, "this")["template"][0]["template"]
+    assert job["vpc_access"][0]["egress"] == "ALL_TRAFFIC"
+    (access,) = terraform.attributes(POOL, "bridge")["template"][0]["vpc_access"]
+    (interface,) = access["network_interfaces"]
+    assert (access["egress"], interface["subnetwork"]) == ("ALL_TRAFFIC", "private")
+
+
+def test_a_vm_has_an_address_unless_it_should_not(terraform: Terraform) -> None:
+    applied(terraform, bridge_runs_on="vm")
+    (interface,) = terraform.attributes(VM, "bridge")["network_interface"]
+    assert interface["access_config"]
+    applied(terraform, bridge_runs_on="vm", bridge_has_address="false")
+    (interface,) = terraform.attributes(VM, "bridge")["network_interface"]
+    assert not interface["access_config"]

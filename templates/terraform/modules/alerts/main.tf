@@ -1,37 +1,20 @@
-# Alerts for a person. Some come from Google's own metrics, so they work even if nothing
-# of gb-iris runs. What only the tables show comes from the job iris-check. What only the
-# bridge knows is a line in its log.
+# Alerts for a person: Google's own metrics here, so they work even if nothing of gb-iris
+# runs; what only a program knows is a line in its log (logs.tf); Dataflow in stream.tf.
+# What only the tables show comes from the job iris-check. Each alert names its section of
+# docs/operations.md.
 
 locals {
   channels = [for channel in google_monitoring_notification_channel.email : channel.id]
   of_topic = "resource.type = \"pubsub_topic\" AND resource.labels.topic_id = \"${var.topic_name}\""
   of_queue = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id"
+  of_check = "resource.type = \"cloud_run_job\" AND resource.labels.job_name = \"iris-check\" AND metric.type = \"run.googleapis.com/job/completed_execution_count\""
 
   published = "${local.of_topic} AND metric.type = \"pubsub.googleapis.com/topic/send_request_count\" AND metric.labels.response_class = \"success\""
 
-  # Texts of the bridge's warnings (bridge/notices.py, sharing.py, absence.py, settlement.py).
-  warnings = {
-    secret_expires = {
-      text   = "the IRIS client secret expire"
-      title  = "the IRIS client secret expires"
-      advice = "Create a new secret at https://bmrs.elexon.co.uk/iris. Then run gcloud secrets versions add iris-client-secret --data-file=-, set iris_secret_expires, run terraform apply, and restart the bridge."
-    }
-    second_client = {
-      text   = "another client takes messages from this queue"
-      title  = "another client reads the IRIS queue"
-      advice = "An IRIS queue is for one client. Messages that the other client took are not in the tables. Stop the other client, then run make backfill with MISSING=1 for that time."
-    }
-    expired = {
-      text   = "messages expired unread"
-      title  = "messages expired on the IRIS queue"
-      advice = "The bridge did not read for more than three days. Its log names the backfill command that fetches the missing messages."
-    }
-    refused = {
-      text   = "message dead-lettered on the queue"
-      title  = "a message can never be published"
-      advice = "The bridge's log has the id of the message and the reason. The message stays in the dead-letter queue of the IRIS queue."
-    }
-  }
+  # One incident for as long as the check fails: each window holds a run. A window of the
+  # interval alone would be empty whenever a run starts a little late.
+  check_seconds = var.check_every_hours * 3600
+  check_window  = local.check_seconds + 1800
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -88,12 +71,12 @@ resource "google_monitoring_alert_policy" "silence" {
   }
 
   documentation {
-    content = "Check whether the bridge is running (gcloud run worker-pools describe iris-bridge, or systemctl status iris-bridge on the VM), and read its log. IRIS keeps messages for three days: until then nothing is lost."
+    content = "Check whether the bridge is running (`gcloud run worker-pools describe iris-bridge`, or systemctl status iris-bridge on the VM), and read its log. IRIS keeps messages for three days: until then nothing is lost. See docs/operations.md#nothing-arrives."
   }
 }
 
 resource "google_monitoring_alert_policy" "backlog" {
-  count = var.is_pipeline_deployed ? 1 : 0
+  count = var.pipeline_runs_as != "none" ? 1 : 0
 
   project               = var.project
   display_name          = "gb-iris: messages wait in Pub/Sub"
@@ -117,7 +100,14 @@ resource "google_monitoring_alert_policy" "backlog" {
   }
 
   documentation {
-    content = "Check whether the pipeline is running (gcloud run jobs executions list --job iris-drain, or the Dataflow job gb-iris), and read its log. Pub/Sub keeps messages for seven days."
+    content = "Check whether the pipeline is running (`gcloud run jobs executions list --job iris-drain`, or the Dataflow job gb-iris), and read its log. Pub/Sub keeps messages for seven days. See docs/operations.md#lag-grows."
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.pipeline_runs_as != "drain" || var.backlog_seconds >= 2 * var.drain_seconds
+      error_message = "Between two drains messages wait for an interval: set backlog_alert_minutes to two of drain_every_minutes at least, or every interval is an alert."
+    }
   }
 }
 
@@ -144,12 +134,12 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "These messages were delivered 50 times and never acknowledged. To see them, run gcloud pubsub subscriptions pull ${var.dead_letter_subscription}. Pub/Sub keeps them for 31 days."
+    content = "These messages were delivered 50 times and never acknowledged. Pub/Sub keeps them for 31 days, and a drain processes them. See docs/operations.md#dead-letters-rise."
   }
 }
 
 resource "google_monitoring_alert_policy" "check" {
-  count = var.is_pipeline_deployed ? 1 : 0
+  count = var.pipeline_runs_as != "none" ? 1 : 0
 
   project               = var.project
   display_name          = "gb-iris: the tables are not as they should be"
@@ -160,13 +150,13 @@ resource "google_monitoring_alert_policy" "check" {
     display_name = "iris-check failed"
 
     condition_threshold {
-      filter          = "resource.type = \"cloud_run_job\" AND resource.labels.job_name = \"iris-check\" AND metric.type = \"run.googleapis.com/job/completed_execution_count\" AND metric.labels.result = \"failed\""
+      filter          = "${local.of_check} AND metric.labels.result = \"failed\""
       comparison      = "COMPARISON_GT"
       threshold_value = 0
       duration        = "0s"
 
       aggregations {
-        alignment_period     = "300s"
+        alignment_period     = "${local.check_window}s"
         per_series_aligner   = "ALIGN_DELTA"
         cross_series_reducer = "REDUCE_SUM"
       }
@@ -175,11 +165,11 @@ resource "google_monitoring_alert_policy" "check" {
 
   # A check that does not run reports nothing, which looks as if all were well.
   conditions {
-    display_name = "iris-check did not run for a day"
+    display_name = "iris-check did not run"
 
     condition_absent {
-      filter   = "resource.type = \"cloud_run_job\" AND resource.labels.job_name = \"iris-check\" AND metric.type = \"run.googleapis.com/job/completed_execution_count\""
-      duration = "84600s" # 23.5 hours, the most that there is
+      filter   = local.of_check
+      duration = "${min(2 * local.check_seconds, 84600)}s" # 23.5 hours are the most
 
       aggregations {
         alignment_period     = "300s"
@@ -190,38 +180,6 @@ resource "google_monitoring_alert_policy" "check" {
   }
 
   documentation {
-    content = "A check of freshness, completeness, dead letters, unmapped messages, duplicates or the ledger failed. The log of the execution says which one (gcloud run jobs executions list --job iris-check). To run the checks again: python -m sql check --project ${var.project}."
-  }
-}
-
-resource "google_monitoring_alert_policy" "warning" {
-  for_each = var.is_bridge_deployed ? local.warnings : {}
-
-  project               = var.project
-  display_name          = "gb-iris: ${each.value.title}"
-  combiner              = "OR"
-  notification_channels = local.channels
-
-  conditions {
-    display_name = "a line in the bridge's log"
-
-    # Cloud Run parses a JSON line into fields; the VM's agent may keep it as text. The
-    # audit log quotes this filter when the alert is created, but in neither field.
-    condition_matched_log {
-      filter = "jsonPayload.message:\"${each.value.text}\" OR textPayload:\"${each.value.text}\""
-    }
-  }
-
-  # The warning about the secret comes daily, the others come once for each event.
-  alert_strategy {
-    auto_close = "86400s"
-
-    notification_rate_limit {
-      period = "43200s"
-    }
-  }
-
-  documentation {
-    content = each.value.advice
+    content = "A check of freshness, completeness, dead letters, unmapped messages, duplicates or the ledger failed. The log of the execution says which one (`gcloud run jobs executions list --job iris-check`). To run the checks again: python -m sql check --project ${var.project}. See docs/operations.md#a-scheduled-check-fails."
   }
 }

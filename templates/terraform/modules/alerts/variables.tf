@@ -38,7 +38,32 @@ variable "is_bridge_deployed" {
   type        = bool
 }
 
-variable "is_pipeline_deployed" {
-  description = "Whether there is a pipeline that reads the subscription, and a job that checks the tables."
-  type        = bool
+variable "pipeline_runs_as" {
+  description = "drain, streaming or none."
+  type        = string
+}
+
+variable "drain_seconds" {
+  description = "The interval of the drain job."
+  type        = number
+}
+
+variable "check_every_hours" {
+  description = "The interval of the job iris-check."
+  type        = number
+}
+
+variable "stream_name" {
+  description = "The name of the Dataflow job."
+  type        = string
+}
+
+variable "stream_lag_seconds" {
+  description = "Alert if an element waits for longer than this in the stream."
+  type        = number
+}
+
+variable "stream_backlog" {
+  description = "Alert if more elements than this wait before a stage of the stream."
+  type        = number
 }

@@ -57,6 +57,16 @@ variable "machine_type" {
 }
 
 variable "network" {
-  description = "The network of the VM."
+  description = "The network of the VM, or of the worker pool with a subnetwork."
   type        = string
+}
+
+variable "subnetwork" {
+  description = "The subnetwork of the bridge; empty for the default."
+  type        = string
+}
+
+variable "has_address" {
+  description = "Whether the VM has an external address."
+  type        = bool
 }

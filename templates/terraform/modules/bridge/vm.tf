@@ -1,6 +1,7 @@
-# A VM with Container-Optimized OS, which has Docker and updates itself. It runs the unit
-# in templates/bridge: systemd restarts the container, each start fetches the secret, and
-# the bridge's position in the queue is on the disk.
+# A VM with Container-Optimized OS, which has Docker and updates itself. It runs the units
+# in templates/bridge: systemd restarts the container, each start fetches the secret, a
+# watchdog restarts a bridge that hangs, and the bridge's position in the queue is on the
+# disk.
 
 locals {
   files = "${path.module}/../../../bridge"
@@ -23,10 +24,22 @@ locals {
         content     = file("${local.files}/iris-bridge.service")
       },
       {
+        path        = "/etc/systemd/system/iris-bridge-watchdog.service"
+        permissions = "0644"
+        owner       = "root"
+        content     = file("${local.files}/iris-bridge-watchdog.service")
+      },
+      {
         path        = "/etc/iris-bridge/prepare.sh"
         permissions = "0644"
         owner       = "root"
         content     = file("${local.files}/prepare.sh")
+      },
+      {
+        path        = "/etc/iris-bridge/watchdog.sh"
+        permissions = "0644"
+        owner       = "root"
+        content     = file("${local.files}/watchdog.sh")
       },
       {
         path        = "/etc/iris-bridge/bridge.env"
@@ -37,7 +50,7 @@ locals {
     ]
     runcmd = [
       ["systemctl", "daemon-reload"],
-      ["systemctl", "start", "iris-bridge.service"],
+      ["systemctl", "start", "iris-bridge.service", "iris-bridge-watchdog.service"],
     ]
   }
 }
@@ -61,9 +74,14 @@ resource "google_compute_instance" "bridge" {
   }
 
   network_interface {
-    network = var.network
+    network    = var.network
+    subnetwork = var.subnetwork == "" ? null : var.subnetwork
 
-    access_config {} # an external address: IRIS is on the internet
+    # An external address: IRIS is on the internet. Without one, Cloud NAT is the way.
+    dynamic "access_config" {
+      for_each = var.has_address ? ["this"] : []
+      content {}
+    }
   }
 
   # IAM decides what the account may do; scopes could only restrict that.

@@ -46,6 +46,20 @@ resource "google_cloud_run_v2_worker_pool" "bridge" {
   template {
     service_account = var.account.email
 
+    # https://cloud.google.com/run/docs/configuring/vpc-direct-vpc: an organisation may
+    # require a way through its own network (constraints/run.allowedVPCEgress).
+    dynamic "vpc_access" {
+      for_each = var.subnetwork == "" ? [] : ["this"]
+      content {
+        egress = "ALL_TRAFFIC"
+
+        network_interfaces {
+          network    = var.network
+          subnetwork = var.subnetwork
+        }
+      }
+    }
+
     containers {
       image = var.image
 

@@ -21,3 +21,11 @@ output "scheduler" {
     member = google_service_account.scheduler.member
   }
 }
+
+output "builder" {
+  description = "email, and member as IAM names it."
+  value = {
+    email  = google_service_account.builder.email
+    member = google_service_account.builder.member
+  }
+}

@@ -7,6 +7,10 @@ locals {
 resource "google_pubsub_topic" "messages" {
   project = var.project
   name    = "iris-messages"
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "google_pubsub_subscription" "pipeline" {
@@ -18,6 +22,10 @@ resource "google_pubsub_subscription" "pipeline" {
   # after it.
   ack_deadline_seconds       = 60
   message_retention_duration = "604800s" # 7 days: the pipeline may be down for a week
+
+  # For these 7 days a seek delivers them again, as after a release that wrote wrong rows:
+  # https://cloud.google.com/pubsub/docs/replay-overview
+  retain_acked_messages = var.keeps_acknowledged
 
   expiration_policy {
     ttl = "" # never: by default it would be deleted after a month without a reader
@@ -35,11 +43,27 @@ resource "google_pubsub_subscription" "pipeline" {
       max_delivery_attempts = 50
     }
   }
+
+  # A message that a drain could not write is delivered again after 10 s, then later and
+  # later: its attempts last for hours, and rounds are not spent on it alone.
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  # It holds up to a week of messages that are nowhere else.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "google_pubsub_topic" "dead_letters" {
   project = var.project
   name    = "iris-messages-dead-letters"
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 # A topic without a subscription keeps no messages.
@@ -53,6 +77,10 @@ resource "google_pubsub_subscription" "dead_letters" {
 
   expiration_policy {
     ttl = ""
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }
 

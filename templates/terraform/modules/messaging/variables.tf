@@ -22,3 +22,8 @@ variable "has_dead_letter_topic" {
   description = "Whether Pub/Sub moves a message that is never acknowledged to the dead-letter topic."
   type        = bool
 }
+
+variable "keeps_acknowledged" {
+  description = "Whether the subscription keeps acknowledged messages, so that a seek delivers them again."
+  type        = bool
+}

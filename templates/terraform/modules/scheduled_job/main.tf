@@ -13,6 +13,19 @@ resource "google_cloud_run_v2_job" "this" {
       timeout         = var.timeout
       max_retries     = 0 # the next start is the retry
 
+      # As for the bridge: modules/bridge/worker_pool.tf.
+      dynamic "vpc_access" {
+        for_each = var.subnetwork == "" ? [] : ["this"]
+        content {
+          egress = "ALL_TRAFFIC"
+
+          network_interfaces {
+            network    = var.network
+            subnetwork = var.subnetwork
+          }
+        }
+      }
+
       containers {
         image   = var.image
         command = var.command

@@ -53,3 +53,13 @@ variable "scheduler" {
     member = string
   })
 }
+
+variable "network" {
+  description = "The network of the subnetwork."
+  type        = string
+}
+
+variable "subnetwork" {
+  description = "The subnetwork through which the job reaches everything; empty for Cloud Run's own way."
+  type        = string
+}

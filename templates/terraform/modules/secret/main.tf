@@ -7,6 +7,11 @@ resource "google_secret_manager_secret" "client" {
   replication {
     auto {}
   }
+
+  # Its value is nowhere else: Elexon's portal shows a secret only once.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "google_secret_manager_secret_iam_member" "bridge_reads" {

@@ -1,9 +1,14 @@
 locals {
+  # To move a file is an operation of class A: for many small files that costs more than
+  # the colder class saves in years, so that none is moved by default.
   raw_classes = {
-    NEARLINE = var.nearline_days
-    COLDLINE = var.coldline_days
-    ARCHIVE  = var.archive_days
+    for class, days in {
+      NEARLINE = var.nearline_days
+      COLDLINE = var.coldline_days
+      ARCHIVE  = var.archive_days
+    } : class => days if days != null
   }
+  ages = [for days in [var.nearline_days, var.coldline_days, var.archive_days] : days if days != null]
 }
 
 # Every message as received, kept forever. The files of an hour are merged when the hour
@@ -31,16 +36,18 @@ resource "google_storage_bucket" "raw" {
   }
 
   lifecycle {
+    prevent_destroy = true
+
     precondition {
-      condition     = var.nearline_days < var.coldline_days && var.coldline_days < var.archive_days
+      condition     = alltrue([for index, days in local.ages : index == 0 ? true : days > local.ages[max(0, index - 1)]])
       error_message = "The storage classes must follow each other: set raw_nearline_days < raw_coldline_days < raw_archive_days."
     }
   }
 }
 
-# Dataflow's temporary files, the Parquet files of load jobs, the template. A streaming
-# job reads its staged files when a worker starts: these are under templates/ and
-# staging/, and are kept. Only temporary files are deleted.
+# Dataflow's temporary files, the Parquet files of load jobs, the templates, the sources of
+# builds. A streaming job reads its staged files when a worker starts: these are under
+# templates/ and staging/, and are kept. Only temporary files and sources are deleted.
 resource "google_storage_bucket" "staging" {
   project  = var.project
   name     = "${var.prefix}-iris-staging"
@@ -58,7 +65,7 @@ resource "google_storage_bucket" "staging" {
   lifecycle_rule {
     condition {
       age            = 14
-      matches_prefix = ["temp/", "tmp/"]
+      matches_prefix = ["builds/", "temp/", "tmp/"]
     }
     action {
       type = "Delete"
@@ -87,4 +94,11 @@ resource "google_storage_bucket_iam_member" "pipeline_looks" {
   bucket = each.value
   role   = "roles/storage.legacyBucketReader"
   member = var.writer
+}
+
+# Cloud Build reads the sources there. gcloud's own bucket would be in the United States.
+resource "google_storage_bucket_iam_member" "builder_reads" {
+  bucket = google_storage_bucket.staging.name
+  role   = "roles/storage.objectViewer"
+  member = var.builder
 }

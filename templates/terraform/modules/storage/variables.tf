@@ -18,6 +18,11 @@ variable "writer" {
   type        = string
 }
 
+variable "builder" {
+  description = "The account of Cloud Build, as IAM names it."
+  type        = string
+}
+
 variable "nearline_days" {
   description = "The age in days at which raw messages move to Nearline storage."
   type        = number

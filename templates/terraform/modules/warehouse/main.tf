@@ -12,6 +12,10 @@ resource "google_bigquery_dataset" "this" {
   description = "Elexon's IRIS feed and historic data: gb-iris"
 
   delete_contents_on_destroy = false
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "google_bigquery_dataset_iam_member" "pipeline_writes" {

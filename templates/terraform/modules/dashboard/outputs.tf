@@ -1,0 +1,4 @@
+output "url" {
+  description = "The address of the dashboard."
+  value       = "https://${local.host}"
+}

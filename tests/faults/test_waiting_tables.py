@@ -135,6 +135,15 @@ def ledger(client, tables):
     return {name: row[name] or 0 for name in COUNTS}
 
 
+@pytest.mark.promise(
+    part="pipeline",
+    fault="one table accepts no rows",
+    happens="other tables go on, messages of this one stay in Pub/Sub",
+    lost="0",
+    doubled="0",
+    recovery="the next attempt: every 2 minutes at most",
+    sees="`rows of TABLE wait, other tables go on`",
+)
 def test_other_tables_go_on_and_the_messages_of_the_bad_one_wait_in_pubsub(
     bigquery_host, client, tables, feed, caplog
 ):
@@ -158,6 +167,15 @@ def test_other_tables_go_on_and_the_messages_of_the_bad_one_wait_in_pubsub(
     assert counts["duplicates"] == counts["unmapped"] == 0
 
 
+@pytest.mark.promise(
+    part="pipeline",
+    fault="the same, with load jobs",
+    happens="the same",
+    lost="0",
+    doubled="0",
+    recovery="the next drain",
+    sees="the same",
+)
 def test_load_jobs_of_a_drain_leave_the_messages_of_a_bad_table_in_pubsub(
     bigquery_host, client, tables, feed
 ):
@@ -192,6 +210,15 @@ def test_a_drain_that_goes_on_writes_them_when_the_table_accepts_rows_again(
     assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
 
 
+@pytest.mark.promise(
+    part="pipeline",
+    fault="one table accepts no rows for an hour",
+    happens="its rows become dead letters",
+    lost="0: `bridge replay` publishes them again",
+    doubled="0",
+    recovery="`bridge replay`",
+    sees="`TABLE_UNAVAILABLE` in `iris_dead_letters`",
+)
 @BOTH_METHODS
 def test_after_the_patience_they_are_dead_letters_with_the_reason(
     bigquery_host, client, tables, feed, monkeypatch, method

@@ -142,6 +142,15 @@ def inserts_into(dataset, status, reason):
     return Fault(f"POST .*/tables/{table}/insertAll", reason, lasts=True, status=status)
 
 
+@pytest.mark.promise(
+    part="pipeline",
+    fault="tables of a stream accept no rows",
+    happens="their rows wait, others go on",
+    lost="0",
+    doubled="0",
+    recovery="every 2 minutes at most",
+    sees="`rows of TABLE wait`",
+)
 @pytest.mark.parametrize(
     "plan",
     [

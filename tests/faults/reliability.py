@@ -1,0 +1,92 @@
+"""`python -m tests.faults.reliability`: writes docs/reliability.md from the tests.
+
+A test that proves what a fault costs says so in its marker `promise`. The page is the
+table of these markers.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+FOLDERS = ("tests/faults", "tests/integration")
+PARTS = {
+    "bridge": "The bridge: from IRIS to Pub/Sub",
+    "pipeline": "The pipeline: from Pub/Sub to BigQuery",
+    "one machine": "Everything on one machine",
+    "local BigQuery": "The local BigQuery",
+}
+HEAD = """\
+<!-- Made by `.venv/bin/python -m tests.faults.reliability` from the tests. -->
+
+# What a fault costs
+
+Each line stands at a test, on real servers: the tests kill, freeze, cut and fill the
+parts, and then compare what was sent with what has arrived. What is *lost* and
+*doubled* is what the test asserts; the times are those of the code's own limits. *Lost*
+are messages or records that are in no table and on no queue; *doubled* are those that a
+view shows twice, unless it says otherwise. A message that comes twice is dropped or
+counted as a duplicate: the ledger stays balanced.
+
+`make test-faults` runs these tests and all others that break parts. `make soak` runs
+the whole system for hours at 20 times IRIS's rate, with random faults from a seed, and
+looks for every record at the end; it also measures whether memory, files and
+connections stay flat.
+
+What to do about each symptom is in [Operations](operations.md).
+"""
+COLUMNS = "| fault | what happens | lost | doubled | recovery | what you see | test |"
+
+
+class Promise(NamedTuple):
+    """What a test proves of a fault."""
+
+    part: str
+    fault: str
+    happens: str
+    lost: str
+    doubled: str
+    recovery: str
+    sees: str
+    test: str
+
+    def line(self) -> str:
+        """Its line in the table."""
+        return f"| {' | '.join(self[1:-1])} | {self.test} |"
+
+
+def promises() -> Iterator[Promise]:
+    """Those of all tests, in the order of files and lines."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("test_*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.FunctionDef):
+                    yield from _of_test(path, node)
+
+
+def _of_test(path: Path, test: ast.FunctionDef) -> Iterator[Promise]:
+    for marker in test.decorator_list:
+        if isinstance(marker, ast.Call) and ast.unparse(marker.func).endswith(
+            ".promise"
+        ):
+            said = {str(k.arg): ast.literal_eval(k.value) for k in marker.keywords}
+            where = path.relative_to(ROOT)
+            link = f"[{path.stem.removeprefix('test_')}](../{where})"
+            yield Promise(**said, test=link)
+
+
+def page() -> str:
+    """The text of the page."""
+    found = list(promises())
+    lines = [HEAD]
+    for part, title in PARTS.items():
+        lines += [f"## {title}", "", COLUMNS, "|" + "---|" * 7]
+        lines += [each.line() for each in found if each.part == part] + [""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"wrote {PAGE.relative_to(ROOT)}")

@@ -1,0 +1,1 @@
+"""The soak: the whole system for hours, with faults from a seed."""

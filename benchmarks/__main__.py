@@ -32,6 +32,9 @@ PARTS = {
     "sink": "rows to BigQuery, beside Beam's own sink",
     "service": "requests and ledger rows of a service, in bundles of one element",
     "views": "one day through the views, beside its table",
+    "read": "rows to a data frame, beside Google's own client",
+    "dashboard": "its page Now in a browser, beside the same queries alone",
+    "volumes": "accepted volumes of 1, 4 and 16 days, beside a scan of their rows",
 }
 RESULTS = Path(__file__).with_name("results.json")
 

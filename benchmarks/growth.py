@@ -181,7 +181,7 @@ def _pubsub(work: Path) -> Iterator[str]:
     """Runs an embedded Pub/Sub; yields its address."""
     folder = work / "pubsub"
     folder.mkdir()
-    _, command = pubsub_command("embedded", LOOPBACK, 0, folder)
+    command = pubsub_command("embedded", LOOPBACK, 0, folder)
     server = Child("Pub/Sub", command, work / "pubsub.log")
     try:
         ready = asyncio.run(server.wait_for(server.ready_line, START_SECONDS))

@@ -129,7 +129,7 @@ def _stage(work: Path) -> Iterator[Stage]:
         client = emulator.connect(server.host, dataset=None)
         (files := work / "files").mkdir()
         with counting(server.host) as proxy, reached_at(proxy.host, server.grpc_port):
-            yield Stage(Warehouse(client, server.host), proxy, files)
+            yield Stage(Warehouse(client, server.host, server.grpc_port), proxy, files)
     finally:
         logging.disable(logging.NOTSET)
         asyncio.run(server.child.stop(emulator.STOP_SECONDS))

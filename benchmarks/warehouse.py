@@ -21,15 +21,20 @@ class Warehouse(NamedTuple):
     Attributes:
         client: A client of it.
         host: Its address, `http://HOST:PORT`.
+        grpc_port: The port of its Storage APIs.
     """
 
     client: bigquery.Client
     host: str
+    grpc_port: int
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variable that points a program at it."""
-        return {"BIGQUERY_EMULATOR_HOST": self.host}
+        """The variables that point a program at it."""
+        return {
+            "BIGQUERY_EMULATOR_HOST": self.host,
+            "BIGQUERY_GRPC_PORT": str(self.grpc_port),
+        }
 
     @contextmanager
     def tables(self, dataset: str, names: Sequence[str] = ()) -> Iterator[str]:
@@ -54,6 +59,6 @@ def serving(work: Path) -> Iterator[Warehouse]:
     try:
         asyncio.run(server.ready())
         client = emulator.connect(server.host, dataset=None)
-        yield Warehouse(client, server.host)
+        yield Warehouse(client, server.host, server.grpc_port)
     finally:
         asyncio.run(server.child.stop(emulator.STOP_SECONDS))

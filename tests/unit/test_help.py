@@ -4,12 +4,14 @@ import argparse
 
 import pytest
 
+from analysis.__main__ import COMMANDS as ANALYSIS
 from bridge.__main__ import COMMANDS as BRIDGE
 from cloud.__main__ import COMMANDS as CLOUD
+from dashboard.__main__ import COMMANDS as DASHBOARD
 from local.__main__ import COMMANDS as LOCAL
 from sql.__main__ import COMMANDS as SQL
 
-PACKAGES = (BRIDGE, CLOUD, LOCAL, SQL)
+PACKAGES = (ANALYSIS, BRIDGE, CLOUD, DASHBOARD, LOCAL, SQL)
 COMMANDS = [command for commands in PACKAGES for command in commands.values()]
 # What an option has that is left out, and that does nothing.
 NOTHING = (None, False, "", [], argparse.SUPPRESS)

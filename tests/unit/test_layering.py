@@ -1,6 +1,7 @@
 """Which room may import what: read from the code, without running it."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -9,25 +10,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("command", "bridge", "pipeline", "sql", "cloud", "local", "benchmarks")
+PACKAGES = (
+    *("command", "bridge", "pipeline", "gb_iris"),
+    *("sql", "cloud", "local", "benchmarks", "analysis", "dashboard"),
+)
 # A package imports only from those named here, and from itself.
 ALLOWED = {
     "command": set(),
     "bridge": {"command"},
     "pipeline": {"command"},
+    "gb_iris": {"command", "pipeline"},
+    "analysis": {"command", "gb_iris"},
     "sql": {"command", "pipeline"},
+    "dashboard": {"command", "gb_iris", "pipeline", "sql"},
     "cloud": {"command", "pipeline", "sql"},
     "local": {"command", "bridge", "pipeline", "sql"},
-    "benchmarks": {"command", "bridge", "pipeline", "sql", "local"},
+    "benchmarks": {
+        *("command", "bridge", "pipeline", "gb_iris", "sql", "local", "dashboard")
+    },
 }
 # The rooms of the pipeline, from the ground up: none imports from one above it.
 FLOORS = (
-    {"pipeline.registry", "pipeline.datasets"},
+    {"pipeline.registry", "pipeline.datasets", "pipeline.away"},
     {"pipeline.core"},
     {"pipeline.files"},
     {"pipeline.bigquery"},
     {"pipeline.steps"},
-    {"pipeline.graph", "pipeline.subscription"},
+    {"pipeline.graph", "pipeline.subscription", "pipeline.metrics"},
     {"pipeline.options", "pipeline.plans", "pipeline.drain"},
     {"pipeline.command"},
     {"pipeline.__main__"},
@@ -101,6 +110,32 @@ def test_the_core_knows_nothing_of_beam_google_and_azure(room):
     for name in MODULES:
         if within(name, room):
             assert from_outside(name) & CLOUD_LIBRARIES == set(), name
+
+
+def test_reading_needs_nothing_of_the_pipeline_but_the_registry():
+    taken = {
+        other
+        for name in MODULES
+        if within(name, "gb_iris")
+        for other in IMPORTS[name]
+        if within(other, "pipeline")
+    }
+    assert taken == {"pipeline.registry"}
+
+
+def test_importing_gb_iris_loads_neither_beam_nor_azure():
+    code = (
+        "import sys, gb_iris; print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "google" in loaded
+    assert {"apache_beam", "azure"} & set(loaded) == set()
 
 
 def test_no_room_of_the_pipeline_imports_from_one_above_it():

@@ -30,9 +30,9 @@ PYTHON_VERSIONS = ("3.13", "3.14")
 FETCHED_VERSION = PYTHON_VERSIONS[0]
 VERSION_PROGRAM = "import sys; print('%d.%d' % sys.version_info[:2])"
 
-# DuckDB would download these from its own site; PyPI carries them too. Functions of
-# local-bigquery are built on all three, and it refuses every query if one is missing.
-EXTENSIONS = ("ducklake", "icu", "spatial")
+# DuckDB would download these from its own site; PyPI carries them too. What
+# local-bigquery builds on a third, spatial, is left out (`googlesql.install`).
+EXTENSIONS = ("ducklake", "icu")
 EXTENSIONS_PROGRAM = (
     "from duckdb_extensions import import_extension\n"
     f"for name in {EXTENSIONS}: import_extension(name)"
@@ -148,7 +148,7 @@ def _make(python: str) -> None:
     Raises:
         UsageError: A step fails.
     """
-    _say("installing the local BigQuery into .venv-bigquery (600 MB, once)")
+    _say("installing the local BigQuery into .venv-bigquery (550 MB, once)")
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     problem = _install_with_uv(python) and _install_with_pip(python)
     if problem:

@@ -13,8 +13,9 @@ from local_bigquery.settings import settings
 
 BUCKETS = "gcs"
 SCHEME = "gs://"
-# Later none can be loaded. The one for connections, httpfs, is not installed.
-EXTENSIONS = ("ducklake", "icu", "spatial")
+# Later none can be loaded. Those for connections and for places, httpfs and spatial,
+# are not installed.
+EXTENSIONS = ("ducklake", "icu")
 
 
 def confine(connection: Any) -> None:

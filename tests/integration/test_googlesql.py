@@ -164,6 +164,10 @@ REFUSED = {
     "REGEXP_EXTRACT('a1', r'(a)(1)')": "must not have more than 1 capturing group",
     "REGEXP_REPLACE('abc', 'b', r'\\2')": "Invalid REGEXP_REPLACE pattern",
     "JSON_VALUE(JSON '{\"a\":1}', 'a')": "JSONPath must start with '$'",
+    "ST_GEOGPOINT(0, 51)": (
+        "the local BigQuery has no GEOGRAPHY: ST_GEOGPOINT at [1:8] works in BigQuery"
+    ),
+    "CAST(NULL AS GEOGRAPHY)": "the local BigQuery has no GEOGRAPHY: GEOGRAPHY at [1:",
 }
 
 

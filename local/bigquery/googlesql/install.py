@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from local_bigquery.sql import translate
+from local_bigquery.sql import dialect, translate
 from local_bigquery.sql.rules import datetime, tables, typing
 from sqlglot import exp
 
@@ -93,7 +93,10 @@ def _typed(rule: Any) -> Any:
 
 
 def install() -> None:
-    """Adds the rules."""
+    """Adds the rules; leaves out what needs DuckDB's extension for places."""
+    dialect.FUNCTIONS[:] = [
+        path for path in dialect.FUNCTIONS if path.stem != "geography"
+    ]
     trees.install()
     syntax.install()
     domains.install()

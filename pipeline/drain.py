@@ -37,6 +37,7 @@ from google.api_core.exceptions import (
 from google.auth.exceptions import GoogleAuthError
 
 from command import signals
+from command.memory import give_back
 from command.text import first_line
 from command.usage import UsageError
 from pipeline import metrics
@@ -60,6 +61,8 @@ from pipeline.subscription import (
     cannot_be_read,
 )
 
+# What so many messages took is given back to the machine.
+LARGE_PULL = 500
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 # How long messages whose table waits stay in Pub/Sub.
 MIN_LEFT_SECONDS, MAX_LEFT_SECONDS = EMPTY_SECONDS + 8.0, 120.0
@@ -200,6 +203,8 @@ class Drain:
             for one in left:
                 self._pulled -= len(one.messages)
                 self._subscription.release(one.ack_ids)
+        if len(pulled.messages) >= LARGE_PULL:
+            give_back()
 
     def _without(self, pulled: Pulled, is_left: Callable[[Message], bool]) -> Pulled:
         """Leaves messages in Pub/Sub for a later round; returns the others."""

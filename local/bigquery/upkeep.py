@@ -9,7 +9,8 @@ keeps every query's job and result. So every few seconds:
   written again at most once for each entry of `LEVELS`;
 - files that a merge or a statement has replaced are removed after a time, in which
   queries that had begun can end;
-- results are removed after ten minutes (BigQuery: after a day), and jobs after a day.
+- results are removed after ten minutes (BigQuery: after a day), and jobs after a day;
+- memory that is free goes back to the machine.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from local_bigquery.engine import (
 )
 from local_bigquery.errors import BigQueryError
 
+from command.memory import give_back
 from local.bigquery import saved_jobs
 from local.bigquery.columns import note_changes
 
@@ -91,6 +93,7 @@ def _keep() -> None:
         if number % ROUNDS_PER_LOOK == 0:
             with _logged("results"):
                 remove_results(now)
+            give_back()
 
 
 @contextlib.contextmanager

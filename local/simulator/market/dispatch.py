@@ -106,7 +106,7 @@ def plan(seed: int, number: int) -> Plan:
     return Plan(tuple(levels[unit] for unit in UNITS), by_fuel, surplus)
 
 
-@lru_cache(maxsize=1200)
+@lru_cache(maxsize=300)
 def generation(seed: int, at: int) -> dict[str, int]:
     """What FUELINST shows: MW by fuel at an instant, imports above 0.
 

@@ -21,13 +21,13 @@ def utc(at: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(at, dt.UTC)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def text(at: int) -> str:
     """`2026-05-06T02:30:00Z`."""
     return f"{utc(at):%Y-%m-%dT%H:%M:%SZ}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def day_and_period(at: int) -> tuple[str, int]:
     """Settlement date and period, which counts the half-hours since local midnight."""
     day, period = settlement_period(utc(at - at % HALF_HOUR_SECONDS))

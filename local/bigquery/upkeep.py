@@ -19,6 +19,7 @@ at most 10 MB for each of its eight queues, which fill at different speeds.
 import contextlib
 import ctypes
 import datetime as dt
+import gc
 import itertools
 import logging
 import sqlite3
@@ -96,7 +97,7 @@ def _keep() -> None:
         if number % ROUNDS_PER_LOOK == 0:
             with _logged("results"):
                 remove_results(now)
-            return_memory()
+        return_memory()
 
 
 @contextlib.contextmanager
@@ -129,10 +130,13 @@ def remove_replaced(project: str, before: dt.datetime) -> None:
 
 
 def return_memory() -> None:
-    """Returns freed memory to the system, where the C library can: 20 to 30 MB.
+    """Returns freed memory to the system, where the C library can.
 
-    By itself, glibc returns only what is free at the top of its heaps.
+    Trees of SQL are cycles: Python's collector, which is set to run rarely, leaves 20
+    MB of them. By itself, glibc returns only what is free at the top of its heaps, and
+    keeps 20 to 30 MB.
     """
+    gc.collect()
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 

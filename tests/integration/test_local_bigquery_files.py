@@ -66,6 +66,17 @@ before = resident()
 upkeep.return_memory()
 print(before - resident())
 """
+GARBAGE = """
+import weakref
+class Node:
+    pass
+cycle = Node()
+cycle.itself, seen = cycle, weakref.ref(cycle)
+del cycle
+print(seen() is None)
+upkeep.return_memory()
+print(seen() is None)
+"""
 ALLOCATOR = """
 print(database.fetch("SELECT current_setting('allocator_background_threads')"))
 """
@@ -187,6 +198,10 @@ def test_files_that_are_gone_are_not_kept_in_memory(tmp_path):
 def test_freed_memory_goes_back_to_the_system(tmp_path):
     (returned,) = output_of(FREED, tmp_path)
     assert int(returned) > 100_000_000  # of 198 million bytes that were freed
+
+
+def test_garbage_does_not_wait_for_the_collector(tmp_path):
+    assert output_of(GARBAGE, tmp_path) == ["False", "True"]
 
 
 def test_duckdb_returns_memory_when_nothing_runs(tmp_path):

@@ -179,6 +179,8 @@ def _connect() -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET threads = {threads}")
     # It keeps what it read of deleted files (findings/ducklake_merge_memory.sh).
     connection.execute("SET enable_external_file_cache = false")
+    # Without, freed memory goes back only while statements run (jemalloc's decay).
+    connection.execute("SET allocator_background_threads = true")
     # It would be drawn on standard output for a statement of two seconds.
     connection.execute("SET enable_progress_bar = false")
     install.prepare(connection)

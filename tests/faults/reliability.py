@@ -37,6 +37,44 @@ connections stay flat.
 
 What to do about each symptom is in [Operations](operations.md).
 """
+FREED = "[finding](../findings/duckdb_freed_blocks.sh)"
+GROWTH = (
+    (
+        "local BigQuery",
+        f"DuckDB's records of blocks that it has freed ({FREED})",
+        "10 MB for each of its eight queues, which fill at different speeds",
+    ),
+    (
+        "local BigQuery",
+        "results of queries, 0.1 to 0.2 MB each",
+        "they are ten minutes old",
+    ),
+    (
+        "local BigQuery",
+        "statistics of a table for each insert, 256 bytes for a column",
+        "they are two minutes old",
+    ),
+    (
+        "local BigQuery",
+        "changes of its catalogue",
+        "1 MB of them are in its log",
+    ),
+    (
+        "pipeline",
+        "ids of records, to recognise copies: 34 bytes each",
+        "a day (`--dedup_horizon_hours`), or 5 million: 170 MB",
+    ),
+    ("bridge, Pub/Sub", "nothing", ""),
+)
+GROWTH_HEAD = """\
+## What grows in a long run
+
+`make soak` reports how memory, files and connections of each part rise in an hour. What
+rises has a cause and an end ([what was
+measured](performance.md#two-hours-with-faults)):
+
+| part | what rises | until |
+|---|---|---|"""
 COLUMNS = "| fault | what happens | lost | doubled | recovery | what you see | test |"
 
 
@@ -84,6 +122,7 @@ def page() -> str:
     for part, title in PARTS.items():
         lines += [f"## {title}", "", COLUMNS, "|" + "---|" * 7]
         lines += [each.line() for each in found if each.part == part] + [""]
+    lines += [GROWTH_HEAD, *(f"| {' | '.join(row)} |" for row in GROWTH), ""]
     return "\n".join(lines)
 
 

@@ -54,6 +54,32 @@ print(database.fetch(
     "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'EXTERNAL_FILE_CACHE'"
 ))
 """
+# Blocks that malloc does not map one by one, with some that stay between those freed.
+FREED = """
+import os
+def resident():
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+blocks = [bytes(20_000) for _ in range(10_000)]
+kept, blocks = blocks[::100], None
+before = resident()
+upkeep.return_memory()
+print(before - resident())
+"""
+GARBAGE = """
+import weakref
+class Node:
+    pass
+cycle = Node()
+cycle.itself, seen = cycle, weakref.ref(cycle)
+del cycle
+print(seen() is None)
+upkeep.return_memory()
+print(seen() is None)
+"""
+ALLOCATOR = """
+print(database.fetch("SELECT current_setting('allocator_background_threads')"))
+"""
 CREATIONS = """
 from local_bigquery.jobs import query
 def versions():
@@ -167,6 +193,19 @@ def test_small_files_are_merged_when_there_are_many_and_every_row_stays(tmp_path
 
 def test_files_that_are_gone_are_not_kept_in_memory(tmp_path):
     assert output_of(MEMORY, tmp_path) == ["[(0,)]"]
+
+
+def test_freed_memory_goes_back_to_the_system(tmp_path):
+    (returned,) = output_of(FREED, tmp_path)
+    assert int(returned) > 100_000_000  # of 198 million bytes that were freed
+
+
+def test_garbage_does_not_wait_for_the_collector(tmp_path):
+    assert output_of(GARBAGE, tmp_path) == ["False", "True"]
+
+
+def test_duckdb_returns_memory_when_nothing_runs(tmp_path):
+    assert output_of(ALLOCATOR, tmp_path) == ["[(True,)]"]
 
 
 def test_tables_of_one_script_share_a_version_of_the_catalog(tmp_path):

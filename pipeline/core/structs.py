@@ -265,6 +265,12 @@ def elements(text: bytes | str) -> Elements:
     return _ELEMENTS.decode(text)
 
 
+def json_of(values: Struct) -> bytes:
+    """The JSON of the values that a struct has, open for more members at its end."""
+    text = _ENCODER.encode(values)[:-1]
+    return text if text == b"{" else text + b","
+
+
 def plain(values: Struct) -> dict[str, Any]:
     """The values that a struct has, by name, in the order of the registry."""
     row: dict[str, Any] = msgspec.to_builtins(values)

@@ -26,6 +26,8 @@ from pipeline.core.row_ids import hashed, origin_of
 MAX_PAYLOAD_BYTES = 6_500_000
 # The metadata columns that all rows of a message share.
 SHARED_COLUMNS = ("ingested_utc", "source", "message_id", "enqueued_utc")
+# `json.dumps` makes one each time.
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -86,7 +88,7 @@ class RowBatch:
     def metadata_json(self) -> bytes:
         """The metadata as members of a JSON object, each with a comma before it."""
         if self._metadata_json is None:
-            members = json.dumps(self.metadata, separators=(",", ":"))[1:-1]
+            members = _JSON.encode(self.metadata)[1:-1]
             self._metadata_json = f",{members}".encode() if members else b""
         return self._metadata_json
 

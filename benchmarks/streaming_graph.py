@@ -20,7 +20,7 @@ from local.bigquery import emulator
 from local.pipeline import WideSubscriberClient
 from local.pubsub.topics import SUBSCRIPTION
 from pipeline import command as command_line
-from pipeline.bigquery.inserts import Insert, Rejected
+from pipeline.bigquery.inserts import Rejected, Tables
 from pipeline.graph import Plan
 from pipeline.options import IrisOptions, horizon_hours, parse
 from pipeline.plans import plan_of
@@ -71,7 +71,7 @@ class Progress:
         """Starts the clock, the first time."""
         self._began = self._began or _clocks()
 
-    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    def insert(self, tables: Tables) -> dict[str, list[Rejected]]:
         """Inserts rows, and adds up the counts of the ledger."""
         answers = self._inserter(tables)
         if ledger := tables.get("iris_ledger"):
@@ -107,12 +107,12 @@ def _clocks() -> tuple[float, float]:
 _progress: list[Progress] = []
 
 
-def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+def insert_counted(tables: Tables) -> dict[str, list[Rejected]]:
     """Inserts rows with the one progress of this process."""
     return _progress[0].insert(tables)
 
 
-def discard(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+def discard(tables: Tables) -> dict[str, list[Rejected]]:
     """Discards rows; rejects none."""
     return {table: [] for table in tables}
 

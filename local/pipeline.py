@@ -32,7 +32,7 @@ from google.pubsub_v1 import types
 
 from command import signals
 from pipeline import command as command_line
-from pipeline.bigquery.inserts import Insert, Rejected
+from pipeline.bigquery.inserts import Rejected, Tables
 from pipeline.drain import cause
 from pipeline.options import parse
 from pipeline.plans import plan_of
@@ -69,7 +69,7 @@ class InFlight:
         with self._changed:
             self.pulled += messages
 
-    def written(self, tables: dict[str, list[Insert]]) -> None:
+    def written(self, tables: Tables) -> None:
         """Counts rows that BigQuery has accepted."""
         with self._changed:
             for table, rows in tables.items():
@@ -102,7 +102,7 @@ IN_FLIGHT = InFlight()
 _insert: list[Inserter] = []
 
 
-def insert_counted(tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+def insert_counted(tables: Tables) -> dict[str, list[Rejected]]:
     """The pipeline's own inserter, with what it wrote counted in `IN_FLIGHT`."""
     answers = _insert[0](tables)
     IN_FLIGHT.written(tables)

@@ -575,6 +575,12 @@ def _validate(dataset: Dataset) -> None:
             "event_time, natural_key, latest_key, version_order, latest_set, horizon "
             f"or series name columns that do not exist: {sorted(unknown)}"
         )
+    event_kind = dataset.column(dataset.event_time).kind
+    if event_kind not in ("DATE", "TIMESTAMP"):
+        raise ValueError(
+            f"event_time {dataset.event_time!r} is of type {event_kind}: it must be a "
+            "DATE or a TIMESTAMP"
+        )
     for historic in dataset.historic:
         _validate_historic(historic, names)
     _validate_api_absent(dataset, names)

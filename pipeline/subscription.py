@@ -253,9 +253,11 @@ class Subscription:
         retry = Retry(predicate=if_transient_error, timeout=RETRY_SECONDS)
         try:
             for part in request_parts(ack_ids):
+                request = types.AcknowledgeRequest.pb()(
+                    subscription=self.name, ack_ids=part
+                )
                 self._client.acknowledge(
-                    subscription=self.name,
-                    ack_ids=part,
+                    request=types.AcknowledgeRequest.wrap(request),
                     retry=retry,
                     timeout=REQUEST_SECONDS,
                 )
@@ -340,10 +342,12 @@ class Subscription:
 
     def _extend(self, ack_ids: list[str], seconds: int) -> None:
         for part in request_parts(ack_ids):
+            # Plain protocol buffers, as above: a lease is renewed every few seconds.
+            request = types.ModifyAckDeadlineRequest.pb()(
+                subscription=self.name, ack_ids=part, ack_deadline_seconds=seconds
+            )
             self._client.modify_ack_deadline(
-                subscription=self.name,
-                ack_ids=part,
-                ack_deadline_seconds=seconds,
+                request=types.ModifyAckDeadlineRequest.wrap(request),
                 retry=None,
                 timeout=REQUEST_SECONDS,
             )

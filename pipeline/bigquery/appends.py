@@ -32,7 +32,7 @@ from google.cloud.bigquery_storage_v1.types import (
 
 from command.tables_path import TablesPath
 from pipeline.bigquery.client import connect_writer
-from pipeline.bigquery.inserts import REQUEST_TIMEOUT_SECONDS, Insert, Rejected
+from pipeline.bigquery.inserts import REQUEST_TIMEOUT_SECONDS, Rejected, Row
 from pipeline.bigquery.patience import TableWaitsError, until_answered
 from pipeline.bigquery.proto_rows import descriptor_of, serializer_of
 from pipeline.registry import Dataset
@@ -68,7 +68,7 @@ class _Row(NamedTuple):
 
 def append(
     table: Table,
-    rows: Sequence[Insert],
+    rows: Sequence[Row],
     *,
     exactly_once: bool,
     limit_seconds: float = math.inf,

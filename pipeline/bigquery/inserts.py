@@ -7,27 +7,32 @@ tables to write, or its back-pressure keeps the rest in Pub/Sub, where nothing i
 """
 
 import functools
+import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from pipeline.bigquery.client import insert_all
 from pipeline.bigquery.patience import (
     FIRST_PAUSE_SECONDS,
     NOT_FOUND_ATTEMPTS,
     TableWaitsError,
     until_answered,
 )
+from pipeline.core.batches import RowBatch
+from pipeline.core.coercion import TypedRecord
+from pipeline.core.row_ids import row_id
+from pipeline.core.structs import json_of
 from pipeline.core.values import EXACT_FLOAT
 
-# BigQuery recommends 500 rows a request and accepts 10 MB; half of that leaves room for
-# the JSON around the values.
+# BigQuery recommends 500 rows a request and accepts 10 MB.
 MAX_ROWS = 500
 MAX_BYTES = 5_000_000
 REQUEST_TIMEOUT_SECONDS = 60
@@ -46,11 +51,72 @@ ROW_ATTEMPTS = 4
 _missing: set[str] = set()
 
 
-class Insert(NamedTuple):
+class Row(Protocol):
     """A row with the id by which BigQuery recognises a second attempt."""
+
+    @property
+    def insert_id(self) -> str:
+        """The id."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values by column; one that is absent is NULL."""
+
+    def as_json(self) -> bytes:
+        """The row as a request of `insertAll` has it."""
+
+    def size(self) -> int:
+        """The approximate size of that, in bytes."""
+
+
+# Rows by the name of their table.
+Tables = Mapping[str, Sequence[Row]]
+
+
+class Insert(NamedTuple):
+    """A row of values."""
 
     insert_id: str
     values: dict[str, Any]
+
+    def as_json(self) -> bytes:
+        row = {"json": _as_json(self.values), "insertId": self.insert_id}
+        return json.dumps(row, separators=(",", ":")).encode()
+
+    def size(self) -> int:
+        values = self.values.values()
+        texts = sum(len(value) for value in values if type(value) is str)
+        return 40 * len(values) + texts
+
+
+class RecordInsert(NamedTuple):
+    """The row of a record, which is written without a dictionary of its values."""
+
+    batch: RowBatch
+    record: TypedRecord
+
+    @property
+    def insert_id(self) -> str:
+        return row_id(self.record.record_id, self.batch.origin)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return self.batch.values_of(self.record)
+
+    def as_json(self) -> bytes:
+        record = self.record
+        if record.source is not None:  # it may have more than the struct can say
+            return Insert(self.insert_id, self.values).as_json()
+        # Ids are hexadecimal.
+        return b'{"json":%b"record_id":"%b"%b},"insertId":"%b"}' % (
+            json_of(record.values),
+            record.record_id.encode(),
+            self.batch.metadata_json,
+            self.insert_id.encode(),
+        )
+
+    def size(self) -> int:
+        return len(self.as_json())
 
 
 class Rejected(NamedTuple):
@@ -80,7 +146,7 @@ os.register_at_fork(after_in_child=table_threads.cache_clear)
 def insert(
     client: bigquery.Client,
     table: str,
-    rows: Sequence[Insert],
+    rows: Sequence[Row],
     limit_seconds: float = math.inf,
 ) -> list[Rejected]:
     """Inserts rows into a table, and returns those that are not stored.
@@ -92,7 +158,7 @@ def insert(
             its rows; then they and those behind them wait.
     """
     rejected: list[Rejected] = []
-    for start, part in _parts(rows):
+    for start, part in _parts([row.as_json() for row in rows]):
         try:
             answers = _insert_part(client, table, part, limit_seconds)
         except TableWaitsError as error:
@@ -102,31 +168,22 @@ def insert(
     return rejected
 
 
-def _parts(rows: Sequence[Insert]) -> Iterator[tuple[int, Sequence[Insert]]]:
+def _parts(rows: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
     """Splits rows into requests that BigQuery accepts."""
     start = size = 0
     for index, row in enumerate(rows):
-        row_bytes = size_of(row)
-        if index > start and (
-            index - start >= MAX_ROWS or size + row_bytes > MAX_BYTES
-        ):
+        if index > start and (index - start >= MAX_ROWS or size + len(row) > MAX_BYTES):
             yield start, rows[start:index]
             start, size = index, 0
-        size += row_bytes
+        size += len(row)
     if start < len(rows):
         yield start, rows[start:]
-
-
-def size_of(row: Insert) -> int:
-    """The approximate size of a row in a request, in bytes."""
-    values = row.values.values()
-    return 40 * len(values) + sum(len(value) for value in values if type(value) is str)
 
 
 def _insert_part(
     client: bigquery.Client,
     table: str,
-    rows: Sequence[Insert],
+    rows: Sequence[bytes],
     limit_seconds: float,
     attempt: int = 1,
 ) -> list[Rejected]:
@@ -165,20 +222,12 @@ def _insert_part(
 
 
 def _ask(
-    client: bigquery.Client, table: str, rows: Sequence[Insert], limit_seconds: float
+    client: bigquery.Client, table: str, rows: Sequence[bytes], limit_seconds: float
 ) -> list[dict[str, Any]]:
     """Sends one request until BigQuery accepts or refuses its rows."""
+    body = b'{"skipInvalidRows":true,"rows":[%b]}' % b",".join(rows)
     return until_answered(
-        lambda: list(
-            client.insert_rows_json(
-                table,
-                [_as_json(row.values) for row in rows],
-                row_ids=[row.insert_id for row in rows],
-                skip_invalid_rows=True,
-                retry=None,
-                timeout=REQUEST_TIMEOUT_SECONDS,
-            )
-        ),
+        lambda: insert_all(client, table, body, REQUEST_TIMEOUT_SECONDS),
         f"{table}: {len(rows)} rows",
         1 if table in _missing else NOT_FOUND_ATTEMPTS,
         limit_seconds,

@@ -9,7 +9,7 @@ from command.tables_path import TablesPath
 from pipeline.bigquery import load_locks
 from pipeline.bigquery.appends import Table, append
 from pipeline.bigquery.client import connect
-from pipeline.bigquery.inserts import Insert, Rejected, insert, table_threads
+from pipeline.bigquery.inserts import Rejected, Row, Tables, insert, table_threads
 from pipeline.bigquery.loads import Loaded, Spooled, filled_datasets, load
 from pipeline.registry import Dataset, load_registry
 
@@ -27,7 +27,7 @@ class Warehouse(NamedTuple):
     dataset: str
     limit_seconds: float = math.inf
 
-    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    def insert(self, tables: Tables) -> dict[str, list[Rejected]]:
         """Inserts rows into tables, by name; returns those that are not stored."""
         client = connect(self.project)
         return _at_once(
@@ -38,7 +38,7 @@ class Warehouse(NamedTuple):
         )
 
     def append(
-        self, tables: dict[str, list[Insert]], *, exactly_once: bool = False
+        self, tables: Tables, *, exactly_once: bool = False
     ) -> dict[str, list[Rejected]]:
         """Appends rows to the tables of datasets through the Storage Write API."""
         return _at_once(
@@ -85,8 +85,8 @@ class Warehouse(NamedTuple):
 
 
 def _at_once(
-    tables: dict[str, list[Insert]],
-    write: Callable[[str, list[Insert]], list[Rejected]],
+    tables: Tables,
+    write: Callable[[str, Sequence[Row]], list[Rejected]],
 ) -> dict[str, list[Rejected]]:
     """Writes several tables at a time; returns the refused rows of each."""
     answers = {

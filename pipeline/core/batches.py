@@ -26,6 +26,8 @@ from pipeline.core.row_ids import hashed, origin_of
 MAX_PAYLOAD_BYTES = 6_500_000
 # The metadata columns that all rows of a message share.
 SHARED_COLUMNS = ("ingested_utc", "source", "message_id", "enqueued_utc")
+# `json.dumps` makes one each time.
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class RowBatch:
     records: list[TypedRecord]
     published_utc: str | None = None
     origin: str | None = field(init=False)
+    _metadata_json: bytes | None = field(default=None, init=False, compare=False)
 
     def __post_init__(self) -> None:
         self.origin = origin_of(self.dataset, self.metadata)
@@ -80,6 +83,14 @@ class RowBatch:
         if (origin := self.origin) is None:
             return ids
         return [hashed(record_id, origin) for record_id in ids]
+
+    @property
+    def metadata_json(self) -> bytes:
+        """The metadata as members of a JSON object, each with a comma before it."""
+        if self._metadata_json is None:
+            members = _JSON.encode(self.metadata)[1:-1]
+            self._metadata_json = f",{members}".encode() if members else b""
+        return self._metadata_json
 
     def only(self, records: list[TypedRecord]) -> "RowBatch":
         """The same with other records."""

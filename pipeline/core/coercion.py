@@ -115,6 +115,10 @@ class Typed(NamedTuple):
     refused: list[Refusal]
 
 
+# The class's own `__new__` is written in Python.
+_new_typed: Callable[[type[Typed], tuple[Any, ...]], Typed] = tuple.__new__
+
+
 class Coercer:
     """Makes rows of one dataset's records.
 
@@ -187,7 +191,7 @@ class Coercer:
             values, positions = _fitting(self.structs.read, parts)
         unproved = self.structs.unproved(values)
         if not (parts or unproved):
-            return Typed(self._typed(values, positions), [])
+            return _new_typed(Typed, (self._typed(values, positions), []))
         values, positions = _without(unproved, values, positions)
         left = _left(positions, parts or elements(text))
         if left and left[0][0] == 0 and _has_data(left[0][1]):

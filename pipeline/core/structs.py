@@ -10,8 +10,8 @@ parser reads alike. What else there is to prove, `Structs.unproved` looks at: ti
 canonical text, and that there is a value at all. Any other record is not read here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, Optional
 
@@ -67,12 +67,37 @@ class _Field(NamedTuple):
         return self.column.mode == "REPEATED"
 
 
+class _Instants:
+    """A column of times, which must be canonical texts as they are.
+
+    Attributes:
+        get: Returns the value of a struct.
+        are_known: Whether all of some values are known as that; one look, in C.
+    """
+
+    def __init__(self, name: str, cache: TextCache, *, is_required: bool) -> None:
+        self.get = attrgetter(name)
+        self._cache = cache
+        self._known = cache.known if is_required else cache.known_or_none
+        self.are_known = self._known.issuperset
+
+    def wrong(self, values: Sequence[Struct]) -> set[int]:
+        """Which structs have another value, by position."""
+        new = set(map(self.get, values)) - self._known
+        wrong = {
+            text for text in new if text is None or not self._cache.is_canonical(text)
+        }
+        if not wrong:
+            return set()
+        return {i for i, text in enumerate(map(self.get, values)) if text in wrong}
+
+
 class Structs:
     """The structs of some columns.
 
     Args:
         columns: Those of a dataset, or of a RECORD.
-        required: A column without which a record is not read here.
+        required: A column of times without which a record is not read here.
 
     Attributes:
         names: The names of the columns, in the order of the fields.
@@ -95,12 +120,17 @@ class Structs:
             gc=False,  # values refer to nothing that could refer to them
         )
         self._fields = dict(zip(self.names, fields, strict=True))
-        self._says_something = self.getter(required) if required else _true
-        self._instants = [
-            (attrgetter(field.name), _INSTANTS[field.column.type])
+        instants = [
+            _Instants(
+                field.name,
+                _INSTANTS[field.column.type],
+                is_required=field.column.name == required,
+            )
             for field in fields
             if field.column.type in _INSTANTS
         ]
+        # As tuples: most messages need no more of them than the first two.
+        self._instants = [(each.get, each.are_known, each) for each in instants]
         self._floats = [
             (field.name, attrgetter(field.name))
             for field in fields
@@ -111,6 +141,10 @@ class Structs:
             for field in fields
             if field.nested
         ]
+        self._has_numbers = bool(self._floats or self._nested)
+        if self._floats:
+            # One value for one column, a tuple for several.
+            self._floats_of = attrgetter(*(name for name, _ in self._floats))
         self.read = msgspec.json.Decoder(self.type).decode
         self.read_array = msgspec.json.Decoder(list[self.type]).decode  # type: ignore[name-defined]
 
@@ -125,16 +159,9 @@ class Structs:
     def unproved(self, values: Sequence[Struct]) -> set[int]:
         """Which structs are not proved to be rows as they are, by position."""
         found: set[int] = set()
-        if not all(map(self._says_something, values)):
-            says = map(self._says_something, values)
-            found.update(i for i, something in enumerate(says) if not something)
-        for get, cache in self._instants:
-            if cache.known.issuperset(map(get, values)):
-                continue
-            new = set(map(get, values)) - cache.known
-            if wrong := {text for text in new if not cache.is_canonical(text)}:
-                texts = map(get, values)
-                found.update(i for i, text in enumerate(texts) if text in wrong)
+        for get, are_known, instants in self._instants:
+            if not are_known(map(get, values)):
+                found |= instants.wrong(values)
         for _, nested, get in self._nested:
             if nested._instants:
                 inner = map(get, values)
@@ -143,34 +170,43 @@ class Structs:
                 )
         return found
 
-    def canonical(self, values: Sequence[Struct]) -> list[bytes]:
-        """The canonical JSON of structs."""
-        return _ENCODER.encode_lines(self._whole(values)).split(b"\n")[:-1]
+    def canonical(self, values: Sequence[Struct]) -> Iterator[bytes]:
+        """The canonical JSON of each struct."""
+        return map(_ENCODER.encode, self._whole(values))
 
     def _whole(self, values: Sequence[Struct]) -> Sequence[Struct]:
-        """The same structs, with numbers that are whole as integers."""
-        changed: dict[int, dict[str, Any]] = {}
-        for name, get in self._floats:
-            if [1 for n in map(get, values) if type(n) is float and not n % 1]:
+        """The same structs, or copies with numbers that are whole as integers."""
+        if not self._has_numbers:
+            return values
+        copies: dict[int, Struct] = {}
+        if self._may_have_whole(values):
+            for name, get in self._floats:
                 for i, n in enumerate(map(get, values)):
-                    if type(n) is float and not n % 1:
-                        changed.setdefault(i, {})[name] = int(n)
+                    if type(n) is float and n.is_integer():
+                        setattr(_copied(copies, values, i), name, int(n))
         for field, nested, get in self._nested:
             inner = [one for each in map(get, values) for one in _each(each)]
             if (whole := nested._whole(inner)) is not inner:
                 ones = iter(whole)
                 for i, each in enumerate(map(get, values)):
-                    some = list(islice(ones, len(_each(each))))
-                    if some:
-                        changed.setdefault(i, {})[field.name] = (
-                            some if field.is_repeated else some[0]
-                        )
-        if not changed:
+                    if some := list(islice(ones, len(_each(each)))):
+                        value = some if field.is_repeated else some[0]
+                        setattr(_copied(copies, values, i), field.name, value)
+        if not copies:
             return values
-        return [
-            msgspec.structs.replace(one, **changed[i]) if i in changed else one
-            for i, one in enumerate(values)
-        ]
+        return [copies.get(i, one) for i, one in enumerate(values)]
+
+    def _may_have_whole(self, values: Sequence[Struct]) -> bool:
+        """Whether some number may be written with a fraction, and have none."""
+        if not self._floats:
+            return False
+        numbers: Iterable[Any] = map(self._floats_of, values)
+        if len(self._floats) > 1:
+            numbers = chain.from_iterable(numbers)
+        try:
+            return any(map(float.is_integer, numbers))
+        except TypeError:  # integers are among them, or gaps
+            return True
 
     def of_row(self, row: dict[str, Any]) -> Struct:
         """The struct of typed values, whatever they are.
@@ -207,8 +243,11 @@ def _field(number: int, column: Column) -> _Field:
     return _Field(f"c{number}", column, Structs(column.fields) if is_record else None)
 
 
-def _true(_: Struct) -> bool:
-    return True
+def _copied(copies: dict[int, Struct], values: Sequence[Struct], i: int) -> Struct:
+    """The copy of a struct, which may be changed; made once."""
+    if (one := copies.get(i)) is None:
+        one = copies[i] = values[i].__copy__()  # type: ignore[attr-defined]
+    return one
 
 
 def _each(nested: Any) -> Sequence[Struct]:
@@ -224,6 +263,12 @@ def elements(text: bytes | str) -> Elements:
         msgspec.DecodeError: The text is not an array.
     """
     return _ELEMENTS.decode(text)
+
+
+def json_of(values: Struct) -> bytes:
+    """The JSON of the values that a struct has, open for more members at its end."""
+    text = _ENCODER.encode(values)[:-1]
+    return text if text == b"{" else text + b","
 
 
 def plain(values: Struct) -> dict[str, Any]:

@@ -181,7 +181,9 @@ def _usual_timestamp(text: str) -> str | None:
         moment = dt.datetime.fromisoformat(text[:-1])
     except ValueError:  # `_moment` says what does not exist
         return None
-    return f"{text[:-1]:0<26}Z" if moment.microsecond else text[:19] + "Z"
+    if not moment.microsecond:
+        return text[:19] + "Z"
+    return text if len(text) == 27 else text[:23] + "000Z"
 
 
 def _moment(text: str) -> dt.datetime:
@@ -219,12 +221,23 @@ def _moment(text: str) -> dt.datetime:
 class TextCache(dict[str, str]):
     """Texts already converted, by text: the same few times fill most of a message.
 
-    `known` holds the texts that are canonical as they are, and None: no time at all.
+    Args:
+        convert: Makes the canonical text of a text; raises `ValueRefused`.
+        lengths: How long a canonical text can be.
+
+    Attributes:
+        known: The texts that are canonical as they are.
+        known_or_none: The same, and None: no time at all.
     """
 
-    def __init__(self, convert: Callable[[Any], str]) -> None:
+    def __init__(
+        self, convert: Callable[[Any], str], lengths: frozenset[int] = frozenset()
+    ) -> None:
         self.convert = convert
-        self.known: set[str | None] = {None}
+        self._lengths = lengths
+        # They stay the same objects: `structs` keeps their methods.
+        self.known: set[str] = set()
+        self.known_or_none: set[str | None] = {None}
 
     def __missing__(self, text: str) -> str:
         canonical = self[text] = self.convert(text)
@@ -234,14 +247,18 @@ class TextCache(dict[str, str]):
     def know(self, canonical: str) -> None:
         """Remembers a canonical text; when there are too many, forgets all."""
         self.known.add(canonical)
+        self.known_or_none.add(canonical)
         if len(self.known) > MAX_CACHED_TIMES or len(self) > MAX_CACHED_TIMES:
             self.clear()
-            self.known = {None}
+            self.known.clear()
+            self.known_or_none.clear()
+            self.known_or_none.add(None)
 
     def is_canonical(self, text: str) -> bool:
         """Whether a text is canonical as it is; `known` has it from then on."""
         try:
-            return len(text) <= MAX_CACHED_LENGTH and self[text] == text
+            # A refusal takes as long as all else that there is to do for a record.
+            return len(text) in self._lengths and self[text] == text
         except ValueRefused:
             return False
 
@@ -255,8 +272,10 @@ class TextCache(dict[str, str]):
 class _Timestamps(TextCache):
     """Times: one is canonical if its day is, and its time of day was in another one."""
 
-    def __init__(self, convert: Callable[[Any], str], days: TextCache) -> None:
-        super().__init__(convert)
+    def __init__(
+        self, convert: Callable[[Any], str], lengths: frozenset[int], days: TextCache
+    ) -> None:
+        super().__init__(convert, lengths)
         self._days = days
         self._clocks: set[str] = set()  # in whole seconds: 86,400 at most
 
@@ -273,8 +292,12 @@ class _Timestamps(TextCache):
         return True
 
 
-DATES = TextCache(to_date)
-TIMESTAMPS = _Timestamps(to_timestamp, DATES)
+DATES = TextCache(to_date, frozenset({len("2026-05-06")}))
+TIMESTAMPS = _Timestamps(
+    to_timestamp,
+    frozenset({len("2026-05-06T02:31:00Z"), len("2026-05-06T02:31:00.123456Z")}),
+    DATES,
+)
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "STRING": to_string,

@@ -234,6 +234,7 @@ class _DropSeen(beam.DoFn):
     def finish_bundle(self) -> Iterator[Any]:
         tally, seen = Tally(), seen_ids(self.horizon_seconds)
         together: set[str] = set()
+        everywhere = GlobalWindows.windowed_value(None)
         for batch in self.batches:
             fresh = []
             for identity, new in zip(
@@ -244,7 +245,7 @@ class _DropSeen(beam.DoFn):
                 if passes:
                     together.add(identity)
             if rest := unseen(batch, fresh, tally):
-                yield GlobalWindows.windowed_value(rest)
+                yield everywhere.with_value(rest)
         yield from tally.tagged_entries()
 
 

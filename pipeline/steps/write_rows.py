@@ -17,15 +17,14 @@ from pipeline.bigquery.inserts import (
     MAX_BYTES,
     MAX_ROWS,
     Insert,
+    RecordInsert,
     Rejected,
-    size_of,
+    Tables,
 )
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
-from pipeline.core.coercion import TypedRecord
 from pipeline.core.decoding import record_json, utc_now
 from pipeline.core.reasons import Reason
-from pipeline.core.row_ids import row_id
 from pipeline.registry import load_registry
 from pipeline.steps.ledger import Tally, merged
 from pipeline.steps.outputs import Outputs
@@ -39,9 +38,7 @@ MAX_BUFFERED_ROWS = 25_000
 LEDGER = "iris_ledger"
 
 # Writes some tables: rows by table in, refused rows by table out.
-Inserter = Callable[[dict[str, list[Insert]]], dict[str, list[Rejected]]]
-# A record, and the message that it is of.
-BatchRow = tuple[RowBatch, TypedRecord]
+Inserter = Callable[[Tables], dict[str, list[Rejected]]]
 
 
 class Written(NamedTuple):
@@ -102,12 +99,12 @@ class _InsertRows(beam.DoFn):
 
     def start_bundle(self) -> None:
         self.tally = Tally()
-        self.buffered: dict[str, list[BatchRow]] = {}
+        self.buffered: dict[str, list[RecordInsert]] = {}
         self.buffered_rows = 0
 
     def process(self, batch: RowBatch) -> Iterator[Any]:
         rows = self.buffered.setdefault(batch.dataset, [])
-        rows += [(batch, record) for record in batch.records]
+        rows += [RecordInsert(batch, record) for record in batch.records]
         self.buffered_rows += len(batch.records)
         if self.buffered_rows >= MAX_BUFFERED_ROWS:
             yield from self._flush()
@@ -129,10 +126,7 @@ class _InsertRows(beam.DoFn):
             ]:
                 yield from _passed_on(buffered.pop(dataset))
         answers = self.inserter(
-            {
-                registry[dataset].table: [insert_of(*row) for row in rows]
-                for dataset, rows in buffered.items()
-            }
+            {registry[dataset].table: rows for dataset, rows in buffered.items()}
         )
         answered = time.time()
         if self.sets_aside or self.passes_on:
@@ -166,7 +160,7 @@ class _InsertRows(beam.DoFn):
     def _may_wait(self, table: str) -> bool:
         return self.passes_on or (self.sets_aside and not WAITING.is_over(table))
 
-    def _left(self, rows: list[BatchRow]) -> Iterator[beam.pvalue.TaggedOutput]:
+    def _left(self, rows: list[RecordInsert]) -> Iterator[beam.pvalue.TaggedOutput]:
         if self.passes_on:
             yield from _passed_on(rows)
             return
@@ -174,7 +168,7 @@ class _InsertRows(beam.DoFn):
             ROUND.rows(batch.only([record]))
 
 
-def _passed_on(rows: list[BatchRow]) -> Iterator[beam.pvalue.TaggedOutput]:
+def _passed_on(rows: list[RecordInsert]) -> Iterator[beam.pvalue.TaggedOutput]:
     """The rows as the output `waiting`, those of one message together."""
     for _, part in groupby(rows, lambda row: id(row[0])):
         pairs = list(part)
@@ -189,11 +183,6 @@ def note_waiting(answers: dict[str, list[Rejected]]) -> None:
             WAITING.failed(table, waiting[0].error)
         else:
             WAITING.succeeded(table)
-
-
-def insert_of(batch: RowBatch, record: TypedRecord) -> Insert:
-    """A record's row, with the id by which BigQuery recognises it."""
-    return Insert(row_id(record.record_id, batch.origin), batch.values_of(record))
 
 
 class WriteTable(beam.PTransform):
@@ -251,7 +240,7 @@ class _InsertTable(beam.DoFn):
 
     def process(self, row: TableRow) -> Iterator[TableRow]:
         self.buffered.append(row)
-        self.buffered_bytes += size_of(Insert(row.insert_id, row.values))
+        self.buffered_bytes += Insert(row.insert_id, row.values).size()
         if len(self.buffered) >= MAX_ROWS or self.buffered_bytes >= MAX_BYTES:
             yield from self._flush()
 

@@ -12,7 +12,7 @@ tried again, and no other row is written twice for it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
@@ -27,7 +27,15 @@ from apache_beam.transforms.userstate import (
 )
 
 from pipeline.bigquery import waiting_tables
-from pipeline.bigquery.inserts import MAX_BYTES, MAX_ROWS, Insert, Rejected, size_of
+from pipeline.bigquery.inserts import (
+    MAX_BYTES,
+    MAX_ROWS,
+    Insert,
+    RecordInsert,
+    Rejected,
+    Row,
+    Tables,
+)
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.decoding import record_json, utc_now
@@ -36,7 +44,7 @@ from pipeline.registry import load_registry
 from pipeline.steps.coders import ElementCoder
 from pipeline.steps.ledger import Tally
 from pipeline.steps.outputs import Outputs
-from pipeline.steps.write_rows import Inserter, insert_of, note_waiting
+from pipeline.steps.write_rows import Inserter, note_waiting
 
 WINDOW_SECONDS = 2.0
 # Rows of one waiting table in its state: beyond that they become dead letters.
@@ -125,7 +133,7 @@ class _Target(Protocol):
     def table(self, key: str) -> str:
         """The table of a key."""
 
-    def rows(self, element: Any) -> list[Insert]:
+    def rows(self, element: Any) -> Sequence[Row]:
         """The rows of an element."""
 
     def outcome(
@@ -140,7 +148,7 @@ class _Target(Protocol):
             is_over: Whether rows that wait should wait no longer.
         """
 
-    def insert(self, tables: dict[str, list[Insert]]) -> dict[str, list[Rejected]]:
+    def insert(self, tables: Tables) -> dict[str, list[Rejected]]:
         """Writes rows."""
 
 
@@ -153,8 +161,8 @@ class _DatasetTables:
     def table(self, key: str) -> str:
         return load_registry()[key].table
 
-    def rows(self, element: RowBatch) -> list[Insert]:
-        return [insert_of(element, record) for record in element.records]
+    def rows(self, element: RowBatch) -> Sequence[Row]:
+        return [RecordInsert(element, record) for record in element.records]
 
     def outcome(
         self,
@@ -197,7 +205,7 @@ class _OwnTable:
     def table(self, key: str) -> str:
         return key
 
-    def rows(self, element: TableRow) -> list[Insert]:
+    def rows(self, element: TableRow) -> Sequence[Row]:
         return [Insert(element.insert_id, element.values)]
 
     def outcome(
@@ -237,7 +245,7 @@ class _Gather(beam.DoFn):
         inserts = self.target.rows(element)
         elements.add(element)
         rows.add(len(inserts))
-        size.add(sum(map(size_of, inserts)))
+        size.add(sum(row.size() for row in inserts))
 
     def write(
         self,

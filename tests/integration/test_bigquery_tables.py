@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from local.ports import private_port
-from pipeline.bigquery import patience
+from pipeline.bigquery import inserts, patience
 from pipeline.bigquery.client import connect
 from pipeline.bigquery.inserts import Insert, insert
 from pipeline.bigquery.warehouse import Warehouse
@@ -223,17 +223,17 @@ def test_an_integer_that_a_double_would_round_is_sent_as_text(
 ):
     """As BigQuery asks; the local one reads numbers of any size as they are."""
     sent = []
-    send = client.insert_rows_json
+    send = inserts.insert_all
 
-    def spy(table, rows, **options):
-        sent.extend(rows)
-        return send(table, rows, **options)
+    def spy(to, table, body, timeout):
+        sent.extend(row["json"] for row in json.loads(body)["rows"])
+        return send(to, table, body, timeout)
 
-    monkeypatch.setattr(client, "insert_rows_json", spy)
+    monkeypatch.setattr(inserts, "insert_all", spy)
     numbers = [2**53 - 1, 2**53 + 1, 2**63 - 1, -(2**63)]
-    inserts = [Insert(str(n), {"mrid": "m", "revisionNumber": n}) for n in numbers]
+    wanted = [Insert(str(n), {"mrid": "m", "revisionNumber": n}) for n in numbers]
     table = f"{PROJECT}.{dataset}.{REMIT.name}"
-    assert insert(client, table, inserts) == []
+    assert insert(client, table, wanted) == []
     texts = [str(number) for number in numbers[1:]]
     assert [row["revisionNumber"] for row in sent] == [numbers[0], *texts]
     found = rows(client, dataset, REMIT.name, "revisionNumber")

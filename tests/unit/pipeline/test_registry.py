@@ -144,6 +144,10 @@ def test_the_minimal_dataset_loads():
             ("type: TIMESTAMP", "type: TIMESTAMP, mode: REPEATED"),
             "REPEATED TIMESTAMP",
         ),
+        (
+            ("type: TIMESTAMP", "type: STRING"),
+            "event_time 'publishTime' is of type STRING",
+        ),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: soon"), "X.yaml"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: 2026-13-01"), "X.yaml"),
         (("type: TIMESTAMP", "type: TIMESTAMP, since: 20260506"), "since"),

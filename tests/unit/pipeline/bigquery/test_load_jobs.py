@@ -78,14 +78,14 @@ def test_a_missing_table_is_waited_for_once(monkeypatch):
     """A backlog has thousands of requests for it, at three seconds each."""
     answers = [NotFound("Not found: Table p:d.t")] * 9
 
-    class Lacking:
-        def insert_rows_json(self, *_arguments, **_more):
-            if answers:
-                raise answers.pop()
-            return []
+    def lacking(*_arguments):
+        if answers:
+            raise answers.pop()
+        return []
 
+    monkeypatch.setattr(inserts, "insert_all", lacking)
     monkeypatch.setattr(inserts, "MAX_ROWS", 1)
     monkeypatch.setattr(patience, "MAX_PAUSE_SECONDS", 0.0)
     rows = [Insert(str(number), {}) for number in range(8)]
-    rejected = insert(Lacking(), "p.d.t", rows)
+    rejected = insert(None, "p.d.t", rows)
     assert [row.position for row in rejected] == [0, 1, 2, 3, 4, 5]

@@ -2,11 +2,11 @@
 
 import pytest
 
+from pipeline.bigquery.inserts import RecordInsert
 from pipeline.core.batches import RowBatch
 from pipeline.core.decoding import typed_record
 from pipeline.core.row_ids import row_id_of, row_key, row_key_sql
 from pipeline.registry import load_registry
-from pipeline.steps.write_rows import insert_of
 
 RECORD = typed_record("FREQ", "0" * 32, {}, 0)
 
@@ -42,7 +42,7 @@ def test_a_message_without_a_name_is_an_origin_too():
 @pytest.mark.parametrize("dataset", ["FREQ", "PN"])
 @pytest.mark.parametrize("message_id", ["a", None])
 def test_a_stored_row_has_the_id_with_which_it_was_inserted(dataset, message_id):
-    insert = insert_of(batch(dataset, message_id), RECORD)
+    insert = RecordInsert(batch(dataset, message_id), RECORD)
     assert insert.insert_id == only_id(dataset, message_id)
     assert row_id_of(load_registry()[dataset], insert.values) == insert.insert_id
 

@@ -7,7 +7,9 @@ import pytest
 from pipeline.core.reasons import Reason
 from pipeline.core.values import (
     CONVERTERS,
+    DATES,
     MAX_CACHED_TIMES,
+    TIMESTAMPS,
     TextCache,
     ValueRefused,
     to_bool,
@@ -195,6 +197,29 @@ def test_the_cache_of_times_is_bounded():
         _ = cache[str(number)]
     assert len(cache) <= MAX_CACHED_TIMES
     assert len(cache.known) <= MAX_CACHED_TIMES
+    assert cache.known_or_none == cache.known | {None}
+
+
+@pytest.mark.parametrize(
+    ("cache", "text", "is_it"),
+    [
+        (TIMESTAMPS, "2026-05-06T02:31:00Z", True),
+        (TIMESTAMPS, "2026-05-06T02:31:00.120000Z", True),
+        (TIMESTAMPS, "2026-05-06T02:31:00.000000Z", False),
+        (TIMESTAMPS, "2026-05-06T02:31:00.120Z", False),
+        (TIMESTAMPS, "2026-05-06T02:31:00+0", False),
+        (TIMESTAMPS, "2026-02-30T02:31:00Z", False),
+        (TIMESTAMPS, "2026-05-06", False),
+        (DATES, "2026-05-06", True),
+        (DATES, "2026-02-30", False),
+        (DATES, "2026-05-06T00:00:00Z", False),
+        (DATES, "", False),
+    ],
+)
+def test_a_text_of_a_time_is_canonical_if_it_is_converted_to_itself(cache, text, is_it):
+    for _ in range(2):  # the second time from memory
+        assert cache.is_canonical(text) == is_it
+    assert (text in cache.known) == is_it
 
 
 def test_every_scalar_type_has_a_converter():

@@ -364,12 +364,19 @@ def graph_runner(
     """
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan._replace(source=ReadRound()))
+    has_failed = False
 
     def work(messages: list[Message]) -> dict[str, int]:
+        nonlocal has_failed
         ROUND.clear()
+        if has_failed and plan.archive_prefix:
+            # A round that cannot be archived would write its rows at each attempt.
+            archive_of(plan.archive_prefix).check()
+        has_failed = True
         with current_round(messages):
             result = pipeline.run()
             result.wait_until_finish()
+        has_failed = False
         counts = Counter(counted(result))
         counts.subtract(ROUND.counts)
         return dict(counts)

@@ -36,6 +36,8 @@ def write(inserter: Inserter, stopping: Event, until: float) -> int:
         inserts = [Insert(row.insert_id, row.values) for row in rows]
         refused = inserter({LEDGER: inserts})[LEDGER]
         note_waiting({LEDGER: [one._replace(waits=True) for one in refused]})
+        if not refused:
+            return 0
         ROUND.ledger = [rows[one.position] for one in refused]
         pause = WAITING.pause_seconds(LEDGER)
         if time.monotonic() + pause > until or stopping.wait(pause):

@@ -40,18 +40,20 @@ from command import signals
 from command.memory import give_back
 from command.text import first_line
 from command.usage import UsageError
-from pipeline import metrics
+from pipeline import left_ledger, metrics
 from pipeline.away import UnreachableError
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.decoding import Message, coercer_of, dataset_of
 from pipeline.files.raw_archive import archive_of
 from pipeline.graph import Plan, build
+from pipeline.left_ledger import LEFT_SECONDS
 from pipeline.options import Limits
 from pipeline.plans import plan_of
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
 from pipeline.steps.set_aside import ROUND
 from pipeline.steps.sources import ReadRound, current_round
+from pipeline.steps.write_rows import LEDGER
 from pipeline.subscription import (
     EMPTY_SECONDS,
     MAX_MESSAGES,
@@ -303,26 +305,36 @@ def run(options: PipelineOptions, plan: Plan, name: str, limits: Limits) -> int:
     except GoogleAuthError as error:
         raise UsageError(cannot_be_read(name, error)) from None
     with subscription:
+        began = time.monotonic()
         drain = Drain(subscription, graph_runner(options, plan), limits)
         _stop_on_signals(drain.stopping)
         log.info("draining %s", name)
         # Our one line names the error and its step; Beam would add a traceback.
         logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
         code = _drained(drain, plan, limits)
+        until = time.monotonic() + LEFT_SECONDS
+        if limits.max_seconds is not None:
+            until = min(until, began + limits.max_seconds)
+        rows = left_ledger.write(plan.inserter, drain.stopping, until)
     print(counts_line(drain.counts))
-    return _left(code)
+    return _left(code, rows)
 
 
-def _left(code: int) -> int:
+def _left(code: int, ledger_rows: int) -> int:
     """Reports what a drain leaves behind; the exit code is 1 then."""
-    if tables := WAITING.tables():
+    tables = [table for table in WAITING.tables() if table != LEDGER]
+    if tables:
         log.error(
             "messages for %s are left in Pub/Sub: the next drain reads them",
             ", ".join(tables),
         )
-    if rows := len(ROUND.ledger):
-        log.error("%d rows of iris_ledger could not be written and are lost", rows)
-    return 1 if tables or rows else code
+    if ledger_rows:
+        log.error(
+            "%d rows of iris_ledger could not be written: they are in the lines above, "
+            "for `bq insert` (docs/operations.md#a-table-accepts-no-rows)",
+            ledger_rows,
+        )
+    return 1 if tables or ledger_rows else code
 
 
 def _drained(drain: Drain, plan: Plan, limits: Limits) -> int:
@@ -357,12 +369,19 @@ def graph_runner(
     """
     pipeline = beam.Pipeline(options=options)
     build(pipeline, plan._replace(source=ReadRound()))
+    has_failed = False
 
     def work(messages: list[Message]) -> dict[str, int]:
+        nonlocal has_failed
         ROUND.clear()
+        if has_failed and plan.archive_prefix:
+            # A round that cannot be archived would write its rows at each attempt.
+            archive_of(plan.archive_prefix).check()
+        has_failed = True
         with current_round(messages):
             result = pipeline.run()
             result.wait_until_finish()
+        has_failed = False
         counts = Counter(counted(result))
         counts.subtract(ROUND.counts)
         return dict(counts)

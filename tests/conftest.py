@@ -11,6 +11,7 @@ from google.cloud import bigquery
 from hypothesis import HealthCheck, settings
 
 from tests.integration.bigquery_fixture import connected, server
+from tests.property.examples import examples
 
 TESTS = Path(__file__).parent
 SAMPLES = TESTS.parent / "local" / "samples"
@@ -33,7 +34,10 @@ COLLECT_AFTER = (50_000, 20, 100)
 
 # A shared machine may stall for seconds: a deadline would say nothing about the code.
 settings.register_profile(
-    "gb-iris", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "gb-iris",
+    deadline=None,
+    max_examples=examples(settings.get_profile("default").max_examples),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("gb-iris")
 

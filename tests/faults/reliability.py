@@ -15,6 +15,7 @@ FOLDERS = ("tests/faults", "tests/integration")
 PARTS = {
     "bridge": "The bridge: from IRIS to Pub/Sub",
     "pipeline": "The pipeline: from Pub/Sub to BigQuery",
+    "cloud": "The cloud: jobs, releases, rights and quotas",
     "one machine": "Everything on one machine",
     "local BigQuery": "The local BigQuery",
 }
@@ -78,6 +79,28 @@ measured](performance.md#two-hours-with-faults)):
 COLUMNS = "| fault | what happens | lost | doubled | recovery | what you see | test |"
 
 
+TAIL = """\
+## What only a cloud can show
+
+Nothing here has run in Google Cloud. These were not tried, and no line above says
+anything of them:
+
+- a stream on Dataflow: its update, drain and rollback, workers that die, its own
+  dead-letter handling; the same plan runs on Beam's runners, in a process
+- Cloud Run and Cloud Scheduler: whether an execution overlaps the next one, how a job
+  is ended at its timeout, how long a worker pool runs two bridges
+- Pub/Sub's own service: `seek` was tried on Google's emulator, redelivery and
+  dead-letter topics on the embedded one, zonal outages on none
+- BigQuery's own quotas and outages: the refusals above are its documented answers, from
+  a proxy before the local BigQuery; how long its streaming buffer holds rows, and how
+  it drops a repeated insert, is by its documentation
+- Cloud Storage: the bucket is a folder behind Beam's interface
+- the end of a real secret at Elexon: Entra ID is a local server with its error texts
+- IAM as such: roles are checked in Terraform's files, and a refusal is a 403 of a proxy
+- a region that is away, and the organisation's policies
+"""
+
+
 class Promise(NamedTuple):
     """What a test proves of a fault."""
 
@@ -123,7 +146,7 @@ def page() -> str:
         lines += [f"## {title}", "", COLUMNS, "|" + "---|" * 7]
         lines += [each.line() for each in found if each.part == part] + [""]
     lines += [GROWTH_HEAD, *(f"| {' | '.join(row)} |" for row in GROWTH), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, TAIL])
 
 
 if __name__ == "__main__":

@@ -236,6 +236,15 @@ def test_after_the_patience_they_are_dead_letters_with_the_reason(
     assert counts["records"] == 2 * COUNT
 
 
+@pytest.mark.promise(
+    part="pipeline",
+    fault="`iris_dead_letters` or `iris_ledger` accepts no rows",
+    happens="all other rows go on; messages of the dead letters stay in Pub/Sub",
+    lost="0",
+    doubled="0",
+    recovery="every 2 minutes at most",
+    sees="`rows of TABLE wait, other tables go on`",
+)
 @pytest.mark.parametrize("table", ["iris_dead_letters", "iris_ledger"])
 def test_no_refusal_of_our_own_tables_makes_a_row_be_written_twice(
     bigquery_host, client, tables, feed, table
@@ -265,14 +274,31 @@ def test_a_drain_does_not_start_where_a_column_is_missing(client, tables, feed, 
     assert f"python -m sql apply --project {PROJECT} --dataset {tables}" in line
 
 
+@pytest.mark.promise(
+    part="cloud",
+    fault="the account has lost the right to see or to write one table (403)",
+    happens="all other tables go on",
+    lost="0",
+    doubled="0",
+    recovery="the next drain with the right",
+    sees="`not checked: TABLE`, `rows of TABLE wait`, exit code 1",
+)
 def test_a_table_that_may_not_be_read_does_not_stop_the_others(
     bigquery_host, client, tables, feed, caplog
 ):
     fault = Fault("/tables/bmrs_freq_iris", "accessDenied", lasts=True)
-    with failing(bigquery_host, fault):
+    with failing(bigquery_host, fault) as faults:
         assert feed.drain() == 1
-    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
-    assert any("not checked: bmrs_freq_iris" in text for text in caplog.messages)
+        assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+        assert any("not checked: bmrs_freq_iris" in text for text in caplog.messages)
+        faults.clear()
+        forget()
+        assert feed.drain() == 0
+    freq_rows = stored(client, tables, "bmrs_freq_iris")
+    assert len(set(freq_rows)) == len(freq_rows) == COUNT - 1
+    counts = ledger(client, tables)
+    assert counts["messages"] == counts["records"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
 
 
 def test_a_drain_names_missing_tables_and_works_on_the_others(
@@ -284,3 +310,50 @@ def test_a_drain_names_missing_tables_and_works_on_the_others(
     assert any("tables are missing" in text for text in caplog.messages)
     [waits] = [text for text in caplog.messages if "bmrs_freq_iris wait" in text]
     assert "python -m sql apply" in waits
+
+
+@pytest.mark.promise(
+    part="cloud",
+    fault="the ledger accepts no rows when a scheduled drain ends",
+    happens="it tries for a minute, or until its `--max_seconds`",
+    lost="0",
+    doubled="0",
+    recovery="within that minute",
+    sees="`rows of iris_ledger wait`, then `are written again`",
+)
+def test_a_drain_writes_the_ledger_when_it_is_accepted_again_before_it_ends(
+    bigquery_host, client, tables, feed, caplog
+):
+    fault = refused("iris_ledger")._replace(lasts=False)
+    with failing(bigquery_host, *[fault] * 4) as faults:
+        assert feed.drain() == 0
+        assert faults == []
+    counts = ledger(client, tables)
+    assert counts["records"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)
+    assert "could not be written" not in caplog.text
+
+
+@pytest.mark.promise(
+    part="cloud",
+    fault="the ledger accepts no rows for longer",
+    happens="the drain puts its rows of the ledger into its log; all other rows go on",
+    lost="0 records; `iris_ledger` lacks their counts until the lines are inserted",
+    doubled="0",
+    recovery="`bq insert` of the lines",
+    sees="`not in iris_ledger: {…}`, exit code 1",
+)
+def test_a_drain_that_cannot_write_the_ledger_has_its_rows_in_the_log(
+    bigquery_host, client, tables, feed, caplog
+):
+    with failing(bigquery_host, refused("iris_ledger")):
+        assert feed.drain("--max_seconds=5") == 1
+    assert ledger(client, tables) == dict.fromkeys(COUNTS, 0)
+    assert len(stored(client, tables, "bmrs_fuelinst_iris")) == COUNT
+    assert "left in Pub/Sub: the next drain" not in caplog.text
+    said = [text.partition("not in iris_ledger: ") for text in caplog.messages]
+    rows = [json.loads(row) for _, found, row in said if found]
+    assert client.insert_rows_json(f"{tables}.iris_ledger", rows) == []
+    counts = ledger(client, tables)
+    assert counts["messages"] == counts["records"] == 2 * COUNT
+    assert (counts["rows"], counts["dead_letters"]) == (2 * COUNT - 1, 1)

@@ -77,6 +77,7 @@ class Entra(BaseHTTPRequestHandler):
     """
 
     ahead_seconds = 0.0  # of this machine's clock
+    server: "EntraServer"
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         now = time.time() if timestamp is None else timestamp
@@ -112,10 +113,10 @@ class Entra(BaseHTTPRequestHandler):
         if client != CLIENT:
             text = f"Application with identifier '{client}' was not found in the"
             return 400, "unauthorized_client", 700016, f"{text} directory 'Elexon'."
-        if secret == EXPIRED_SECRET:
+        if secret in self.server.expired:
             text = f"The provided client secret keys for app '{client}' are expired."
             return 401, "invalid_client", 7000222, text
-        if secret != SECRET:
+        if secret != self.server.secret:
             text = "Invalid client secret provided. Ensure the secret being sent in the"
             text += " request is the client secret value, not the client secret ID,"
             return 401, "invalid_client", 7000215, f"{text} for a secret of '{client}'."
@@ -130,13 +131,21 @@ class Entra(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class EntraServer(ThreadingHTTPServer):
+    """With the secret that is valid, and those that were."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Entra)
+        self.secret, self.expired = SECRET, {EXPIRED_SECRET}
+
+
 class LiveIris:
     """Entra ID and the queue `iris.0001`, which only `CLIENT` may read."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         certificate = folder / "live-iris.pem"
         write_certificate(certificate)
-        self._entra = ThreadingHTTPServer(("127.0.0.1", 0), Entra)
+        self._entra = EntraServer()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
         self._entra.socket = context.wrap_socket(self._entra.socket, server_side=True)
@@ -155,6 +164,11 @@ class LiveIris:
             "AZURE_AUTHORITY_HOST": authority,
             "SSL_CERT_FILE": str(certificate),
         }
+
+    def renew(self, secret: str) -> None:
+        """Has the valid secret expire; from now on it is this one."""
+        self._entra.expired.add(self._entra.secret)
+        self._entra.secret = secret
 
     def stop(self) -> None:
         self.queue.stop()

@@ -177,6 +177,15 @@ def test_a_refresh_without_views_says_to_apply_first(client, capsys):
     assert "bmrs_mels_resolved does not exist: run `" in capsys.readouterr().err
 
 
+@pytest.mark.promise(
+    part="cloud",
+    fault="two refreshes run at once",
+    happens="a statement that meets the other one is run again",
+    lost="0",
+    doubled="0",
+    recovery="within 5 s",
+    sees="nothing",
+)
 def test_two_refreshes_at_the_same_time_resolve_everything_once(feed):
     feed.arrive(*(at_noon(level, nationalGridBmUnit=f"U-{level}") for level in (1, 2)))
     with ThreadPoolExecutor() as threads:

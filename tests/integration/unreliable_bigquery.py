@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tests.integration.bigquery_fixture import connected
@@ -23,6 +23,7 @@ class Fault(NamedTuple):
         lasts: Whether it happens to every request, until the fault is removed.
         status: The HTTP status of the error.
         body: A part of the body: that of a load names its table.
+        is_of_job: Whether the upload is accepted, and its job then ends with the error.
     """
 
     request: str
@@ -30,6 +31,7 @@ class Fault(NamedTuple):
     lasts: bool = False
     status: int = HTTPStatus.FORBIDDEN
     body: str = ""
+    is_of_job: bool = False
 
 
 class _Server(ThreadingHTTPServer):
@@ -64,6 +66,8 @@ class _Proxy(BaseHTTPRequestHandler):
             self._answer(*self._asked(body))
         elif fault.reason is None:
             self.server.ended.wait()
+        elif fault.is_of_job:
+            self._answer(HTTPStatus.OK, {}, json.dumps(_failed_job(fault)).encode())
         else:
             error = {"code": fault.status, "errors": [{"reason": fault.reason}]}
             answer = json.dumps({"error": error}).encode()
@@ -86,6 +90,17 @@ class _Proxy(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _failed_job(fault: Fault) -> dict[str, Any]:
+    """A load job that has ended with an error."""
+    error = {"reason": fault.reason, "message": "by the test"}
+    return {
+        "kind": "bigquery#job",
+        "jobReference": {"projectId": "gb-iris", "jobId": "failed", "location": "EU"},
+        "configuration": {"jobType": "LOAD", "load": {}},
+        "status": {"state": "DONE", "errorResult": error, "errors": [error]},
+    }
 
 
 @contextmanager

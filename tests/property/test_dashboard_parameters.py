@@ -23,6 +23,7 @@ from dashboard.viewing import Viewing
 from dashboard.warehouse import Warehouse
 from pipeline.registry import load_registry
 from sql.tables import dataset_table
+from tests.property.examples import examples
 
 HERE = "http://127.0.0.1:8050"
 ANSWERED = {200, 304, 307, 400, 404, 405, 503}
@@ -156,7 +157,7 @@ def visitor(
         yield visitor
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @example("/rows.csv", [("day", "9999-12-31")])
 @example("/rows.csv", [("dataset", "PN"), ("day", "0001-01-01")])
 @example("/tiles/position", [("unit", "x"), ("day", "9999-12-31")])

@@ -17,6 +17,7 @@ from pipeline.core.identity import record_id
 from pipeline.core.reasons import Reason
 from pipeline.core.values import CONVERTERS, ValueRefused, to_timestamp
 from pipeline.registry import load_registry, parse_dataset
+from tests.property.examples import examples
 
 NOW = "2026-05-06T03:00:00Z"
 REGISTRY = load_registry()
@@ -264,7 +265,7 @@ EVERY_DATASET = pytest.mark.parametrize("name", NAMES)
 
 
 @EVERY_DATASET
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(data=st.data())
 def test_records_have_the_rows_and_ids_of_the_slow_path(name, data):
     records = st.lists(fitting(REGISTRY[name].columns), min_size=1, max_size=4)

@@ -24,6 +24,7 @@ from pipeline import registry
 from pipeline.core.decoding import Message, decode
 from pipeline.files.messages import messages_in
 from pipeline.registry import RegistryError, parse_dataset
+from tests.property.examples import examples
 
 NOW = "2026-05-06T03:00:00Z"
 TEXTS = st.one_of(st.text(), st.characters(categories=["Cs"]), st.just("x" * 5_000))
@@ -129,7 +130,7 @@ def mangled(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, bytes(content)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(mangled())
 def test_a_mangled_file_gives_messages_and_faults_and_never_raises(file):
     name, content = file
@@ -173,7 +174,7 @@ def changed_dataset(draw: st.DrawFn) -> tuple[str, str]:
         return path.name, yaml.safe_dump(loaded)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(changed_dataset())
 def test_a_changed_dataset_is_read_or_refused_in_one_line(file):
     name, text = file

@@ -37,7 +37,7 @@ FLOORS = (
     {"pipeline.bigquery"},
     {"pipeline.steps"},
     {"pipeline.graph", "pipeline.subscription", "pipeline.metrics"},
-    {"pipeline.options", "pipeline.plans", "pipeline.drain"},
+    {"pipeline.options", "pipeline.plans", "pipeline.drain", "pipeline.left_ledger"},
     {"pipeline.command"},
     {"pipeline.__main__"},
 )

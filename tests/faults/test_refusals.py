@@ -47,7 +47,7 @@ def refusals(request: str, *, is_of_job: bool = False) -> list[Fault]:
 def outlasted(story: Story, method: str, left: list[Any]) -> None:
     """Drains until all refusals are over, and compares what arrived."""
     drain = story.drain("--every=1s", f"--write_method={method}", setup=QUICK)
-    drain.wait_until(lambda: not left and story.ledger()["messages"] == MESSAGES)
+    drain.wait_until(lambda: not left and story.ledger()["messages"] >= MESSAGES)
     drain.process.terminate()
     assert drain.ended() == 0, drain.log.read_text()
     assert "rows of bmrs_freq_iris wait" in drain.log.read_text()

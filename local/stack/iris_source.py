@@ -11,10 +11,14 @@ from local.pubsub.topics import TOPIC
 
 # Any of these asks for the live feed; everything that it needs must then be set.
 CREDENTIALS = {"IRIS_CLIENT_ID", "IRIS_CLIENT_SECRET", "IRIS_SETTINGS_FILE"}
-# With it the bridge's own check does not ask for credentials.
-ANY_SIMULATOR = (
-    "Endpoint=sb://localhost;SharedAccessKeyName=simulator;SharedAccessKey=simulator"
-)
+# With these the bridge's own check asks for none. A connection string would do, too,
+# but checking one loads the SDK: 10 MB of memory, in a process that reads no queue.
+ANY_SIMULATOR = {
+    "IRIS_CONNECTION_STRING": "",
+    "IRIS_CLIENT_ID": "simulator",
+    "IRIS_CLIENT_SECRET": "simulator",
+    "IRIS_QUEUE_NAME": "simulator",
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,7 @@ def read_source(
     # `make env` names a queue too, but with a connection string.
     lone_queue = "IRIS_QUEUE_NAME" in given and "IRIS_CONNECTION_STRING" not in given
     live = not has_samples and (bool(given & CREDENTIALS) or lone_queue)
-    simulator = {"IRIS_CONNECTION_STRING": ANY_SIMULATOR}
-    known = stale_addresses(environment) if live else simulator
-    known["PUBSUB_TOPIC"] = TOPIC
-    checked = settings.load({**environment, **known}, folder)
+    known = stale_addresses(environment) if live else ANY_SIMULATOR
+    checked = settings.load({**environment, **known, "PUBSUB_TOPIC": TOPIC}, folder)
     port = checked.health_port if "HEALTH_PORT" in given else 0
     return IrisSource(live, port or None)

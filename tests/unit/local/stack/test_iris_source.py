@@ -1,6 +1,8 @@
 """Live feed or simulator: what the user's settings say."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -66,3 +68,13 @@ def test_half_set_credentials_are_refused_by_name(tmp_path, missing):
 def test_a_bad_health_port_is_refused(tmp_path):
     with pytest.raises(UsageError, match="HEALTH_PORT"):
         read_source({"HEALTH_PORT": "http"}, tmp_path)
+
+
+def test_a_demo_does_not_load_the_sdk(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from local.stack.iris_source import read_source\n"
+        "assert not read_source({}, Path(sys.argv[1])).live\n"
+        "assert 'azure.servicebus' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)

@@ -378,7 +378,7 @@ def _parsed(connection_string: str) -> "ServiceBusConnectionStringProperties":
     Raises:
         ValueError: It is none; the text could quote the key.
     """
-    # Whoever only asks for settings does not need the SDK: 10 MB of memory.
+    # A process that only asks for settings does not need the SDK: 10 MB of memory.
     from azure.servicebus import parse_connection_string
 
     return parse_connection_string(connection_string)

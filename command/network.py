@@ -74,5 +74,5 @@ def why(error: OSError, seconds: float = ANSWER_SECONDS) -> str:
 
 
 def is_unknown(error: OSError | None) -> bool:
-    """Whether there is no server of this name, as far as DNS knows."""
+    """Whether DNS knows no server of this name."""
     return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME

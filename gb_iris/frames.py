@@ -39,7 +39,7 @@ _TYPES = {
 
 
 def arrow(rows: pa.Table, fields: Sequence[bigquery.SchemaField]) -> pa.Table:
-    """The rows with the types that their columns have, whoever sent them."""
+    """The rows with the types that their columns have, from any BigQuery."""
     wanted = [
         pa.field(field.name, arrow_type(field) or column.type)
         for field, column in zip(fields, rows.columns, strict=True)

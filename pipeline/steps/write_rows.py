@@ -170,9 +170,9 @@ class _InsertRows(beam.DoFn):
 
 def _passed_on(rows: list[RecordInsert]) -> Iterator[beam.pvalue.TaggedOutput]:
     """The rows as the output `waiting`, those of one message together."""
-    for _, part in groupby(rows, lambda row: id(row[0])):
-        pairs = list(part)
-        batch = pairs[0][0].only([record for _, record in pairs])
+    for _, group in groupby(rows, lambda row: id(row.batch)):
+        part = list(group)
+        batch = part[0].batch.only([row.record for row in part])
         yield beam.pvalue.TaggedOutput("waiting", batch)
 
 

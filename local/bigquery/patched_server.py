@@ -37,11 +37,9 @@ Some of its functions are replaced, for speed or to correct them:
   third of the time of a small load. `saved_jobs` takes a tenth of a millisecond.
 - `_handle` and `materialise` store the rows of a load job without a trace of it: after
   a kill, nobody knows whether it has stored them.
-- DuckDB tries to import pandas some thirty times in every insert, and Python searches
-  all its folders each time: 8 ms. It is not installed here; the import now fails at
-  once.
 - `_alter` silently leaves out new fields of an existing RECORD, which BigQuery adds.
 - Its gRPC server accepts requests up to 4 MB, BigQuery up to 10 MB.
+- It imports pyarrow at its start, and looks for pandas all the time: see `imports`.
 
 `reach` keeps statements and jobs inside the server's folder, and pages of other sites
 get nothing (`command.callers`). `creations` creates tables and views together, where a
@@ -56,13 +54,14 @@ import contextlib
 import functools
 import gc
 import os
-import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
+
+from local.bigquery import imports  # isort: skip - before what it delays
 
 import duckdb
 import grpc
@@ -86,7 +85,6 @@ from local_bigquery.grpc import (
     server as grpc_server,
 )
 from local_bigquery.jobs import (
-    load,
     query,
     runner,
     store,
@@ -159,7 +157,6 @@ make_evaluator = query._evaluator
 read_result_schema = query._result_schema
 alter_columns = tables._alter
 insert_rows = tabledata._insert
-read_files = load._reading
 handle_job = runner._handle
 store_rows = results.materialise
 start_grpc = grpc_server.start
@@ -299,10 +296,19 @@ def _stored(table: str, schema: Any, rows: _NewRows) -> list[dict[str, Any]]:
     return [{"index": index, "errors": [problem]} for index, _ in rows]
 
 
+@functools.cache
+def _read_files() -> Callable[..., Any]:
+    """How load jobs read files; from the first call on, it is done by `_reading`."""
+    load: Any = imports.loads()
+    read_files: Callable[..., Any] = load._reading
+    load._reading = _reading
+    return read_files
+
+
 @contextlib.contextmanager
 def _reading(locations: dict[str, str | None]) -> Iterator[None]:
     """Reads and stores the files of a load job."""
-    with read_files(locations):
+    with _read_files()(locations):
         try:
             yield
         except Exception as error:
@@ -325,6 +331,7 @@ _load_job: ContextVar[Any] = ContextVar("_load_job", default=None)
 def _handle(job: Any, job_type: str, *options: Any) -> Any:
     """Runs a job that is not a query."""
     if job_type == "load":
+        _read_files()
         metrics.METRICS.add("load_jobs")
     token = _load_job.set(job.jobReference if job_type == "load" else None)
     try:
@@ -462,14 +469,11 @@ def _evaluator(cursor: object) -> Callable[[Any], object]:
 grpc.server = functools.partial(
     grpc.server, options=[("grpc.max_receive_message_length", -1)]
 )
-# So that an import of it fails at once.
-sys.modules["pandas"] = None  # type: ignore[assignment]  # the import system's own form
 install.install()
 messages.install()
 machine.install()
 reach.install()
 metrics.install()
-load._reading = _reading
 runner._handle = _handle
 results.materialise = _materialise
 grpc_server.start = _start

@@ -42,7 +42,7 @@ PIPELINE_STOP_SECONDS = 40.0
 # What the embedded one keeps is there for the next run; Google's keeps nothing.
 EMPTY_SECONDS: dict[Choice, float] = {"embedded": 30.0, "google": 180.0}
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 # The ledger grows with the run: reading it may take a fifth of the time at most.
 LOOK_COST_FACTOR = 4
 STALL_SECONDS = 120.0

@@ -258,6 +258,12 @@ def test_a_function_of_the_user_is_found_by_its_dataset(client):
     assert rows(client, "SELECT functions.twice(4)") == [[8]]
 
 
+def test_a_javascript_function_is_called_for_each_row(client):
+    function = "CREATE TEMP FUNCTION next(n FLOAT64) RETURNS FLOAT64 LANGUAGE js"
+    sql = f"{function} AS 'return n + 1'; SELECT next(n) FROM UNNEST([1.0, 2.5]) AS n"
+    assert sorted(row[0] for row in client.query_and_wait(sql)) == [2.0, 3.5]
+
+
 @pytest.mark.parametrize("quoted", ["functions.upto", "`gb-iris.functions.upto`"])
 def test_a_table_function_of_the_user_is_found_by_its_dataset(client, quoted):
     client.create_dataset("functions", exists_ok=True)

@@ -19,9 +19,9 @@ KILLS = 2
 BEGINNING = """
 import datetime as dt, pathlib, sys, threading
 sys.path.insert(0, ".")
+from local.bigquery import patched_server, saved_jobs, upkeep
 from local_bigquery.engine import database
 from local_bigquery.settings import settings
-from local.bigquery import patched_server, saved_jobs, upkeep
 settings.data_dir = pathlib.Path(sys.argv[1])
 settings.default_project_id = "p"
 database.execute("CREATE SCHEMA IF NOT EXISTS p.d")
@@ -54,14 +54,20 @@ print(database.fetch(
     "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'EXTERNAL_FILE_CACHE'"
 ))
 """
-# Blocks that malloc does not map one by one, with some that stay between those freed.
+# Blocks of a library, that malloc does not map one by one; some stay between them.
 FREED = """
-import os
+import ctypes, os
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 def resident():
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-blocks = [bytes(20_000) for _ in range(10_000)]
-kept, blocks = blocks[::100], None
+blocks = [library.malloc(20_000) for _ in range(10_000)]
+for block in blocks:
+    ctypes.memset(block, 1, 20_000)
+for number, block in enumerate(blocks):
+    if number % 100:
+        library.free(block)
 before = resident()
 upkeep.return_memory()
 print(before - resident())
@@ -76,6 +82,34 @@ del cycle
 print(seen() is None)
 upkeep.return_memory()
 print(seen() is None)
+"""
+# What a run asks again and again: one row of a few columns.
+SMALL_RESULTS = """
+from local_bigquery.engine import results
+row = "SELECT 1 AS a, 'b' AS b, 2.5 AS c, now() AS d"
+with database.cursor() as cursor:
+    for n in range(100):
+        results.materialise(cursor, row, f"emulator._results.r{n}")
+def in_memory():
+    [(size,)] = database.fetch(
+        "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+    )
+    return size
+before = in_memory()
+upkeep.write_down("emulator")
+print(before, in_memory())
+print(database.fetch("SELECT a, b, c FROM emulator._results.r99"))
+"""
+LATE = """
+def mapped():
+    return "libarrow" in pathlib.Path("/proc/self/maps").read_text()
+insert(1)
+database.fetch("SELECT * FROM p.d.t")
+print(mapped())
+import pyarrow
+print(pyarrow.array([1, 2]).to_pylist(), mapped())
+from local_bigquery.jobs import load
+print(load._arrow_type("long", True))
 """
 ALLOCATOR = """
 print(database.fetch("SELECT current_setting('allocator_background_threads')"))
@@ -193,6 +227,17 @@ def test_small_files_are_merged_when_there_are_many_and_every_row_stays(tmp_path
 
 def test_files_that_are_gone_are_not_kept_in_memory(tmp_path):
     assert output_of(MEMORY, tmp_path) == ["[(0,)]"]
+
+
+def test_results_do_not_stay_in_memory_until_their_log_is_long(tmp_path):
+    sizes, rows = output_of(SMALL_RESULTS, tmp_path)
+    before, after = map(int, sizes.split())
+    assert before > 4_000_000 and after < before / 4, sizes
+    assert rows.startswith("[(1, 'b', ")
+
+
+def test_pyarrow_is_imported_when_it_is_used(tmp_path):
+    assert output_of(LATE, tmp_path) == ["False", "[1, 2] True", "int64"]
 
 
 def test_freed_memory_goes_back_to_the_system(tmp_path):

@@ -83,10 +83,12 @@ def _allocator() -> dict[str, str]:
     Trees of SQL come and go: of Python's usual arenas 35 MB are kept half used. A
     Python that was built without mimalloc does not start with this setting.
     """
-    setting = {"PYTHONMALLOC": "mimalloc"}
     command = [str(_python()), "-I", "-c", ""]
-    works = output_of(["env", *(f"{k}={v}" for k, v in setting.items()), *command])
-    return setting if works is not None else {}
+    if output_of(["env", "PYTHONMALLOC=mimalloc", *command]) is None:
+        return {}
+    # Free pages go back at once, those of a thread that has ended, too.
+    purge = {"MIMALLOC_PURGE_DELAY": "0", "MIMALLOC_ABANDONED_PAGE_PURGE": "1"}
+    return {"PYTHONMALLOC": "mimalloc"} | purge
 
 
 def _python() -> Path:

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
-from google.pubsub_v1 import types
 
+from local.pubsub.api import types
 from local.pubsub.limits import RefusalError
 from local.pubsub.service import PubSubService
 

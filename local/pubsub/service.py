@@ -20,9 +20,9 @@ from typing import Any
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
-from google.pubsub_v1 import types
 
 from local.pubsub import limits
+from local.pubsub.api import types
 from local.pubsub.limits import RefusalError
 from local.pubsub.message_store import MessageStore, Stored
 from local.pubsub.metrics import Metrics

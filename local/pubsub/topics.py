@@ -1,14 +1,12 @@
 """The topics and subscriptions of a local Pub/Sub."""
 
-import contextlib
-
 import grpc
-from google.api_core.exceptions import AlreadyExists
-from google.pubsub_v1 import PublisherClient, SubscriberClient, types
-from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
-from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
+import proto
 
-from local.bigquery.emulator import PROJECT
+from command.tables_path import LOCAL_TABLES
+from local.pubsub.api import types
+
+PROJECT, _ = LOCAL_TABLES
 
 TOPIC = f"projects/{PROJECT}/topics/iris-messages"
 SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/iris-messages-pipeline"
@@ -21,6 +19,7 @@ DEAD_LETTER_SUBSCRIPTION = (
 # The minimum: the messages of a killed reader come again soon. A reader that needs more
 # time extends it.
 ACK_DEADLINE_SECONDS = 10
+CALL_SECONDS = 60.0
 # High: messages must survive some minutes without BigQuery.
 MAX_DELIVERY_ATTEMPTS = 50
 
@@ -32,16 +31,24 @@ def create_topics(host: str) -> None:
         host: `HOST:PORT` of the local Pub/Sub.
     """
     with grpc.insecure_channel(host) as channel:
-        publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
-        subscriber = SubscriberClient(
-            transport=SubscriberGrpcTransport(channel=channel)
-        )
         for topic in (TOPIC, DEAD_LETTER_TOPIC):
-            with contextlib.suppress(AlreadyExists):
-                publisher.create_topic(name=topic)
+            _create(channel, "Publisher/CreateTopic", types.Topic(name=topic))
         for subscription in _subscriptions():
-            with contextlib.suppress(AlreadyExists):
-                subscriber.create_subscription(request=subscription)
+            _create(channel, "Subscriber/CreateSubscription", subscription)
+
+
+def _create(channel: grpc.Channel, method: str, resource: proto.Message) -> None:
+    """Creates a resource, if it does not exist yet."""
+    call = channel.unary_unary(
+        f"/google.pubsub.v1.{method}",
+        type(resource).serialize,
+        type(resource).deserialize,
+    )
+    try:
+        call(resource, timeout=CALL_SECONDS, wait_for_ready=True)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
+            raise
 
 
 def _subscriptions() -> list[types.Subscription]:

@@ -114,7 +114,7 @@ def _program(dataset: Dataset) -> _Program:
     return _Program(makers, cycle, step=48 if daily else 1)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _moment(second: datetime, half_hours_back: int) -> Moment:
     back = half_hours_back * HALF_HOUR
     start = half_hour_start(second - back)

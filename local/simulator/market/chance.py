@@ -6,7 +6,7 @@ from hashlib import blake2b
 _LARGEST = 2.0**64
 
 
-@lru_cache(maxsize=15_000)
+@lru_cache(maxsize=1000)
 def draw(seed: int, name: str, number: int) -> float:
     """A number from 0 to 1 (exclusive)."""
     text = f"{seed}/{name}/{number}".encode()

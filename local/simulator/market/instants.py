@@ -21,20 +21,20 @@ def utc(at: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(at, dt.UTC)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def text(at: int) -> str:
     """`2026-05-06T02:30:00Z`."""
     return f"{utc(at):%Y-%m-%dT%H:%M:%SZ}"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def day_and_period(at: int) -> tuple[str, int]:
     """Settlement date and period, which counts the half-hours since local midnight."""
     day, period = settlement_period(utc(at - at % HALF_HOUR_SECONDS))
     return day.isoformat(), period
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _offset_seconds(hour: int) -> int:
     """How far the British clock is ahead of UTC, by hours since 1970."""
     offset = utc(hour * HOUR_SECONDS).astimezone(LONDON).utcoffset()

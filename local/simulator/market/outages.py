@@ -65,7 +65,7 @@ class Outage:
     reports: tuple[Report, ...]
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def outage(seed: int, unit: Unit, window: int) -> Outage | None:
     """The outage of a unit in a window, if it has one."""
     name = f"outage {unit.name}"
@@ -90,7 +90,7 @@ def outage(seed: int, unit: Unit, window: int) -> Outage | None:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=512)
 def available(seed: int, unit: Unit, at: int) -> int:
     """What a unit can export, MW."""
     found = outage(seed, unit, at // WINDOW_SECONDS)

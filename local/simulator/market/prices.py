@@ -69,7 +69,7 @@ def index_price(seed: int, number: int) -> float:
     return round(price - SURPLUS_PRICE * market.surplus / _SURPLUS_MW, 2)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def pairs(seed: int, unit: Unit, number: int) -> tuple[Pair, ...]:
     """The bid-offer pairs of a unit, from the lowest; none if it takes no part."""
     if unit.fuel == "WIND":

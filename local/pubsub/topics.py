@@ -1,7 +1,8 @@
 """The topics and subscriptions of a local Pub/Sub."""
 
+from typing import Any
+
 import grpc
-import proto
 
 from command.tables_path import LOCAL_TABLES
 from local.pubsub.api import types
@@ -37,7 +38,7 @@ def create_topics(host: str) -> None:
             _create(channel, "Subscriber/CreateSubscription", subscription)
 
 
-def _create(channel: grpc.Channel, method: str, resource: proto.Message) -> None:
+def _create(channel: grpc.Channel, method: str, resource: Any) -> None:
     """Creates a resource, if it does not exist yet."""
     call = channel.unary_unary(
         f"/google.pubsub.v1.{method}",

@@ -4,6 +4,8 @@ pyarrow takes 36 MB, and the demo does not use it: load jobs do, JavaScript func
 and the Storage APIs for rows in Arrow's form. Importing this module puts stand-ins into
 `sys.modules`, so it is imported before local-bigquery.
 
+Of Google's Storage API it needs the messages, not the clients.
+
 DuckDB tries to import pandas some thirty times in every insert. It is not installed
 here, and Python would search all its folders each time: 8 ms.
 """
@@ -15,6 +17,8 @@ from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
+
+from local import bare_package
 
 LOADS = "local_bigquery.jobs.load"
 
@@ -64,6 +68,7 @@ def _of_loads(function: str) -> Callable[..., Any]:
     return lambda *given: getattr(loads(), function)(*given)
 
 
+bare_package.put("google.cloud.bigquery_storage_v1")
 sys.meta_path.insert(0, _Missing("pandas"))
 sys.modules["pyarrow"] = _StandIn("pyarrow")
 _stand_in = sys.modules[LOADS] = _StandIn(LOADS)

@@ -47,7 +47,7 @@ GROWTH = (
     ),
     (
         "local BigQuery",
-        "results of queries, 0.1 to 0.2 MB each",
+        "results of queries, 35 KB each",
         "they are ten minutes old",
     ),
     (
@@ -58,7 +58,7 @@ GROWTH = (
     (
         "local BigQuery",
         "changes of its catalogue",
-        "1 MB of them are in its log",
+        "ten seconds later they are in its file",
     ),
     (
         "pipeline",

@@ -49,6 +49,7 @@ from pipeline.graph import Plan, build
 from pipeline.left_ledger import LEFT_SECONDS
 from pipeline.options import Limits
 from pipeline.plans import plan_of
+from pipeline.round_runner import RoundRunner
 from pipeline.steps import dedup
 from pipeline.steps.ledger import COUNTS, counted, counts_line
 from pipeline.steps.set_aside import ROUND
@@ -365,9 +366,11 @@ def graph_runner(
 ) -> Callable[[list[Message]], dict[str, int]]:
     """A function that runs the graph over the messages of a round.
 
-    The graph is built once: building it takes as long as running it over few messages.
+    The graph is built and translated once: either takes as long as running it over few
+    messages.
     """
-    pipeline = beam.Pipeline(options=options)
+    runner = RoundRunner()
+    pipeline = beam.Pipeline(runner, options)
     build(pipeline, plan._replace(source=ReadRound()))
     has_failed = False
 
@@ -379,7 +382,7 @@ def graph_runner(
             archive_of(plan.archive_prefix).check()
         has_failed = True
         with current_round(messages):
-            result = pipeline.run()
+            result = runner.run_round(pipeline)
             result.wait_until_finish()
         has_failed = False
         counts = Counter(counted(result))

@@ -75,7 +75,7 @@ endif
 COMPILE = .venv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes \
 	--python-version 3.11
 # What a user needs; tests and analyses need more.
-USED = bridge cloud dashboard local pipeline query read sql
+USED = bridge cloud dashboard local pandas pipeline query sql
 ON_LINUX = --python-platform x86_64-manylinux_2_28 --constraint requirements.lock
 
 # Whole files, in the order of tests/conftest.py, to workers that are free. Where Python

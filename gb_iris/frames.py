@@ -16,6 +16,7 @@ NaN means NULL.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -94,8 +95,19 @@ def known_format(name: str) -> str:
     """The name of a format.
 
     Raises:
-        UsageError: It is not one.
+        UsageError: It is not one, or its library is not installed.
     """
     if name not in FORMATS:
         raise UsageError(f"format: {name!r} is not pandas, polars or arrow")
+    if name != "arrow" and not _is_installed(name):
+        raise UsageError(
+            f"format: {name} is not installed; `pip install {name}` does it"
+        )
     return name
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # this process leaves it out
+        return False

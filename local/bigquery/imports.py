@@ -14,10 +14,10 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
-from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
+from command.left_out import leave_out
 from local import bare_package
 
 LOADS = "local_bigquery.jobs.load"
@@ -34,20 +34,6 @@ class _StandIn(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(imported(self.__name__), name)
-
-
-class _Missing(MetaPathFinder):
-    """Says at once of a library that it is not installed.
-
-    `sys.modules[name] = None` says it, too, but pyarrow then takes None for the module.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == self._name:
-            raise ModuleNotFoundError(f"no {fullname} here", name=fullname)
 
 
 @functools.cache
@@ -69,7 +55,7 @@ def _of_loads(function: str) -> Callable[..., Any]:
 
 
 bare_package.put("google.cloud.bigquery_storage_v1")
-sys.meta_path.insert(0, _Missing("pandas"))
+leave_out("pandas")
 sys.modules["pyarrow"] = _StandIn("pyarrow")
 _stand_in = sys.modules[LOADS] = _StandIn(LOADS)
 # What is taken from it at the start.

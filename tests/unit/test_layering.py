@@ -36,7 +36,10 @@ FLOORS = (
     {"pipeline.files"},
     {"pipeline.bigquery"},
     {"pipeline.steps"},
-    {"pipeline.graph", "pipeline.subscription", "pipeline.metrics"},
+    {
+        *("pipeline.graph", "pipeline.round_runner"),
+        *("pipeline.subscription", "pipeline.metrics"),
+    },
     {"pipeline.options", "pipeline.plans", "pipeline.drain", "pipeline.left_ledger"},
     {"pipeline.command"},
     {"pipeline.__main__"},

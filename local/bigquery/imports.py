@@ -14,6 +14,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -54,10 +55,16 @@ def _of_loads(function: str) -> Callable[..., Any]:
     return lambda *given: getattr(loads(), function)(*given)
 
 
-bare_package.put("google.cloud.bigquery_storage_v1")
-leave_out("pandas")
-sys.modules["pyarrow"] = _StandIn("pyarrow")
-_stand_in = sys.modules[LOADS] = _StandIn(LOADS)
-# What is taken from it at the start.
-_stand_in.run = _of_loads("run")  # type: ignore[attr-defined]
-_stand_in.validate = _of_loads("validate")  # type: ignore[attr-defined]
+def _delay() -> None:
+    bare_package.put("google.cloud.bigquery_storage_v1")
+    leave_out("pandas")
+    sys.modules["pyarrow"] = _StandIn("pyarrow")
+    stand_in: Any = _StandIn(LOADS)
+    # What is taken from it at the start.
+    stand_in.run, stand_in.validate = _of_loads("run"), _of_loads("validate")
+    sys.modules[LOADS] = stand_in
+
+
+# Where something else imports this module, everything stays as it is.
+if find_spec("local_bigquery") is not None:
+    _delay()

@@ -46,7 +46,7 @@ LEVELS = ((256 * 1024, 8), (4 * 1024 * 1024, 8), (64 * 1024 * 1024, 8))
 GRACE = dt.timedelta(minutes=2)
 # Results are looked for once in this many rounds: that reads a list of all tables.
 ROUNDS_PER_LOOK = 6
-# A run asks once a second.
+# A run asks every two seconds.
 RESULTS_KEPT = dt.timedelta(minutes=10)
 JOBS_KEPT = dt.timedelta(days=1)
 
@@ -138,8 +138,8 @@ def write_down(catalog: str) -> None:
     """Writes into its file what a database has in memory since its last checkpoint.
 
     Until then a result of a few rows takes 120 KB, and afterwards 35: a run that asks
-    once a second would have 70 MB of them. DuckDB itself waits for a log of 1 MB, which
-    is some 2,000 results. While something else writes, the next round has its turn.
+    every two seconds would have 36 MB of them. DuckDB itself waits for a log of 1 MB,
+    which is some 2,000 results. While something else writes, the next round does it.
     """
     with contextlib.suppress(duckdb.TransactionException):
         database.execute(f"CHECKPOINT {database.quote(catalog)}")

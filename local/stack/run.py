@@ -42,7 +42,9 @@ PIPELINE_STOP_SECONDS = 40.0
 # What the embedded one keeps is there for the next run; Google's keeps nothing.
 EMPTY_SECONDS: dict[Choice, float] = {"embedded": 30.0, "google": 180.0}
 
-LOOK_SECONDS = 1.0
+# Each look is a query, whose result the local BigQuery keeps for ten minutes. A run
+# that ends by itself is looked at more often.
+LOOK_SECONDS, LOOK_UNTIL_DRAINED_SECONDS = 2.0, 0.5
 # The ledger grows with the run: reading it may take a fifth of the time at most.
 LOOK_COST_FACTOR = 4
 STALL_SECONDS = 120.0
@@ -195,6 +197,8 @@ class Run:
             PartFailedError: A part has ended, or a run until drained makes no progress.
         """
         stall = Stall()
+        drains = self._plan.until_drained
+        look_seconds = LOOK_UNTIL_DRAINED_SECONDS if drains else LOOK_SECONDS
         while True:
             began = time.monotonic()
             snapshot = await asyncio.to_thread(self._look, monitor)
@@ -216,7 +220,7 @@ class Run:
                 self._progress.say(f"{stalled}: waiting for {waiting_for}")
             cost_seconds = time.monotonic() - began
             await wait_for_event(
-                stopped, max(LOOK_SECONDS, LOOK_COST_FACTOR * cost_seconds)
+                stopped, max(look_seconds, LOOK_COST_FACTOR * cost_seconds)
             )
 
     def _keep_up(self) -> None:
@@ -275,7 +279,7 @@ class Run:
             left = end - time.monotonic()
             if self.failure or not snapshot.pipeline_owes() or left <= 0:
                 return
-            await asyncio.sleep(min(LOOK_SECONDS, left))
+            await asyncio.sleep(min(LOOK_UNTIL_DRAINED_SECONDS, left))
 
     def conclude(self, snapshot: Snapshot, started: datetime) -> dict[str, Any]:
         """Writes the summary into the DATA folder; returns it.

@@ -40,9 +40,15 @@ class Slope(NamedTuple):
     hours: float
     points: int
 
-    def grows(self, size: float) -> bool:
-        """Whether it rises by more than chance, a size and a share."""
-        surely = (self.per_hour - ERRORS * self.error) * self.hours
+    def grows(self, size: float, known_per_hour: float = 0.0) -> bool:
+        """Whether it rises by more than chance, a size and a share.
+
+        Args:
+            size: Growth that is no leak.
+            known_per_hour: Growth whose cause is known, and ends.
+        """
+        unknown_per_hour = self.per_hour - known_per_hour
+        surely = (unknown_per_hour - ERRORS * self.error) * self.hours
         return surely > max(size, GROWTH_SHARE * self.mean)
 
 

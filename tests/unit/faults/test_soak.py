@@ -146,6 +146,16 @@ def test_memory_that_grows_in_the_longest_life_is_a_problem(series):
     )
 
 
+@pytest.mark.parametrize(("records", "is_known"), [(3_000_000, True), (900_000, False)])
+def test_the_ids_that_dedup_remembers_are_no_leak(series, records, is_known):
+    counts = {"records": records, "rows": records}
+    slopes = slopes_of(series, 600.0)
+    slopes["pipeline memory"] = slopes["bridge in its longest life, memory"]
+    found = Report(seed=1, hours=2.0, slopes=slopes, counts=counts)
+    grows = [line for line in found.problems if line.startswith("pipeline memory")]
+    assert (grows == []) is is_known
+
+
 def test_files_that_stay_open_are_a_problem(series):
     found = Report(seed=1, hours=2.0, slopes=slopes_of(series, 600.0))
     assert "bridge files grows: +4.0 an hour" in found.problems

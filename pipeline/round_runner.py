@@ -10,8 +10,8 @@ from apache_beam.runners.runner import PipelineResult
 class RoundRunner(FnApiRunner):
     """Translates a graph once, for all of its rounds.
 
-    Beam does it at each run: half of the processor time that a round of one message
-    takes, and a sixth of a round of 5,000.
+    Beam does it at each run (findings/beam_run_again.sh): half of the processor time
+    that a round of one message takes, and a sixth of a round of 5,000.
     """
 
     def __init__(self) -> None:

@@ -12,12 +12,14 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 # In the place of a library: it is being loaded until the signal comes. As some real
-# ones do, it goes on after an exception.
+# ones do, it goes on after an exception. `signal.pause` would wait for ever for a
+# signal that came just before it.
 HELD_UP = """
-import signal, sys
-print("loading", flush=True)
+import time
 try:
-    signal.pause()
+    print("loading", flush=True)
+    while True:
+        time.sleep(0.05)
 except KeyboardInterrupt:
     raise ImportError("a library that makes another error of Ctrl-C")
 """

@@ -12,7 +12,9 @@ from types import ModuleType
 
 
 def put(name: str) -> None:
-    """Puts a package into `sys.modules`, of which only parts have been imported.
+    """Puts a package into `sys.modules` whose own code has not run.
+
+    Its modules can be imported, and nothing else of it is there.
 
     Args:
         name: Of the package.
@@ -29,7 +31,7 @@ def put(name: str) -> None:
 
 
 def types_of(name: str) -> ModuleType:
-    """The messages of a package; who imports the package itself later gets all of it.
+    """The messages of a package, which can still be imported whole afterwards.
 
     Args:
         name: Of the package.

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 # In the place of a library: it is being loaded until the signal comes. As some real
-# ones do, it goes on after an exception. `signal.pause` would wait for ever for a
-# signal that came just before it.
+# ones do, it goes on after an exception. It sleeps in short pieces, because
+# `signal.pause` would miss a signal that came just before it, and never end.
 HELD_UP = """
 import time
 try:

@@ -37,8 +37,10 @@ FLOORS = (
     {"pipeline.bigquery"},
     {"pipeline.steps"},
     {
-        *("pipeline.graph", "pipeline.round_runner"),
-        *("pipeline.subscription", "pipeline.metrics"),
+        "pipeline.graph",
+        "pipeline.round_runner",
+        "pipeline.subscription",
+        "pipeline.metrics",
     },
     {"pipeline.options", "pipeline.plans", "pipeline.drain", "pipeline.left_ledger"},
     {"pipeline.command"},

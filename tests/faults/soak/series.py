@@ -44,7 +44,7 @@ class Slope(NamedTuple):
         """Whether it rises by more than chance, a size and a share.
 
         Args:
-            size: Growth that is no leak.
+            size: Growth that is not a leak.
             known_per_hour: Growth whose cause is known, and ends.
         """
         unknown_per_hour = self.per_hour - known_per_hour

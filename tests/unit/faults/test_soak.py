@@ -147,7 +147,7 @@ def test_memory_that_grows_in_the_longest_life_is_a_problem(series):
 
 
 @pytest.mark.parametrize(("records", "is_known"), [(3_000_000, True), (900_000, False)])
-def test_the_ids_that_dedup_remembers_are_no_leak(series, records, is_known):
+def test_the_ids_that_dedup_remembers_are_not_a_leak(series, records, is_known):
     counts = {"records": records, "rows": records}
     slopes = slopes_of(series, 600.0)
     slopes["pipeline memory"] = slopes["bridge in its longest life, memory"]

@@ -1,4 +1,4 @@
-"""A graph that runs again and again is translated once, and begins each time anew."""
+"""A graph that runs again and again is translated once; each run has fresh steps."""
 
 import apache_beam as beam
 import pytest

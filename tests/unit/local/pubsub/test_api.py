@@ -38,5 +38,5 @@ def test_the_server_does_not_import_them():
         "import google.pubsub_v1; from local.pubsub import api",
     ],
 )
-def test_whoever_wants_a_client_gets_it_with_the_same_messages(imports):
+def test_the_clients_can_be_imported_later_and_have_the_same_messages(imports):
     assert output_of(SAME.format(imports=imports)) == "True PublisherClient"

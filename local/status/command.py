@@ -28,12 +28,12 @@ def run(options: argparse.Namespace) -> int:
     """Prints the status; 1 if something is wrong."""
     data = DataFolder(options.data, must_exist=True)
     at = dt.datetime.now(dt.UTC)
-    items = [*_parts(data), *_tables(data, at)]
+    items = [*_parts(data, at), *_tables(data, at)]
     code: int = _load("sql.status.command").report(items, at, options.format)
     return code
 
 
-def _parts(data: DataFolder) -> Iterator[Any]:
+def _parts(data: DataFolder, at: dt.datetime) -> Iterator[Any]:
     item = _load("sql.status.item")
     state = data.state()
     if state is None:
@@ -44,7 +44,8 @@ def _parts(data: DataFolder) -> Iterator[Any]:
     says = f"`{state['owner']}` (process {state['pid']}) runs on {data.path}"
     yield item.Item("parts", item.State.OK, says)
     logs = str(data.path / "logs")
-    yield from _load("local.status.parts").items_of(state["addresses"], logs)
+    addresses = state["addresses"]
+    yield from _load("local.status.parts").items_of(addresses, logs, at)
 
 
 def _tables(data: DataFolder, at: dt.datetime) -> Iterator[Any]:

@@ -24,18 +24,21 @@ AWAY = "does not answer"
 LOOK = "see its log in {}; `make run-local` starts a part again by itself"
 
 
-def items_of(addresses: Mapping[str, str], logs: str) -> Iterator[Item]:
+def items_of(
+    addresses: Mapping[str, str], logs: str, at: dt.datetime
+) -> Iterator[Item]:
     """The items of the parts that a run or `make up` has started.
 
     Args:
         addresses: Where they are, by the name of their variable.
         logs: The folder of their logs, for the user.
+        at: The time now, UTC.
     """
     advice = LOOK.format(logs)
     if url := addresses.get("IRIS_CONTROL_URL"):
         yield _simulator(url, advice)
     if url := addresses.get("BRIDGE_URL"):
-        yield from _bridge(url, advice)
+        yield from _bridge(url, advice, at.date())
     if url := addresses.get("PUBSUB_METRICS_URL"):
         yield _pubsub(url, advice)
     if url := addresses.get("PIPELINE_METRICS_URL"):
@@ -54,7 +57,7 @@ def _simulator(url: str, advice: str) -> Item:
     return Item("simulator", State.OK, says, figures=dict(queue))
 
 
-def _bridge(url: str, advice: str) -> Iterator[Item]:
+def _bridge(url: str, advice: str, today: dt.date) -> Iterator[Item]:
     try:
         report = json.loads(_get(f"{url}/healthz"))
         metrics = metrics_of(f"{url}/metrics")
@@ -63,7 +66,7 @@ def _bridge(url: str, advice: str) -> Iterator[Item]:
         return
     for name, queue in (report.get("queues") or {"": report}).items():
         yield queue_item(f"bridge {name}".rstrip(), queue, metrics)
-        yield from secret_items(queue)
+        yield from secret_items(queue, today)
 
 
 def queue_item(
@@ -92,11 +95,11 @@ def queue_item(
     return Item(part, State.OK, says, figures=dict(report))
 
 
-def secret_items(report: Mapping[str, Any]) -> Iterator[Item]:
+def secret_items(report: Mapping[str, Any], today: dt.date) -> Iterator[Item]:
     """When the client secret expires, if the bridge knows it."""
     if not (text := report["secret_expires"]):
         return
-    days = (dt.date.fromisoformat(text) - dt.datetime.now(dt.UTC).date()).days
+    days = (dt.date.fromisoformat(text) - today).days
     says = f"the IRIS client secret is valid for {days} days, until {text}"
     advice = "see docs/operations.md#credentials-expired"
     if days < 0:

@@ -106,7 +106,7 @@ def seen(client, bigquery_host, request, tmp_path_factory) -> Iterator[Seen]:
             path, at = TablesPath(client.project, dataset), dt.datetime.now(dt.UTC)
             yield Seen(
                 {part: families(url) for part, url in urls.items()},
-                {item.part: item for item in items_of(addresses, "logs")},
+                {item.part: item for item in items_of(addresses, "logs", at)},
                 {item.part: item for item in tables.items_of(client, path, at)},
                 dataset,
             )

@@ -10,7 +10,7 @@ from local.ports import private_port
 from local.status.parts import bigquery_item, items_of, queue_item, secret_items
 from sql.status.item import State
 
-TODAY = dt.datetime.now(dt.UTC).date()
+NOW = dt.datetime(2026, 5, 6, 23, 59, tzinfo=dt.UTC)
 PUBLISHED = {"iris_bridge_published_total": 1_234.0, "iris_bridge_in_hand": 2.0}
 
 
@@ -57,21 +57,21 @@ def test_what_a_person_should_look_at_is_a_warning(health, name, value, said):
     [(-1, State.FAIL), (0, State.WARN), (30, State.WARN), (31, State.OK)],
 )
 def test_the_days_of_a_secret_are_counted(health, days, state):
-    health.secret_expires = TODAY + dt.timedelta(days=days)
-    [item] = secret_items(health.report())
+    health.secret_expires = NOW.date() + dt.timedelta(days=days)
+    [item] = secret_items(health.report(), NOW.date())
     assert item.state is state
     assert item.figures == {"days": days}
 
 
 def test_a_secret_of_which_nothing_is_known_is_not_shown(health):
-    assert list(secret_items(health.report())) == []
+    assert list(secret_items(health.report(), NOW.date())) == []
 
 
 def test_a_part_that_is_away_says_so_and_where_to_look():
     names = ("IRIS_CONTROL_URL", "BRIDGE_URL", "PUBSUB_METRICS_URL")
     names += ("PIPELINE_METRICS_URL",)
     addresses = {name: f"http://127.0.0.1:{private_port()}" for name in names}
-    items = list(items_of(addresses, "data/logs"))
+    items = list(items_of(addresses, "data/logs", NOW))
     assert [item.part for item in items] == [
         *("simulator", "bridge", "Pub/Sub", "pipeline")
     ]
@@ -88,9 +88,9 @@ def test_a_bigquery_that_is_away_says_so_at_once():
 
 def test_a_dashboard_that_is_away_does_not_stop_the_feed():
     url = f"http://127.0.0.1:{private_port()}"
-    [item] = items_of({"DASHBOARD_URL": url}, "logs")
+    [item] = items_of({"DASHBOARD_URL": url}, "logs", NOW)
     assert item.state is State.WARN
 
 
 def test_parts_that_were_not_started_are_not_shown():
-    assert list(items_of({}, "logs")) == []
+    assert list(items_of({}, "logs", NOW)) == []

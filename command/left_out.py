@@ -4,8 +4,9 @@ Google's client of BigQuery loads pandas and IPython wherever they are installed
 and 0.3 s for every process.
 """
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -35,3 +36,17 @@ class _LeftOut(MetaPathFinder):
 def leave_out(*packages: str) -> None:
     """Makes packages as if they were not installed, for what this process loads."""
     sys.meta_path.insert(0, _LeftOut(packages))
+
+
+@contextlib.contextmanager
+def left_out(*packages: str) -> Iterator[None]:
+    """Makes packages as if they were not installed, for what is loaded within.
+
+    They can be imported afterwards: what was loaded within does without them.
+    """
+    finder = _LeftOut(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

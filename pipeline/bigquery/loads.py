@@ -26,7 +26,6 @@ from google.api_core.exceptions import (
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from google.cloud.bigquery.format_options import ParquetOptions
-from pyarrow.parquet import ParquetFile
 
 from command.tables_path import TablesPath
 from pipeline.bigquery.inserts import (
@@ -37,7 +36,6 @@ from pipeline.bigquery.inserts import (
     table_threads,
 )
 from pipeline.bigquery.kept_records import Kept, kept_in
-from pipeline.bigquery.parquet_rows import from_parquet
 from pipeline.bigquery.patience import (
     TableWaitsError,
     is_limited,
@@ -84,6 +82,9 @@ class Spooled(NamedTuple):
     def paths(self) -> list[str]:
         """The paths of all its files."""
         return [self.path, self.records] if self.records else [self.path]
+
+
+Files = dict[Dataset, list[Spooled]]
 
 
 class Refused(NamedTuple):
@@ -520,6 +521,10 @@ def _with_records(
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
     """The rows of files, in parts of one request each."""
+    from pyarrow.parquet import ParquetFile  # a drain loads no files: 28 MB less
+
+    from pipeline.bigquery.parquet_rows import from_parquet
+
     for file in files:
         with _opened(file.path) as opened:
             for batch in ParquetFile(opened).iter_batches(MAX_ROWS):

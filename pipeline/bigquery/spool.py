@@ -11,10 +11,10 @@ from apache_beam.io.filesystems import FileSystems
 from pyarrow.parquet import ParquetWriter
 
 from pipeline.bigquery.kept_records import lines_of
-from pipeline.bigquery.loads import Spooled
+from pipeline.bigquery.loads import Files, Spooled
 from pipeline.bigquery.parquet_rows import schema_of, table_of
 from pipeline.core.batches import RowBatch, columns_of
-from pipeline.registry import Dataset, load_registry
+from pipeline.registry import load_registry
 
 # A folder of datasets is read one dataset after the other: a dataset without a row in
 # this number of messages is probably complete.
@@ -27,8 +27,6 @@ COMPLETE_ROWS = 1_000
 BUFFERED_ROWS = 20_000
 # The end of the name of a file of kept records.
 RECORDS = ".records"
-
-Files = dict[Dataset, list[Spooled]]
 
 
 def use_system_memory() -> None:

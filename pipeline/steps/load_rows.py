@@ -10,15 +10,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 
-from pipeline.bigquery.loads import Loaded, Refused, Spooled, all_refused
-from pipeline.bigquery.spool import Files, Spool, use_system_memory
+from pipeline.bigquery.loads import Files, Loaded, Refused, Spooled, all_refused
 from pipeline.bigquery.waiting_tables import WAITING
 from pipeline.core.batches import RowBatch, TableRow, refused_row
 from pipeline.core.coercion import Row
@@ -34,8 +33,24 @@ PROGRESS_SECONDS = 5.0
 _METADATA = frozenset(column.name for column in METADATA_COLUMNS)
 log = logging.getLogger(__name__)
 
+if TYPE_CHECKING:
+    from pipeline.bigquery.spool import Spool
+
 # Loads files; yields what became of their rows, dataset by dataset.
 Loader = Callable[[Files], Iterator[tuple[Dataset, Loaded]]]
+
+
+def _spool(folder: str) -> "Spool":
+    """Files of rows. What they need takes 28 MB, which most drains never load."""
+    from pipeline.bigquery.spool import Spool
+
+    return Spool(folder)
+
+
+def _use_system_memory() -> None:
+    from pipeline.bigquery.spool import use_system_memory
+
+    use_system_memory()
 
 
 class LoadRows(beam.PTransform):
@@ -59,6 +74,9 @@ class LoadRows(beam.PTransform):
         sets_aside: bool = False,
     ) -> None:
         super().__init__()
+        # Workers are forked: they share what is loaded before.
+        from pipeline.bigquery import spool  # noqa: F401
+
         self.loader = loader
         self.folder = folder
         self.spread = spread
@@ -96,11 +114,11 @@ class _SpoolAndLoad(beam.DoFn):
         self.sets_aside = sets_aside
 
     def setup(self) -> None:
-        use_system_memory()
-        self.spool = Spool(self.folder)
+        _use_system_memory()
+        self.spool = _spool(self.folder)
 
     def start_bundle(self) -> None:
-        self.spool = Spool(self.folder)
+        self.spool = _spool(self.folder)
         self.loads: list[Future[list[Any]]] = []
 
     def process(self, batch: RowBatch) -> None:
@@ -161,10 +179,10 @@ class _WriteFiles(beam.DoFn):
         self.folder = folder
 
     def setup(self) -> None:
-        use_system_memory()
+        _use_system_memory()
 
     def start_bundle(self) -> None:
-        self.spool = Spool(self.folder)
+        self.spool = _spool(self.folder)
 
     def process(self, batch: RowBatch) -> None:
         self.spool.add(batch)

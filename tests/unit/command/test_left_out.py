@@ -29,3 +29,19 @@ def test_arrow_makes_arrays_without_pandas():
         [sys.executable, "-c", program], capture_output=True, text=True
     )
     assert done.stdout == "[1, 2]\n", done.stderr
+
+
+def test_what_was_left_out_for_a_time_can_be_imported_afterwards():
+    program = (
+        "from command.left_out import left_out\n"
+        "with left_out('orjson'):\n"
+        "    try:\n"
+        "        import orjson\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        print(error.name)\n"
+        "import orjson; print(orjson.dumps([1]).decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["orjson", "[1]"], done.stderr

@@ -28,15 +28,16 @@ def _as_before():
     pa.set_memory_pool(pool)
 
 
-def run_python(*arguments):
+def run_command(code):
     environment = {k: v for k, v in os.environ.items() if k != POOL}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
     return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    ).stdout
+        command, capture_output=True, text=True, env=environment, check=True
+    )
+
+
+def run_python(code):
+    return run_command(code).stdout
 
 
 def test_an_import_changes_nothing():
@@ -46,7 +47,7 @@ def test_an_import_changes_nothing():
     import pipeline.command, pipeline.core.decoding
     print(json.dumps([before == gc.get_threshold(), os.environ.get("%s")]))
     """
-    assert json.loads(run_python("-c", textwrap.dedent(code % POOL))) == [True, None]
+    assert json.loads(run_python(code % POOL)) == [True, None]
 
 
 def test_the_command_sets_the_pool_before_arrow_is_imported():
@@ -59,7 +60,36 @@ def test_the_command_sets_the_pool_before_arrow_is_imported():
         import pyarrow
         print("pool:", pyarrow.default_memory_pool().backend_name)
     """
-    assert run_python("-c", textwrap.dedent(code)).splitlines()[-1] == "pool: system"
+    assert run_python(code).splitlines()[-1] == "pool: system"
+
+
+PARTS = ("pyarrow", "pymongo", "azure.identity", "google.cloud.dataflow_v1beta3")
+STORAGE = "apache_beam.io.gcp.gcsfilesystem"
+SERVICE = (STORAGE, "google.cloud.dataflow_v1beta3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        (["--drain"], set()),
+        (["--files", "data/*.avro"], set()),
+        (["--files", "gs://bucket/*.avro"], set(SERVICE)),
+        (["--drain", "--archive_prefix=gs://bucket/raw"], set(SERVICE)),
+        (["--runner=DataflowRunner"], set(SERVICE)),
+        (["--runner", "DataflowRunner"], set(SERVICE)),
+    ],
+)
+def test_the_command_loads_what_its_arguments_need(arguments, loaded):
+    code = f"""
+    import contextlib, io, json, runpy, sys
+    sys.argv = ["pipeline", *{arguments!r}, "--help"]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+    print(json.dumps([name for name in {(*PARTS, STORAGE)!r} if name in sys.modules]))
+    """
+    done = run_command(code)
+    assert set(json.loads(done.stdout)) == loaded
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("runner", ["FnApiRunner", "BundleBasedDirectRunner"])

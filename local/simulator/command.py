@@ -22,7 +22,8 @@ from local.ports import LOOPBACK, add_host_option, port_or_any, why
 from local.simulator.broker import Broker
 from local.simulator.control import control_app
 from local.simulator.demo import SEED
-from local.simulator.feed import DEMO_RATE, DemoFeed, Feed, SampleFeed
+from local.simulator.feed import DemoFeed, Feed, SampleFeed
+from local.simulator.pace import DEMO_RATE
 from pipeline.registry import load_registry
 
 AMQP_PORT = 5672

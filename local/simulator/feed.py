@@ -8,21 +8,15 @@ from typing import Protocol
 from local.simulator.amqp import new_message
 from local.simulator.broker import Broker
 from local.simulator.demo import SEED, Demo
+from local.simulator.pace import BACKLOG_BYTES_PER_SECOND, BACKLOG_RATE, DEMO_RATE
 from local.simulator.sample_folder import Sample, SampleFolder, iris_body
 from local.simulator.sent_until import SentUntil
-
-DEMO_RATE = 1.0
-"""Messages a second, once yesterday has been sent; the real feed has 0.5 to 3.5."""
 
 MAX_LAG_SECONDS = 1.0
 """After a pause (a full queue) the feed catches up on this much of it."""
 
 MAX_AHEAD_MESSAGES = 120
 """So many scheduled messages at once stand for those of the next seconds."""
-
-BACKLOG_RATE = 200.0
-BACKLOG_BYTES_PER_SECOND = 500_000
-"""The pace of yesterday: faster, and the pipeline would need 100 MB more."""
 
 MAX_QUEUED_MESSAGES = 100
 """Of the demo: it waits until the bridge has taken them, and so keeps memory small."""

@@ -23,7 +23,7 @@ from command.usage import FAILED, USER_ERROR, UsageError
 from local.bigquery.environment import bigquery_python
 from local.data_folder import DEFAULT_DATA, DataFolder, add_data_option
 from local.process import ROOT
-from local.simulator.feed import DEMO_RATE
+from local.simulator.pace import DEMO_RATE
 from local.simulator.sample_folder import SampleFolder
 from local.stack import background
 from local.stack.iris_source import read_source

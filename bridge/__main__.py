@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
-from command import dispatch, signals
+from command import dispatch, network, signals
 from command.dispatch import Command
 from command.usage import INTERRUPTED, USER_ERROR, OneLineParser, UsageError
 
@@ -108,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
 if __name__ == "__main__":
     # At its end the collector would walk all libraries once more: 0.3 s.
     atexit.register(gc.freeze)
+    network.go_past_proxy()
     with signals.ending_at_once():
         import bridge.check
         import bridge.run  # noqa: F401 - loaded, then frozen

@@ -4,6 +4,7 @@ Without a network a lookup or a connection may hang for minutes, and nothing end
 each has a thread, which is left behind when its time is over.
 """
 
+import os
 import socket
 import threading
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 # A lookup and a connection take some 0.1 s; a lost packet is sent again after 1 s.
 ANSWER_SECONDS = 4.0
+THIS_MACHINE = ("127.0.0.1", "localhost")
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -28,6 +30,21 @@ class Server(NamedTuple):
 
     def __str__(self) -> str:
         return f"{'the proxy ' if self.is_proxy else ''}{self.host}:{self.port}"
+
+
+def go_past_proxy() -> None:
+    """Makes requests to servers of this machine go past a proxy of the environment.
+
+    requests, urllib and gRPC would send them through the proxy, which takes `127.0.0.1`
+    for itself.
+    """
+    if not getproxies():
+        return
+    text = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    direct = [name for name in map(str.strip, text.split(",")) if name]
+    if "*" not in direct:
+        direct += [name for name in THIS_MACHINE if name not in direct]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(direct)
 
 
 def server_of(url: str) -> Server:

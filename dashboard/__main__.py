@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from command import dispatch
+from command import dispatch, network
 from command.dispatch import Command
 from command.left_out import leave_out
 
@@ -19,5 +19,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    network.go_past_proxy()
     leave_out("pandas", "IPython")
     sys.exit(main())

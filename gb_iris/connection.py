@@ -14,6 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
+from command import network
 from command.tables_path import DATASET, TablesPath, dataset_name, project_id
 from command.usage import UsageError
 from gb_iris.local_reader import LocalReader
@@ -93,6 +94,7 @@ def _checked(what: str, check: Callable[[str], str], name: str | None) -> str | 
 def _local_clients(
     here: Address, project: str
 ) -> tuple[bigquery.Client, BigQueryReadClient | None]:
+    network.go_past_proxy()
     client = bigquery.Client(
         project=project,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth

@@ -5,7 +5,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
-from command import dispatch
+from command import dispatch, network
 from command.dispatch import Command
 from command.left_out import leave_out
 from command.usage import FAILED
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     # The collector would go through all libraries once more, as it ends: 0.3 s.
     atexit.register(gc.freeze)
+    network.go_past_proxy()
     leave_out("pandas", "IPython")
     if sys.argv[1:2] == ["stack"]:  # it reads some rows now and then, as JSON
         leave_out("numpy", "pyarrow")

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 
-from command import signals
+from command import network, signals
 from command.left_out import leave_out, left_out
 
 # Beam loads them wherever they are installed: with them its imports take half as long
@@ -34,6 +34,7 @@ if __name__ == "__main__":
     # `pipeline.bigquery.spool` does what can be done on the workers of a service.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
+    network.go_past_proxy()
     leave_out("pandas", "IPython")
     # It warns of a package that is not there.
     logging.getLogger("apache_beam.io.mongodbio").setLevel(logging.ERROR)

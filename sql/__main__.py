@@ -5,7 +5,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
-from command import dispatch, signals
+from command import dispatch, network, signals
 from command.dispatch import Command
 from command.left_out import leave_out
 from command.output import let_reader_leave
@@ -85,5 +85,6 @@ if __name__ == "__main__":
     # Otherwise the collector visits all libraries once more at the end: 0.3 s.
     atexit.register(gc.freeze)
     let_reader_leave()
+    network.go_past_proxy()
     leave_out("pandas", "IPython")
     sys.exit(main())

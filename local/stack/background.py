@@ -115,6 +115,8 @@ def print_addresses(data: DataFolder) -> int:
     addresses = _addresses(data)
     if not addresses:
         raise UsageError(f"nothing is up in {data.path}: start it with `make up`")
+    if direct := os.environ.get("no_proxy"):  # past the user's proxy, to these
+        addresses = {**addresses, "no_proxy": direct, "NO_PROXY": direct}
     for name, value in sorted(addresses.items()):
         print(f"{name}={value}")
     return 0

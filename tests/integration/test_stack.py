@@ -39,6 +39,10 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
+BEHIND_PROXY = {
+    **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:1"),
+    **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
+}
 STACK = [sys.executable, "-m", "local", "stack"]
 # 10 to 25 s alone on two cores.
 RUN_SECONDS = 120
@@ -71,10 +75,11 @@ def no_settings(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def stack(*arguments: str) -> subprocess.CompletedProcess:
+def stack(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*STACK, *arguments],
         cwd=ROOT,
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
@@ -163,6 +168,16 @@ def test_up_prints_the_addresses_of_services_that_work(data, services):
     assert query(data, "SELECT COUNT(*) AS n FROM bmrs_freq_iris") == [{"n": 0}]
 
 
+def test_an_address_is_printed_with_the_way_past_a_proxy(data, services):
+    """For the user's own programs: Google's libraries would ask the proxy."""
+    printed = stack(
+        "env", "--data", str(data), **BEHIND_PROXY | {"no_proxy": "a.example"}
+    )
+    lines = printed.stdout.splitlines()
+    direct = "a.example,127.0.0.1,localhost"
+    assert {f"no_proxy={direct}", f"NO_PROXY={direct}"} <= set(lines)
+
+
 def test_a_check_of_a_new_installation_only_warns(data, services):
     command = [sys.executable, "-m", "local", "check", "--data", str(data)]
     done = subprocess.run(
@@ -236,10 +251,13 @@ def test_addresses_stay_the_same_over_down_and_up(tmp_path):
 
 @pytest.fixture(scope="module")
 def drained(data, stopped):
-    """A run over the shipped samples while the usual ports are taken."""
+    """A run over the shipped samples while the usual ports are taken.
+
+    It is behind a proxy, as in the network of a company, that reaches no loopback.
+    """
     with usual_ports_taken():
         samples = ["--samples", str(SAMPLES), "--until", "drained"]
-        return stack("run", *samples, "--data", str(data))
+        return stack("run", *samples, "--data", str(data), **BEHIND_PROXY)
 
 
 def test_every_sample_is_accounted_for(data, drained):

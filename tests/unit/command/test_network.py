@@ -1,8 +1,10 @@
 """Whether a server can be reached, and what is said if it cannot."""
 
+import os
 import socket
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from command import network
 from command.network import Server
@@ -10,8 +12,10 @@ from command.network import Server
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.setenv(variable, "")  # so that what a test sets is undone
+            monkeypatch.delenv(variable)
 
 
 def said(server: Server, seconds: float = 60.0) -> str:
@@ -60,3 +64,33 @@ def test_a_proxy_of_the_environment_has_to_answer_first(
     assert str(proxy) == "the proxy proxy.example:3128"
     monkeypatch.setenv("no_proxy", "example.org")
     assert network.server_of("https://example.org") == Server("example.org", 443)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        (
+            {"no_proxy": "a.example, .b.example"},
+            "a.example,.b.example,127.0.0.1,localhost",
+        ),
+        ({"NO_PROXY": "localhost"}, "localhost,127.0.0.1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_servers_of_this_machine_are_asked_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], after: str
+) -> None:
+    for name, value in ({"http_proxy": "http://proxy.example:3128"} | before).items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        network.go_past_proxy()
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == after
+    assert should_bypass_proxies("http://127.0.0.1:9050/a", no_proxy=None)
+    assert network.server_of("http://127.0.0.1:9050") == Server("127.0.0.1", 9050)
+    assert should_bypass_proxies("http://c.example", no_proxy=None) is (after == "*")
+
+
+def test_without_a_proxy_nothing_is_set() -> None:
+    network.go_past_proxy()
+    assert not {"no_proxy", "NO_PROXY"} & os.environ.keys()

@@ -9,9 +9,9 @@ import sys
 from command import network, signals
 from command.left_out import leave_out, left_out
 
-# Beam loads them wherever they are installed: with them its imports take half as long
-# again. Those of a service are for files on Cloud Storage, too. pyarrow is imported
-# later, by a run that makes Parquet files.
+# Beam loads them wherever they are installed (findings/beam_imports.sh): with them its
+# imports take half as long again. Those of a service are for files on Cloud Storage,
+# too. pyarrow is imported later, by a run that makes Parquet files.
 OTHERS = ("pymongo", "azure.identity", "pyarrow")
 OF_A_SERVICE = (
     "apitools",
@@ -30,8 +30,8 @@ def _unused(arguments: list[str]) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     # Arrow's own memory pool keeps what it has allocated: some 20 MB of a run over
-    # files. Arrow reads this variable once, when it is imported, and Beam imports it;
-    # `pipeline.bigquery.spool` does what can be done on the workers of a service.
+    # files. Arrow reads this variable once, when it is imported, on the workers of a
+    # service by Beam; `pipeline.bigquery.spool` does what can be done there.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
     network.go_past_proxy()

@@ -50,7 +50,7 @@ class Stage(NamedTuple):
     Attributes:
         warehouse: The server, past the proxy.
         proxy: What both sinks write through.
-        files: The folder for their files.
+        files: The folder for their files, a bucket of the server.
     """
 
     warehouse: Warehouse
@@ -127,7 +127,8 @@ def _stage(work: Path) -> Iterator[Stage]:
     try:
         asyncio.run(server.ready())
         client = emulator.connect(server.host, dataset=None)
-        (files := work / "files").mkdir()
+        files = work / "bigquery" / "gcs" / "bench"
+        files.mkdir(parents=True)
         with counting(server.host) as proxy, reached_at(proxy.host, server.grpc_port):
             yield Stage(Warehouse(client, server.host, server.grpc_port), proxy, files)
     finally:

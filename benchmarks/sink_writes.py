@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -33,7 +34,7 @@ class SinkTarget(NamedTuple):
     Attributes:
         dataset: The BigQuery dataset.
         host: The server, `http://HOST:PORT`.
-        files: The folder in which files wait to be loaded.
+        files: The folder in which files wait to be loaded: a bucket of the server.
     """
 
     dataset: str
@@ -107,7 +108,7 @@ def beams(method: str, target: SinkTarget, batches: Sequence[RowBatch]) -> Outco
         insert_retry_strategy=RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
         custom_gcs_temp_location=target.files,
         validate=False,  # allows a folder of this machine
-        test_client=LocalClients(target.host),
+        test_client=LocalClients(target.host, target.files),
     )
 
     def written(rows: beam.PCollection) -> beam.PCollection | None:
@@ -162,13 +163,18 @@ class LocalClients:
     """Both clients that Beam uses, for a server without credentials.
 
     Beam has no option for the address, but it takes this object instead of its clients.
+
+    Args:
+        host: The server, `http://HOST:PORT`.
+        bucket: The folder of one of its buckets, into which Beam writes files.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, bucket: str) -> None:
         self._host = host
+        self._bucket = bucket
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return LocalClients, (self._host,)
+        return LocalClients, (self._host, self._bucket)
 
     @cached_property
     def _inserts(self) -> bigquery.Client:
@@ -191,7 +197,31 @@ class LocalClients:
     @property
     def jobs(self) -> Any:
         """The service of jobs."""
-        return self._rest.jobs
+        return Jobs(self._rest.jobs, self._bucket)
+
+
+class Jobs:
+    """The service of jobs, for which files of a bucket's folder are its objects.
+
+    Beam has no client of Cloud Storage for a server of this machine: it writes files,
+    and would name them so.
+    """
+
+    def __init__(self, service: Any, bucket: str) -> None:
+        self._service = service
+        self._bucket = Path(bucket)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+    def Insert(self, request: Any, **options: Any) -> Any:  # noqa: N802 - its name
+        """Starts a job."""
+        if load := request.job.configuration.load:
+            load.sourceUris = [self._object(path) for path in load.sourceUris]
+        return self._service.Insert(request, **options)
+
+    def _object(self, path: str) -> str:
+        return f"gs://{Path(path).relative_to(self._bucket.parent)}"
 
 
 def refusal_of_storage_api(jar: str, schema: Any) -> str:

@@ -3,6 +3,7 @@
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -37,6 +38,19 @@ UPLOAD = f"/upload{JOBS}?uploadType=resumable&upload_id=1"
 )
 def test_a_request_is_counted_by_what_it_asks_for(request_line, body, call):
     assert call_of(*request_line.split(), body) == call
+
+
+def test_files_that_beam_writes_are_objects_of_the_servers_bucket():
+    inserted = []
+    service = SimpleNamespace(Insert=inserted.append, Get=lambda request: "here")
+    jobs = sink_writes.Jobs(service, "/data/bigquery/gcs/bench")
+    for load in (SimpleNamespace(sourceUris=["/data/bigquery/gcs/bench/a/b"]), None):
+        configuration = SimpleNamespace(load=load)
+        jobs.Insert(SimpleNamespace(job=SimpleNamespace(configuration=configuration)))
+    load, copy = (request.job.configuration for request in inserted)
+    assert load.load.sourceUris == ["gs://bench/a/b"]
+    assert copy.load is None
+    assert jobs.Get(None) == "here"
 
 
 class Upstream(BaseHTTPRequestHandler):

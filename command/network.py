@@ -9,12 +9,13 @@ import socket
 import threading
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 # A lookup and a connection take some 0.1 s; a lost packet is sent again after 1 s.
 ANSWER_SECONDS = 4.0
 THIS_MACHINE = ("127.0.0.1", "localhost")
 _USUAL_PORTS = {"http": 80, "https": 443}
+_OF_GRPC = "no_grpc_proxy"  # which knows it in small letters alone
 
 
 class Server(NamedTuple):
@@ -38,13 +39,43 @@ def go_past_proxy() -> None:
     requests, urllib and gRPC would send them through the proxy, which takes `127.0.0.1`
     for itself.
     """
-    if not getproxies():
+    if not _has_proxy():
         return
     text = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    direct = [name for name in map(str.strip, text.split(",")) if name]
-    if "*" not in direct:
-        direct += [name for name in THIS_MACHINE if name not in direct]
+    direct = _listed(text)
+    is_all = direct == ["*"]  # beside other names it is no more than one of them
+    if not is_all:
+        direct = _with_this_machine(direct)
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(direct)
+    # gRPC takes this instead, if it is set, and takes `*` for the name of a host.
+    own = _listed(os.environ.get(_OF_GRPC, ""))
+    if own or is_all:
+        os.environ[_OF_GRPC] = ",".join(_with_this_machine(own))
+
+
+def direct_variables() -> dict[str, str]:
+    """The variables of the environment with which programs go past its proxy."""
+    if not _has_proxy():
+        return {}
+    names = ("no_proxy", "NO_PROXY", _OF_GRPC)
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def _has_proxy() -> bool:
+    """Whether the environment names a proxy; one of macOS's settings does not count.
+
+    Python leaves those out as soon as there is a `no_proxy`.
+    """
+    return not {"no", "no_grpc"}.issuperset(getproxies_environment())
+
+
+def _listed(text: str) -> list[str]:
+    """The names of a list, which programs part with commas, and some with spaces."""
+    return text.replace(",", " ").split()
+
+
+def _with_this_machine(names: list[str]) -> list[str]:
+    return names + [name for name in THIS_MACHINE if name not in names]
 
 
 def server_of(url: str) -> Server:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from command import signals
+from command import network, signals
 from command.usage import UsageError
 from local.bigquery.environment import bigquery_python
 from local.data_folder import DataFolder
@@ -115,9 +115,8 @@ def print_addresses(data: DataFolder) -> int:
     addresses = _addresses(data)
     if not addresses:
         raise UsageError(f"nothing is up in {data.path}: start it with `make up`")
-    if direct := os.environ.get("no_proxy"):  # past the user's proxy, to these
-        addresses = {**addresses, "no_proxy": direct, "NO_PROXY": direct}
-    for name, value in sorted(addresses.items()):
+    # Past the user's proxy, to these.
+    for name, value in sorted({**addresses, **network.direct_variables()}.items()):
         print(f"{name}={value}")
     return 0
 

@@ -2,17 +2,25 @@
 
 import os
 import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
 from requests.utils import should_bypass_proxies
 
 from command import network
 from command.network import Server
 
+EXCEPTIONS = ("no_proxy", "no_grpc_proxy")
+# The proxy accepts a connection and never answers: a request through it ends then.
+ANSWER_SECONDS = 10
+
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "no_grpc_proxy"):
         for variable in (name, name.upper()):
             monkeypatch.setenv(variable, "")  # so that what a test sets is undone
             monkeypatch.delenv(variable)
@@ -75,7 +83,9 @@ def test_a_proxy_of_the_environment_has_to_answer_first(
             "a.example,.b.example,127.0.0.1,localhost",
         ),
         ({"NO_PROXY": "localhost"}, "localhost,127.0.0.1"),
-        ({"no_proxy": "*"}, "*"),
+        ({"no_proxy": " *"}, "*"),
+        ({"no_proxy": "a.example, *"}, "a.example,*,127.0.0.1,localhost"),
+        ({"no_proxy": "a b 127.0.0.1"}, "a,b,127.0.0.1,localhost"),
     ],
 )
 def test_servers_of_this_machine_are_asked_past_the_proxy(
@@ -94,3 +104,55 @@ def test_servers_of_this_machine_are_asked_past_the_proxy(
 def test_without_a_proxy_nothing_is_set() -> None:
     network.go_past_proxy()
     assert not {"no_proxy", "NO_PROXY"} & os.environ.keys()
+
+
+@pytest.mark.parametrize("only", ["no_proxy", "NO_PROXY", "no_grpc_proxy"])
+def test_an_exception_is_no_proxy(monkeypatch: pytest.MonkeyPatch, only: str) -> None:
+    monkeypatch.setenv(only, "a b")
+    network.go_past_proxy()
+    assert {name for name in os.environ if name.lower() in EXCEPTIONS} == {only}
+    assert network.direct_variables() == {}
+
+
+def test_a_proxy_that_the_environment_does_not_name_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python takes macOS's own settings only while there is no `no_proxy`."""
+    system = {"http": "http://proxy.example:3128"}
+    monkeypatch.setattr("urllib.request.getproxies", lambda: system)
+    monkeypatch.setattr(network, "getproxies", lambda: system)
+    network.go_past_proxy()
+    assert not {"no_proxy", "NO_PROXY"} & os.environ.keys()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"no_proxy": "*"},
+        {"no_proxy": "a.example,*"},
+        {"no_grpc_proxy": "a.example"},
+        {"no_proxy": "*", "no_grpc_proxy": "a.example"},
+    ],
+)
+def test_grpc_asks_servers_of_this_machine_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name, value in ({"http_proxy": address} | given).items():
+            monkeypatch.setenv(name, value)
+        network.go_past_proxy()
+        assert set(network.direct_variables()) >= set(given)
+        with ThreadPoolExecutor(1) as threads:
+            server = grpc.server(threads)
+            port = server.add_insecure_port("127.0.0.1:0")
+            server.start()
+            code = (
+                f"import grpc; grpc.channel_ready_future("
+                f"grpc.insecure_channel('127.0.0.1:{port}')).result({ANSWER_SECONDS})"
+            )
+            try:
+                done = subprocess.run([sys.executable, "-c", code], check=False)
+            finally:
+                server.stop(None).wait()
+    assert done.returncode == 0

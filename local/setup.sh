@@ -31,7 +31,11 @@ make_venv() {
     need_index "$python"
     problem=$("$python" -m venv --clear .venv 2>&1) || fail "$python cannot make a" \
         "virtual environment (on Debian: apt install python3-venv):" $problem
+    touch .venv/made
 }
+
+# An interruption may leave one without pip.
+is_made() { [ -e .venv/made ] || [ -x .venv/bin/uv ]; }
 
 # Without a network pip and uv would try for a minute. A Python without pip cannot tell.
 need_index() {
@@ -73,7 +77,7 @@ explain() {
     fail "the packages could not be installed; the whole log is $log"
 }
 
-runs .venv/bin/python || make_venv
+{ runs .venv/bin/python && is_made; } || make_venv
 need_index .venv/bin/python
 say "installing Python packages into .venv (a minute or two, once)"
 install_with_uv >"$log" 2>&1 || install_with_pip >>"$log" 2>&1 || explain

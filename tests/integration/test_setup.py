@@ -92,6 +92,25 @@ def test_a_developer_s_environment_stays_one(
     assert (folder / "complete").exists()
 
 
+def test_an_environment_without_pip_is_made_again(checkout: Path) -> None:
+    """As Ctrl-C in its first seconds leaves it."""
+    folder = checkout / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    for name in ("requirements.lock", "local/requirements.lock"):
+        (checkout / name).write_text("")
+    done = subprocess.run(
+        ["sh", "local/setup.sh"],
+        cwd=checkout,
+        env=CLEAN | {"PIP_FIND_LINKS": str(checkout)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pip = [folder / "bin" / "python", "-m", "pip", "--version"]
+    assert subprocess.run(pip, capture_output=True).returncode == 0
+    assert (folder / "complete").exists()
+
+
 def test_the_local_bigquery_without_a_network_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,5 +159,7 @@ def _outcome(summary: dict[str, Any]) -> str:
     if summary["failure"]:
         return "failed"
     if not summary["connected"]:
+        if not summary["ready"]:
+            return "stopped at its start"
         return "ended without a connection to IRIS"
     return "balanced" if summary["balanced"] else "NOT BALANCED"

@@ -56,11 +56,13 @@ class Run:
     Attributes:
         services: The services around bridge and pipeline.
         failure: What failed, if anything did.
+        is_ready: Whether all parts have started.
     """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
         self.services = Services(plan)
         self.failure: PartFailedError | None = None
+        self.is_ready = False
         self._plan = plan
         self._progress = progress
         self._bridge: Child | None = None
@@ -148,6 +150,7 @@ class Run:
             works.append(self._start_dashboard(health_url))
         await together(*works)
         self._refresh = asyncio.create_task(refresh.now_and_then(self._tables))
+        self.is_ready = True
         self._progress.say("ready; stop with Ctrl-C")
         if self._dashboard:
             self._progress.say(self._dashboard)
@@ -265,7 +268,8 @@ class Run:
 
     async def _stop(self, child: Child | None, seconds: float) -> None:
         code = await child.stop(seconds) if child else 0
-        if child and code != 0 and not self.failure:
+        # Python itself ends so while a part is loading, before it has done anything.
+        if child and code not in (0, -signal.SIGTERM) and not self.failure:
             self.failure = child.failed(f"ended with exit code {code}")
 
     async def _empty_pubsub(self, monitor: Monitor) -> None:
@@ -292,6 +296,7 @@ class Run:
         summary = summarize(
             snapshot.ledger, expected, started, datetime.now(UTC), snapshot.delays
         )
+        summary["ready"] = self.is_ready
         summary["connected"] = snapshot.ever_connected
         is_all = summary["connected"] and not snapshot.waiting
         summary["balanced"] = summary["balanced"] and is_all

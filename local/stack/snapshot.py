@@ -64,7 +64,7 @@ class Snapshot:
     @property
     def ever_connected(self) -> bool:
         """Whether the bridge has been connected to IRIS at all."""
-        return bool(self.sessions or total(self.ledger).messages)
+        return bool(self.sessions or self.published or total(self.ledger).messages)
 
     def waiting_for(self) -> str | None:
         """What still has to happen; None when every message is accounted for.

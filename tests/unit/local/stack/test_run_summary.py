@@ -48,8 +48,10 @@ def test_messages_that_pubsub_refused_are_reported(tmp_path, capsys):
     assert "Pub/Sub refused, which are in no table: 2" in capsys.readouterr().out
 
 
-def outcome(folder, snapshot: Snapshot, capsys) -> str:
-    summary = run_on(folder).conclude(snapshot, datetime.now(UTC))
+def outcome(folder, snapshot: Snapshot, capsys, *, is_ready: bool = True) -> str:
+    run = run_on(folder)
+    run.is_ready = is_ready
+    summary = run.conclude(snapshot, datetime.now(UTC))
     report(Console(), DataFolder(folder), summary)
     line = next(x for x in capsys.readouterr().out.splitlines() if " records = " in x)
     return f"{line.split(' after ')[0]}, {summary['balanced']}"
@@ -58,6 +60,17 @@ def outcome(folder, snapshot: Snapshot, capsys) -> str:
 def test_a_run_that_never_connected_is_not_balanced(tmp_path, capsys):
     said = outcome(tmp_path, Snapshot(), capsys)
     assert said == "ended without a connection to IRIS, False"
+
+
+def test_a_run_that_is_stopped_at_its_start_says_nothing_of_iris(tmp_path, capsys):
+    said = outcome(tmp_path, Snapshot(), capsys, is_ready=False)
+    assert said == "stopped at its start, False"
+
+
+def test_what_was_published_came_by_a_connection(tmp_path, capsys):
+    run = run_on(tmp_path)
+    summary = run.conclude(Snapshot(published=66, waiting=66), datetime.now(UTC))
+    assert (summary["connected"], summary["balanced"]) == (True, False)
 
 
 def test_a_run_that_connected_and_received_nothing_is_balanced(tmp_path, capsys):

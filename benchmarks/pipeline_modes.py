@@ -109,7 +109,8 @@ class Found:
 def steady(
     services: Services, minutes: float, feed: Feed, watch: Watch, found: Found
 ) -> dict[str, Any]:
-    child = asyncio.run(services.start_pipeline())
+    child = services.launch_pipeline()
+    asyncio.run(services.pipeline_ready(child))
     began, memory = time.monotonic(), []
     feed.start()
     watch.start()
@@ -148,7 +149,7 @@ def kills(services: Services, count: int, feed: Feed, watch: Watch) -> dict[str,
         child.kill()
         asyncio.run(child.ended(5))
         services.children.remove(child)
-        asyncio.run(services.start_pipeline())
+        asyncio.run(services.pipeline_ready(services.launch_pipeline()))
     feed.stopped.set()
     feed.join()
     watch.end()

@@ -266,7 +266,7 @@ def plan_when_reachable(
         limits: When it ends.
 
     Returns:
-        None if it was stopped while it waited, or its time is up.
+        None if it was stopped meanwhile, or its time is up.
 
     Raises:
         UsageError: The user must correct something first.
@@ -276,11 +276,13 @@ def plan_when_reachable(
     with signals.stopping(lambda _: stopping.set()):
         while not stopping.is_set() and time.monotonic() < until:
             try:
-                return plan_of(options, folder)
+                plan = plan_of(options, folder)
             except UnreachableError as error:
                 if limits.every_seconds is None:
                     raise
                 log.error("%s; trying again in %g s", error, pause)  # noqa: TRY400
+            else:
+                return None if stopping.is_set() else plan
             stopping.wait(min(pause, until - time.monotonic()))
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
     return None

@@ -191,7 +191,9 @@ class Run:
         self._dashboard = await self.services.start_dashboard(health_url)
 
     async def _start_pipeline(self) -> None:
-        self._pipeline = await self.services.start_pipeline()
+        # It is known from now on: a stop waits for what it reads already.
+        self._pipeline = self.services.launch_pipeline()
+        await self.services.pipeline_ready(self._pipeline)
 
     async def _watch(self, monitor: Monitor, stopped: asyncio.Event) -> None:
         """Shows the progress until the run is drained or stopped.

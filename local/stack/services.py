@@ -108,27 +108,29 @@ class Services:
         self.children.append(child)
         return child
 
-    async def start_pipeline(self) -> Child:
-        """Starts the pipeline in the mode of the plan; returns when it reads.
-
-        Raises:
-            PartFailedError: It does not start.
-        """
+    def launch_pipeline(self) -> Child:
+        """Starts the pipeline in the mode of the plan; see `pipeline_ready`."""
         arguments = ["pipeline", "--subscription", SUBSCRIPTION]
         arguments += ["--project", emulator.PROJECT, "--dataset", emulator.DATASET]
         if self.plan.archive:
             arguments += ["--archive_prefix", str(self.plan.archive)]
-        look: Callable[[], object | None]
         if self.plan.mode == "drain":
             arguments += ["--drain", "--every", DRAIN_EVERY]
             arguments += ["--metrics_port", self._metrics_port("pipeline")]
-            child = self.launch("pipeline", *arguments)
-            look = partial(child.says, "draining")
-        else:
-            child = self.launch("pipeline", "local", *arguments, "--streaming")
-            look = child.ready_line
+            return self.launch("pipeline", *arguments)
+        return self.launch("pipeline", "local", *arguments, "--streaming")
+
+    async def pipeline_ready(self, child: Child) -> None:
+        """Waits until the pipeline reads.
+
+        Raises:
+            PartFailedError: It does not start.
+        """
+        is_drain = self.plan.mode == "drain"
+        look: Callable[[], object | None] = (
+            partial(child.says, "draining") if is_drain else child.ready_line
+        )
         await self.ready(child, lambda: child.wait_for(look, PIPELINE_START_SECONDS))
-        return child
 
     async def start_dashboard(self, health_url: str) -> str:
         """Starts the dashboard; returns what the user should know of it.

@@ -487,6 +487,29 @@ def test_a_run_whose_output_nobody_reads_ends_like_after_ctrl_c(tmp_path):
     assert summary_of(tmp_path)["balanced"] is True
 
 
+@pytest.mark.parametrize("said", ["starting IRIS", "starting bridge", "session opened"])
+def test_ctrl_c_at_the_start_is_no_failure_and_loses_nothing(tmp_path, said):
+    """Whatever is loading then: the bridge, the pipeline, or the plan of its drain."""
+    command = [*STACK, "run", "--data", str(tmp_path), "--pubsub", "embedded"]
+    command += ["--samples", str(SAMPLES)]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as run:
+        if said == "session opened":
+            log = tmp_path / "logs" / "bridge.log"
+            while not log.exists() or said not in log.read_text():
+                assert run.poll() is None
+                time.sleep(0.01)
+        else:
+            wait_for_line(run, said)
+        run.send_signal(signal.SIGINT)
+        shown = run.communicate(timeout=RUN_SECONDS)[0]
+    summary = summary_of(tmp_path)
+    # What the pipeline has not read before its end waits for the next run.
+    assert (summary["failure"], summary["lost"]) == (None, 0), shown
+    assert "exit code" not in shown
+    assert summary["balanced"] == (summary["connected"] and not summary["waiting"])
+    wait_until_gone(tmp_path)
+
+
 def wait_for_line(run: subprocess.Popen, text: str) -> str:
     assert run.stdout is not None
     for line in run.stdout:

@@ -22,6 +22,8 @@ import datetime as dt
 import gc
 import itertools
 import logging
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -34,6 +36,7 @@ from local_bigquery.engine import (
     database,
 )
 from local_bigquery.errors import BigQueryError
+from local_bigquery.settings import settings
 
 from command.memory import give_back
 from local.bigquery import saved_jobs
@@ -42,6 +45,8 @@ from local.bigquery.columns import note_changes
 ROUND_SECONDS = 10.0
 # Files smaller than this many bytes are merged when a table has this many of them.
 LEVELS = ((256 * 1024, 8), (4 * 1024 * 1024, 8), (64 * 1024 * 1024, 8))
+# A checkpoint writes what the log has, 1 MB, by whole blocks.
+ROOM_BYTES = 16_000_000
 # A query reads the files that the table had when it began.
 GRACE = dt.timedelta(minutes=2)
 # Results are looked for once in this many rounds: that reads a list of all tables.
@@ -140,10 +145,28 @@ def write_down(catalog: str) -> None:
     Until then a result of a few rows takes 120 KB, and afterwards 35
     (findings/duckdb_one_row_tables.sh): a run that asks every two seconds would have 36
     MB of them. DuckDB itself waits for a log of 1 MB, which is some 2,000 results.
-    While something else writes, the next round does it.
+    While something else writes, or the disk is full, a later round does it: a database
+    whose checkpoint could not be written answers nothing until it is attached again.
     """
+    if not _has_room():
+        return
     with contextlib.suppress(duckdb.TransactionException):
         database.execute(f"CHECKPOINT {database.quote(catalog)}")
+
+
+def _has_room() -> bool:
+    """Whether the disk, and the limits of this process, have room for a checkpoint."""
+    path = settings.data_dir / "room"
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):  # macOS has none
+                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+        return shutil.disk_usage(settings.data_dir).free > ROOM_BYTES
+    except OSError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def return_memory() -> None:

@@ -100,6 +100,19 @@ upkeep.write_down("emulator")
 print(before, in_memory())
 print(database.fetch("SELECT a, b, c FROM emulator._results.r99"))
 """
+FULL_DISK = """
+import resource
+insert(1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+for catalog in ("emulator", "__ducklake_metadata_p"):
+    upkeep.write_down(catalog)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+insert(2)
+for catalog in ("emulator", "__ducklake_metadata_p"):
+    upkeep.write_down(catalog)
+print(database.fetch("SELECT n FROM p.d.t ORDER BY n"))
+print(list(settings.data_dir.glob("room")))
+"""
 LATE = """
 def mapped():
     return "libarrow" in pathlib.Path("/proc/self/maps").read_text()
@@ -234,6 +247,11 @@ def test_results_do_not_stay_in_memory_until_their_log_is_long(tmp_path):
     before, after = map(int, sizes.split())
     assert before > 4_000_000 and after < before / 4, sizes
     assert rows.startswith("[(1, 'b', ")
+
+
+def test_a_full_disk_costs_no_database_at_a_checkpoint(tmp_path):
+    """DuckDB would answer nothing of it until the server is started again."""
+    assert output_of(FULL_DISK, tmp_path) == ["[(1,), (2,)]", "[]"]
 
 
 def test_pyarrow_is_imported_when_it_is_used(tmp_path):

@@ -146,7 +146,8 @@ def write_down(catalog: str) -> None:
     (findings/duckdb_one_row_tables.sh): a run that asks every two seconds would have 36
     MB of them. DuckDB itself waits for a log of 1 MB, which is some 2,000 results.
     While something else writes, or the disk is full, a later round does it: a database
-    whose checkpoint could not be written answers nothing until it is attached again.
+    whose checkpoint could not be written answers nothing until it is attached again
+    (findings/duckdb_failed_checkpoint.sh).
     """
     if not _has_room():
         return

@@ -149,10 +149,9 @@ def write_down(catalog: str) -> None:
     whose checkpoint could not be written answers nothing until it is attached again
     (findings/duckdb_failed_checkpoint.sh).
     """
-    if not _has_room():
-        return
-    with contextlib.suppress(duckdb.TransactionException):
-        database.execute(f"CHECKPOINT {database.quote(catalog)}")
+    if _has_room():
+        with contextlib.suppress(duckdb.TransactionException):
+            database.execute(f"CHECKPOINT {database.quote(catalog)}")
 
 
 def _has_room() -> bool:

@@ -521,7 +521,7 @@ def _with_records(
 
 def _parts(files: Sequence[Spooled]) -> Iterator[list[dict[str, Any]]]:
     """The rows of files, in parts of one request each."""
-    from pyarrow.parquet import ParquetFile  # a drain loads no files: 28 MB less
+    from pyarrow.parquet import ParquetFile  # 28 MB, which most drains never load
 
     from pipeline.bigquery.parquet_rows import from_parquet
 

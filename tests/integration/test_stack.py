@@ -495,9 +495,12 @@ def test_ctrl_c_at_the_start_is_no_failure_and_loses_nothing(tmp_path, said):
     with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as run:
         if said == "session opened":
             log = tmp_path / "logs" / "bridge.log"
-            while not log.exists() or said not in log.read_text():
+
+            def is_said() -> bool:
                 assert run.poll() is None
-                time.sleep(0.01)
+                return log.exists() and said in log.read_text()
+
+            wait_until(is_said, RUN_SECONDS)
         else:
             wait_for_line(run, said)
         run.send_signal(signal.SIGINT)

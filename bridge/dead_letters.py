@@ -72,8 +72,11 @@ async def count(settings: Settings) -> int:
 async def peeked(
     receiver: ServiceBusReceiver,
 ) -> AsyncIterator[ServiceBusReceivedMessage]:
-    """The messages of a sub-queue, which stay there, unlocked."""
-    number = 0
+    """All messages of a sub-queue, which stay there, unlocked.
+
+    Those that a client has locked are among them.
+    """
+    number = 1  # 0 is no number for the SDK: it goes on after the last one received
     while page := await receiver.peek_messages(PAGE_MESSAGES, sequence_number=number):
         for message in page:
             yield message

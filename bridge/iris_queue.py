@@ -11,6 +11,8 @@ from azure.identity.aio import ClientSecretCredential
 from azure.servicebus import ServiceBusSubQueue
 from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import (
+    OperationTimeoutError,
+    ServiceBusCommunicationError,
     ServiceBusConnectionError,
     ServiceBusError,
 )
@@ -32,6 +34,7 @@ RETRIES = 0
 # It is an option of the receiver; the client accepts it too, and ignores it.
 SOCKET_SECONDS = 0.02
 OPEN_SECONDS = 20.0
+ANSWER_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 
 # How long one receive call waits for a first message.
@@ -93,6 +96,26 @@ async def next_datasets(settings: Settings) -> list[str]:
         for message in await receiver.receive_messages(1, RECEIVE_SECONDS):
             await receiver.abandon_message(message)
     return []
+
+
+async def ask(receiver: ServiceBusReceiver) -> None:
+    """Returns once the queue has answered a question, whatever it says.
+
+    Raises:
+        ServiceBusConnectionError: The link is lost.
+        TimeoutError: The queue does not answer.
+    """
+    async with asyncio.timeout(ANSWER_SECONDS):
+        try:
+            await receiver.peek_messages(1)
+        except (
+            OperationTimeoutError,
+            ServiceBusConnectionError,
+            ServiceBusCommunicationError,
+        ):
+            raise
+        except ServiceBusError:  # a refusal is an answer
+            pass
 
 
 def credential(

@@ -81,20 +81,23 @@ async def _list(queue: Settings) -> None:
 
 async def _recover(queue: Settings) -> int:
     topic = Publisher(queue.topic, queue.emulator_host)
-    published, left = 0, 0
+    published, left = 0, None
     seen: set[int | None] = set()
     try:
         async with iris_queue.session(queue, dead_letters=True) as receiver:
             while batch := await _next(receiver, seen):
-                sealed = list(_sealed(batch))
-                left += len(batch) - len(sealed)
+                sealed = _sealed(batch)
                 await _publish(topic, [one for _, one in sealed])
                 for message, _ in sealed:
                     await receiver.complete_message(message)
                     published += 1
+            # Nothing comes from an empty queue, from one that does not answer, and
+            # while another client has the messages.
+            left = len([one async for one in dead_letters.peeked(receiver)])
     finally:
         await topic.close()
-        print(f"{queue.queue_name}: {published} published, {left} left")
+        rest = "an unknown number" if left is None else left
+        print(f"{queue.queue_name}: {published} published, {rest} left")
     return FAILED if left else 0
 
 

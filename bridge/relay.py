@@ -44,7 +44,10 @@ log = logging.getLogger(__name__)
 # One call to a queue that does not answer; a healthy receive ends after 2 s.
 CALL_SECONDS = 20.0
 PUBLISH_WAIT_SECONDS = 0.5
-# Elexon sends a message a second. A link that died unnoticed looks like silence.
+# Elexon sends a message a second. A receive on a link that died unnoticed ends like one
+# on an empty queue: after so long without a message the queue is asked.
+QUIET_SECONDS = 10.0
+# That the connection lives proves nothing for the link itself.
 MAX_SILENCE_SECONDS = 300.0
 
 MAX_SESSION_DELAY_SECONDS = 30.0
@@ -136,16 +139,19 @@ class Relay:
     async def relay_from(self, receiver: ServiceBusReceiver) -> None:
         """Relays until there is nothing left to do, or the link has been silent."""
         carried = set(self.in_flight)
-        heard = time.monotonic()
+        heard = answered = time.monotonic()
         while time.monotonic() - heard < MAX_SILENCE_SECONDS:
             self._health.turn()
             if self.in_flight:
-                heard = time.monotonic()
+                heard = answered = time.monotonic()
                 self._delivery.begin()
                 await self._settlement.settle(receiver, carried)
                 await self._settlement.renew(receiver)
             if not self.in_flight and self._stopping.is_set():
                 return
+            if time.monotonic() - answered > QUIET_SECONDS:
+                await iris_queue.ask(receiver)
+                answered = time.monotonic()
             is_receiving = self._wants_more(carried)
             if is_receiving:
                 await self._receive(receiver)

@@ -239,6 +239,39 @@ def test_a_mute_queue_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) 
 
 @pytest.mark.promise(
     part="bridge",
+    fault="IRIS answers nothing, with no message in hand (a connection died unseen)",
+    happens=(
+        "after 10 s without a message the queue is asked; without an answer, a new"
+        " session"
+    ),
+    lost="0",
+    doubled="0",
+    recovery=(
+        "a new session within 30 s; what IRIS sent on the dead connection comes after"
+        " its lock of 60 s"
+    ),
+    sees="`/healthz` answers 503 without a session",
+)
+def test_a_mute_queue_without_a_message_in_hand(
+    pubsub: PubSub, ids: set[str], tmp_path: Path
+) -> None:
+    with (
+        simulator_of(tmp_path, "--lock-seconds", "10") as simulator,
+        bridge_of(simulator, pubsub, tmp_path) as bridge,
+    ):
+        assert ids_of(pubsub.pull(COUNT)) == ids
+        wait_until(lambda: completed(simulator) == COUNT)
+        failures = bridge.metric("session_failures_total")
+        simulator.control("/set?mute=true")
+        simulator.put(b"[{}]", "FREQ_202605080003_1.json", "FREQ")
+        wait_until(lambda: bridge.metric("session_failures_total") > failures)
+        wait_until(lambda: bridge.get("/healthz")[0] == 503)
+        simulator.control("/set?mute=false")
+        assert ids_of(pubsub.pull(1)) == {"FREQ_202605080003_1.json"}
+
+
+@pytest.mark.promise(
+    part="bridge",
     fault="SIGTERM, a new version",
     happens="what is in flight is published and completed",
     lost="0",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusSubQueue
 
 from tests.integration.bridge_fixture import (
     CLEAN,
@@ -99,6 +99,21 @@ def test_what_can_never_be_published_is_named_and_left(
     assert done.returncode == 1
     assert done.stdout == "iris: 3 published, 1 left\n"
     assert done.stderr.startswith("an empty one: ")
+
+
+def test_what_another_client_has_taken_is_left(
+    simulator: Simulator, pubsub: PubSub
+) -> None:
+    queue, text = simulator.ready["queue"], simulator.ready["connection_string"]
+    with (
+        ServiceBusClient.from_connection_string(text) as client,
+        client.get_queue_receiver(
+            queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER
+        ) as receiver,
+    ):
+        assert receiver.receive_messages(1, 10)
+        done = recover(simulator, pubsub)
+    assert (done.returncode, done.stdout) == (1, "iris: 2 published, 1 left\n")
 
 
 def test_the_bridge_counts_them_in_its_health(

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
+from azure.servicebus.exceptions import (
+    MessageLockLostError,
+    OperationTimeoutError,
+    ServiceBusAuthorizationError,
+    ServiceBusConnectionError,
+    ServiceBusError,
+)
 from google.api_core.exceptions import InvalidArgument, ServiceUnavailable
 
 from bridge import notices
@@ -169,6 +175,53 @@ class Trickle(FullQueue):
 
     async def renew_message_lock(self, _message: Any) -> None:
         await asyncio.sleep(0)
+
+
+class Quiet(Trickle):
+    """An empty queue, which answers a question in this way."""
+
+    def __init__(self, relay: Relay, answer: Exception | None) -> None:
+        super().__init__(relay)
+        self.answer = answer
+        self.asked = 0
+
+    async def peek_messages(self, _count: int) -> list[Any]:
+        self.asked += 1
+        if self.answer:
+            raise self.answer
+        return []
+
+
+@pytest.mark.parametrize("answer", [None, ServiceBusAuthorizationError()])
+def test_an_empty_queue_that_answers_keeps_its_session(
+    answer: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.relay.QUIET_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        relay, _ = relay_to(Topic())
+        queue = Quiet(relay, answer)
+        turns = asyncio.create_task(relay.relay_from(cast(Any, queue)))
+        await until(lambda: queue.asked > 2)
+        relay.stop()
+        await asyncio.wait_for(turns, WAIT_SECONDS)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("error", [OperationTimeoutError, ServiceBusConnectionError])
+def test_a_queue_that_does_not_answer_ends_the_session(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.relay.QUIET_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        relay, _ = relay_to(Topic())
+        queue = cast(Any, Quiet(relay, error()))
+        with pytest.raises(error):
+            await asyncio.wait_for(relay.relay_from(queue), WAIT_SECONDS)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("is_carried", [False, True])

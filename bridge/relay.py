@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 20.0
 PUBLISH_WAIT_SECONDS = 0.5
 # Elexon sends a message a second. A receive on a link that died unnoticed ends like one
-# on an empty queue: after so long without a message the queue is asked.
+# on an empty queue (findings/servicebus_silent_receive.sh): after so long without a
+# message the queue is asked.
 QUIET_SECONDS = 10.0
 # That the connection lives proves nothing for the link itself.
 MAX_SILENCE_SECONDS = 300.0

@@ -42,8 +42,9 @@ for statement in ("INSERT INTO t VALUES (2)", "CHECKPOINT"):
     connection.execute("CREATE TABLE t (n INTEGER)")
     connection.execute("INSERT INTO t VALUES (1)")
     limited(100)
-    print(f"{statement}, no room:", answer(connection, statement))
-    limited(resource.RLIM_INFINITY)
+    refused = answer(connection, statement)
+    limited(resource.RLIM_INFINITY)  # the limit holds for the output, too
+    print(f"{statement}, no room:", refused)
     seen[statement] = answer(connection, "SELECT count(*) FROM t")
     print(f"{statement}, room again:", seen[statement])
     connection.close()

@@ -25,8 +25,9 @@ DISK = re.compile(
 MEMORY_OR_CONFLICT = re.compile(r"^(?:Out of Memory|TransactionContext) Error")
 # A mistake in the request: the file that it names is not there.
 NO_FILE = re.compile(r"No files found|No such file|does not exist")
-# DuckDB refuses everything after such an error, until it is opened again.
-BROKEN = re.compile(r"^FATAL Error|has been invalidated because of a previous fatal")
+# DuckDB refuses everything after such an error, of all its files or of one, until it is
+# opened again.
+BROKEN = re.compile(r"^FATAL Error|has been invalidated because")
 TYPES = (sqlite3.Error, OSError, MemoryError)
 
 log = logging.getLogger(__name__)

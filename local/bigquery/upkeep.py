@@ -39,7 +39,7 @@ from local_bigquery.errors import BigQueryError
 from local_bigquery.settings import settings
 
 from command.memory import give_back
-from local.bigquery import saved_jobs
+from local.bigquery import machine, saved_jobs
 from local.bigquery.columns import note_changes
 
 ROUND_SECONDS = 10.0
@@ -112,10 +112,14 @@ def _keep() -> None:
 
 @contextlib.contextmanager
 def _logged(what: str) -> Iterator[None]:
-    """The next round tries again: a statement may have changed or dropped the same."""
+    """The next round tries again: a statement may have changed or dropped the same.
+
+    An error after which DuckDB answers nothing ends the server, as in a request.
+    """
     try:
         yield
     except (duckdb.Error, BigQueryError, sqlite3.Error, OSError) as error:
+        machine.fault_of(error)
         log.warning("%s are tidied up later: %s", what, error)
 
 

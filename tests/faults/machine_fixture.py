@@ -4,7 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.integration.bridge_fixture import wait_until
@@ -32,10 +32,15 @@ def full_disk(data: Path, free_bytes: int = 100) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (ALL, ALL))
+        with suppress(ProcessLookupError):  # it has ended
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (ALL, ALL))
 
 
 def kill_server(data: Path) -> None:
     pid = server_pid(data)
     os.kill(pid, signal.SIGKILL)
+    wait_for_end(pid)
+
+
+def wait_for_end(pid: int) -> None:
     wait_until(lambda: not Path(f"/proc/{pid}/cwd").exists())

@@ -25,7 +25,12 @@ from pipeline.bigquery.warehouse import Warehouse
 from pipeline.registry import load_registry
 from sql.apply import apply_tables
 from sql.tables import all_tables
-from tests.faults.machine_fixture import full_disk, kill_server
+from tests.faults.machine_fixture import (
+    full_disk,
+    kill_server,
+    server_pid,
+    wait_for_end,
+)
 from tests.integration.bigquery_fixture import connected, ended_job, server
 from tests.integration.bridge_fixture import wait_until
 from tests.integration.history_fixture import registry_of
@@ -44,6 +49,11 @@ WHILE CURRENT_TIMESTAMP() < until DO
   SELECT 1;
 END WHILE
 """
+# A result of 50 MB.
+LARGE_SQL = """
+SELECT GENERATE_UUID() AS id FROM UNNEST(GENERATE_ARRAY(1, 1500000))
+"""
+ROOM_BYTES = 16_000_000  # which `local.bigquery.upkeep` looks for
 # It takes a second or more to store them.
 LOADED = 4_000_000
 
@@ -162,6 +172,30 @@ def test_a_statement_on_a_full_disk_is_a_fault_of_the_service(
         client.query_and_wait(
             "CREATE TABLE d.full AS SELECT 1 AS n", retry=None, job_retry=None
         )
+
+
+@pytest.mark.promise(
+    part="local BigQuery",
+    fault="DuckDB gives its database up: the disk is full while it tidies up",
+    happens="the server ends, and is started again",
+    lost="0",
+    doubled="0",
+    recovery="within 5 s of room",
+    sees="`ends, as DuckDB cannot go on` in its log, and its end in that of the run",
+)
+def test_a_server_whose_database_was_given_up_ends(tmp_path: Path) -> None:
+    port, data = private_port(), tmp_path / "data"
+    with server(data, port) as ready, connected(ready["host"]) as client:
+        client.query_and_wait(LARGE_SQL)
+        pid = server_pid(data)
+        # Enough for the file with which it looks for room, and less than its database
+        # has: only the checkpoint fails.
+        with full_disk(data, 2 * ROOM_BYTES):
+            client.query_and_wait("SELECT 1")
+            wait_for_end(pid)
+    with server(data, port) as ready, connected(ready["host"]) as client:
+        (row,) = client.query_and_wait("SELECT 1 AS n")
+        assert row.n == 1
 
 
 @pytest.mark.promise(

@@ -239,7 +239,7 @@ def test_a_mute_queue_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) 
 
 @pytest.mark.promise(
     part="bridge",
-    fault="IRIS answers nothing, with no message in hand (a connection died unseen)",
+    fault="IRIS answers nothing, with no message in flight (a connection died unseen)",
     happens=(
         "after 10 s without a message the queue is asked; without an answer, a new"
         " session"
@@ -252,7 +252,7 @@ def test_a_mute_queue_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) 
     ),
     sees="`/healthz` answers 503 without a session",
 )
-def test_a_mute_queue_without_a_message_in_hand(
+def test_a_mute_queue_without_a_message_in_flight(
     pubsub: PubSub, ids: set[str], tmp_path: Path
 ) -> None:
     with (

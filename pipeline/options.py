@@ -265,6 +265,8 @@ def validate(options: IrisOptions, project: str | None, *, streaming: bool) -> N
         raise UsageError("--exactly_once needs --write_method STORAGE_WRITE_API")
     if options.archive_prefix == "":  # as from a shell variable that is not set
         raise UsageError("--archive_prefix is empty: give a folder, or leave it out")
+    _require_place("--files", options.files)
+    _require_place("--archive_prefix", options.archive_prefix)
     if options.files and options.archive_prefix:
         _require_apart(options.files, options.archive_prefix)
     most_workers(options)
@@ -282,6 +284,14 @@ def _require_subscription(name: str, *, by_beam: bool) -> None:
             parse_subscription(name)
     except ValueError as error:
         raise UsageError(f"--subscription: {error}") from None
+
+
+def _require_place(name: str, path: str | None) -> None:
+    """Beam has other places too, each with packages and credentials of its own."""
+    if path and "://" in path and not path.startswith("gs://"):
+        raise UsageError(
+            f"{name} must be a path of this machine or begin with gs://, not {path!r}"
+        )
 
 
 def _require_apart(pattern: str, prefix: str) -> None:

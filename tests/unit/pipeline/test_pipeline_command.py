@@ -48,6 +48,8 @@ DRAIN_OPTIONS = (SUBSCRIPTION, "--drain", "--project=p")
         ([*DRAIN_OPTIONS, "--runner=DataflowRunner"], "--runner=DataflowRunner"),
         ([*DRAIN_OPTIONS, "--direct_running_mode=multi_processing"], "in_memory"),
         ([*DRAIN_OPTIONS, "--archive_prefix="], "--archive_prefix is empty"),
+        ([*DRAIN_OPTIONS, "--archive_prefix=S3://b"], "begin with gs://, not 'S3://b'"),
+        (["--files=GS://b/x", "--project=p"], "begin with gs://, not 'GS://b/x'"),
         ([*DRAIN_OPTIONS, "--every=often"], "--every must be a time"),
         ([*DRAIN_OPTIONS, "--every=0s"], "--every must be a time"),
         ([*DRAIN_OPTIONS, "--max_messages=0"], "whole number above 0"),

@@ -79,6 +79,9 @@ def _parse(
             loaded.configure(one)
             one.set_defaults(run=loaded.run)
             chosen = one
+    first = arguments[0] if arguments else ""
+    if first.startswith("-") and first not in ("-h", "--help"):
+        parser.error(f"{first}: the command comes first, then its options")
     options, rest = parser.parse_known_args(arguments)
     if rest and not hasattr(options, "rest"):
         chosen.error(f"unrecognized arguments: {' '.join(rest)}")

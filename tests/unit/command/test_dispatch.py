@@ -54,6 +54,7 @@ def test_help_lists_every_command_and_loads_none(capsys):
     ("arguments", "complaint"),
     [
         ((), "python -m test: the following arguments are required: COMMAND"),
+        (("--to", "1", "count"), "python -m test: --to: the command comes first"),
         (("cuont",), "python -m test: argument COMMAND: invalid choice: 'cuont'"),
         (("count", "--form"), "python -m test count: unrecognized arguments: --form"),
         (("count", "--to", "x"), "python -m test count: argument --to: invalid int"),

@@ -73,6 +73,9 @@ def _ledger(context: Context) -> Item:
     if row.last_utc is None:
         advice = "see docs/operations.md#nothing-arrives"
         says = f"nothing was counted in {LOOKBACK.days} days"
+        if not context.client.get_table(f"{context.path}.{LEDGER.name}").num_rows:
+            advice = f"the first counts come a minute after the start; later {advice}"
+            says = "nothing was counted yet"
         return Item("ledger", State.FAIL, says, advice, figures)
     says = (
         f"24 hours: {row.messages:,} messages, {row.records:,} records = "

@@ -21,7 +21,7 @@ from sql.__main__ import main as sql
 from sql.apply import apply_tables
 from sql.status import tables
 from sql.status.item import Item, State
-from sql.tables import all_tables
+from sql.tables import LEDGER, all_tables
 from tests.integration.bigquery_fixture import own_dataset
 from tests.integration.bridge_fixture import wait_until
 from tests.integration.history_fixture import registry_of
@@ -211,3 +211,15 @@ def test_a_status_of_tables_that_are_not_there_says_what_makes_them(client, requ
     [item] = tables.items_of(client, path, dt.datetime.now(dt.UTC))
     assert item.state is State.FAIL
     assert item.advice.startswith("run `python -m sql apply --project gb-iris")
+
+
+def test_a_status_of_new_tables_says_when_the_first_counts_come(client, request):
+    dataset = own_dataset(client, request)
+    apply_tables(client, dataset, [LEDGER], "EU")
+    path, now = TablesPath(client.project, dataset), dt.datetime.now(dt.UTC)
+    item = next(item for item in tables.items_of(client, path, now))
+    assert (item.part, item.says) == ("ledger", "nothing was counted yet")
+    long_ago = {"minute_utc": "2026-05-08T00:00:00Z", "dataset": "FREQ"}
+    assert not client.insert_rows_json(f"{path}.{LEDGER.name}", [long_ago])
+    item = next(item for item in tables.items_of(client, path, now))
+    assert item.says == "nothing was counted in 10 days"

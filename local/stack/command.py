@@ -28,6 +28,7 @@ from local.simulator.sample_folder import SampleFolder
 from local.stack import background
 from local.stack.iris_source import read_source
 from local.stack.left import left_lines
+from local.stack.mixture import refuse_mixture
 from local.stack.plan import DEFAULT_MODE, DRAINED, Plan, run_plan, services_plan
 from local.stack.progress import final_table, make_progress
 from local.stack.run import Run
@@ -108,6 +109,7 @@ def _run(plan: Plan) -> int:
         from local.stack import live_feed  # the demo needs none of its libraries
 
         print(live_feed.look(os.environ, ROOT), flush=True)
+    refuse_mixture(plan)
     bigquery_python()
     if plan.samples and (skipped := SampleFolder(plan.samples).skipped):
         named = listed(map(printable, skipped))

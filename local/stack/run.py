@@ -25,6 +25,7 @@ from local.process import Child, together, unless, wait_for_event
 from local.pubsub.google_pubsub import IN_MEMORY, Choice
 from local.stack import refresh
 from local.stack.iris_source import stale_addresses
+from local.stack.mixture import BRIDGE_STATE
 from local.stack.monitor import HTTP_SECONDS, Monitor
 from local.stack.plan import Plan
 from local.stack.progress import Progress
@@ -176,7 +177,7 @@ class Run:
             "bridge",
             "bridge",
             HEALTH_PORT=str(port),
-            IRIS_STATE_FILE=str(self._plan.data.path / "bridge-state.json"),
+            IRIS_STATE_FILE=str(self._plan.data.path / BRIDGE_STATE),
             **({} if self._plan.simulator else stale_addresses(os.environ)),
         )
         url = f"http://{LOOPBACK}:{port}/healthz"

@@ -20,6 +20,7 @@ from local.ports import LOOPBACK
 from local.process import Child, together
 from local.pubsub.google_pubsub import pubsub_command, wait_until_ready
 from local.pubsub.topics import SUBSCRIPTION, TOPIC, create_topics
+from local.stack.mixture import DEMO_STATE
 from local.stack.plan import Plan
 from local.stack.restarts import Restarts
 
@@ -283,7 +284,7 @@ class Services:
         if plan.samples:
             arguments += ["--samples", str(plan.samples)]
         else:
-            arguments += ["--state", str(plan.data.path / "demo-feed.json")]
+            arguments += ["--state", str(plan.data.path / DEMO_STATE)]
         if plan.rate:
             arguments += ["--rate", str(plan.rate)]
         child = self.launch("IRIS simulator", "local", *arguments)

@@ -131,6 +131,9 @@ def test_it_says_which_datasets_come_before_it_starts_anything(
     code, rest = run.end()
     assert "balanced after" in rest
     assert code == 0
+    demo = LiveRun(tmp_path)
+    assert "has rows of the live feed" in demo.process.communicate()[1]
+    assert demo.process.returncode == 2
 
 
 def test_without_a_network_it_says_so_and_never_says_balanced(

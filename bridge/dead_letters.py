@@ -76,7 +76,7 @@ async def peeked(
 
     Those that a client has locked are among them.
     """
-    number = 1  # 0 is no number for the SDK: it goes on after the last one received
+    number = 1  # not 0: findings/servicebus_peek_after_receive.sh
     while page := await receiver.peek_messages(PAGE_MESSAGES, sequence_number=number):
         for message in page:
             yield message

@@ -439,7 +439,8 @@ def parse_exactly(body: bytes, columns: Set[str] = frozenset()) -> Opened:
     try:
         value = _loads(text)
         while type(value) is str:
-            text = value
+            # A file that begins with one has it inside when it is sent as IRIS does.
+            text = value.removeprefix("\ufeff")
             value = _loads(text)
     except RecursionError:
         raise MessageRefused(Reason.INVALID_JSON, "nested too deeply") from None

@@ -98,8 +98,18 @@ def test_an_empty_array_is_a_message_without_records():
     assert (result.count, result.records, result.dead_letters) == (0, [], [])
 
 
-def test_a_byte_order_mark_is_passed_over():
-    assert rows(decode_body(b"\xef\xbb\xbf" + body_of(FREQ))) == [FREQ]
+@pytest.mark.parametrize("encodings", [0, 1, 2])
+def test_a_byte_order_mark_is_passed_over_at_each_level(encodings):
+    text = "\ufeff" + json.dumps([FREQ])
+    for _ in range(encodings):
+        text = "\ufeff" + json.dumps(text)
+    assert rows(decode_body(text.encode())) == [FREQ]
+
+
+def test_json_lines_may_begin_with_a_byte_order_mark():
+    text = "\ufeff" + "\n".join(json.dumps(each) for each in (FREQ, FREQ))
+    assert rows(decode_body(text.encode())) == [FREQ, FREQ]
+    assert rows(decode_body(json.dumps(text).encode())) == [FREQ, FREQ]
 
 
 def test_gzip_is_undone_by_attribute_and_by_its_first_bytes():

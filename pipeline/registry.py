@@ -37,6 +37,7 @@ _RESERVED = re.compile(
 )
 _DATASET_KEYS = frozenset(
     {"dataset", "title", "group", "aliases", "event_time", "cadence_seconds", "notes"}
+    | {"also_named"}
     | {"natural_key", "latest_key", "version_order", "columns", "historic", "day_of"}
     | {
         "latest_set",
@@ -200,6 +201,7 @@ class Dataset:
         api_absent: The columns that IRIS fills and the Insights API does not return;
             because of them one record has two identities.
         aliases: Other subjects under which it has been seen.
+        also_named: Other datasets that its records name as their own.
         historic: Tables of its rows from before IRIS.
         notes: What a reader should know about it.
         schema_source: The source of the columns.
@@ -226,6 +228,7 @@ class Dataset:
     completeness: str | None = None
     api_absent: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    also_named: tuple[str, ...] = ()
     historic: tuple[HistoricTable, ...] = ()
     notes: tuple[str, ...] = ()
     schema_source: str = ""
@@ -427,6 +430,7 @@ def _dataset(loaded: Any) -> Dataset:
         if "insights_api" in loaded
         else (),
         aliases=_texts(loaded, "aliases", ()),
+        also_named=_texts(loaded, "also_named", ()),
         historic=tuple(map(_historic, _list(loaded, "historic", ()))),
         notes=_texts(loaded, "notes", ()),
         schema_source=_text(loaded, "schema_source", ""),

@@ -122,19 +122,26 @@ _new_typed: Callable[[type[Typed], tuple[Any, ...]], Typed] = tuple.__new__
 class Coercer:
     """Makes rows of one dataset's records.
 
+    Args:
+        dataset: The dataset.
+        others: The names of other datasets: a record that names one is refused.
+
     Attributes:
         dataset: The dataset.
         columns: The names of its columns.
         structs: The structs of its rows.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, others: Set[str] = frozenset()) -> None:
         self.dataset = dataset
+        self._others = others
         self._salt = salt_of(dataset.name)
         self._columns = {column.name: column for column in dataset.columns}
         self.columns = self._columns.keys()
         # A record that has its time says something.
         self.structs = Structs(dataset.columns, required=dataset.event_time)
+        has_name = DATASET_FIELD in self.columns
+        self._name = self.structs.getter(DATASET_FIELD) if has_name else None
 
     def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
         """Makes the id and the row of one record, column by column.
@@ -152,6 +159,7 @@ class Coercer:
         identity = None
         try:
             identity = hash_of(self._salt + canonical_json(record, exact=exact))
+            self._refuse_other_dataset(record)
             row = _convert_record(self._columns, record, "", extra)
         except ValueRefused as refused:
             raise RecordRefused(refused.reason, str(refused), identity) from None
@@ -189,7 +197,7 @@ class Coercer:
         except msgspec.ValidationError:
             parts = elements(text)
             values, positions = _fitting(self.structs.read, parts)
-        unproved = self.structs.unproved(values)
+        unproved = self._unproved(values)
         if not (parts or unproved):
             return _new_typed(Typed, (self._typed(values, positions), []))
         values, positions = _without(unproved, values, positions)
@@ -210,10 +218,27 @@ class Coercer:
             InexactNumberError: Parse the message exactly and try again.
         """
         fitting = _fitting(self.structs.converted, () if exact else records)
-        values, positions = _without(self.structs.unproved(fitting[0]), *fitting)
+        values, positions = _without(self._unproved(fitting[0]), *fitting)
         left = _left(positions, records)
         slow = [self._slow(*one, exact=exact) for one in left]
         return _joined(self._typed(values, positions), slow)
+
+    def _unproved(self, values: Sequence[Struct]) -> set[int]:
+        """Which structs take the slow path all the same, by position."""
+        unproved = self.structs.unproved(values)
+        if self._name and not self._others.isdisjoint(map(self._name, values)):
+            names = enumerate(map(self._name, values))
+            unproved.update(i for i, name in names if name in self._others)
+        return unproved
+
+    def _refuse_other_dataset(self, record: Record) -> None:
+        name = record.get(DATASET_FIELD)
+        if type(name) is str and name in self._others:
+            raise ValueRefused(
+                Reason.OTHER_DATASET,
+                f"{DATASET_FIELD}: the record is of {name}, its message of "
+                f"{self.dataset.name}",
+            )
 
     def _typed(
         self, values: Sequence[Struct], positions: Sequence[int]

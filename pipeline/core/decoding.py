@@ -268,7 +268,11 @@ def record_json(record: Any) -> bytes:
 @functools.cache
 def _coercers() -> dict[str, Coercer]:
     registry = load_registry()
-    coercers = {name: Coercer(dataset) for name, dataset in registry.items()}
+    names = {alias for each in registry.values() for alias in (each.name, *each.aliases)}
+    coercers = {
+        name: Coercer(each, names - {name, *each.aliases, *each.also_named})
+        for name, each in registry.items()
+    }
     aliases = {a: coercers[d.name] for d in registry.values() for a in d.aliases}
     return coercers | aliases
 

@@ -46,7 +46,10 @@ class Reason(StrEnum):
 
     NO_KNOWN_FIELD = "NO_KNOWN_FIELD"
     """No field of the record that has a value is a column, except for `dataset`: an
-    error of an API, a record of another dataset, an unknown envelope."""
+    error of an API, an unknown envelope."""
+
+    OTHER_DATASET = "OTHER_DATASET"
+    """The record names another dataset of the registry than its message or file."""
 
     NOT_AN_OBJECT = "NOT_AN_OBJECT"
     """An element of the array is not an object."""

@@ -372,3 +372,51 @@ def test_the_collector_leaves_the_rows_of_a_large_message_alone():
         gc.callbacks.remove(note)
         gc.set_threshold(*threshold)
     assert generations == []
+
+
+HALF_HOUR = {
+    "dataset": "FUELHH",
+    "publishTime": "2026-05-06T03:00:00Z",
+    "startTime": "2026-05-06T02:30:00Z",
+    "settlementDate": "2026-05-06",
+    "settlementPeriod": 8,
+    "fuelType": "CCGT",
+    "generation": 7729,
+}
+FIVE_MINUTES = {**HALF_HOUR, "dataset": "FUELINST"}
+
+
+@pytest.mark.parametrize("more", [{}, {"new": 1}, {"generation": "7729"}])
+@pytest.mark.parametrize("form", ["array", "answer", "lines"])
+def test_a_record_of_another_dataset_is_never_a_row_of_this_one(form, more):
+    records = [HALF_HOUR, {**FIVE_MINUTES, **more}, {**HALF_HOUR, **more}]
+    body = {
+        "array": body_of(*records),
+        "answer": json.dumps({"data": records}).encode(),
+        "lines": "\n".join(map(json.dumps, records)).encode(),
+    }[form]
+    result = decode_body(body, "FUELHH")
+    assert [typed.position for typed in result.records] == [0, 2]
+    (letter,) = result.dead_letters
+    assert (letter.record_index, letter.reason) == (1, Reason.OTHER_DATASET)
+    assert letter.error == "dataset: the record is of FUELINST, its message of FUELHH"
+    assert json.loads(letter.payload) == records[1]
+
+
+@pytest.mark.parametrize(
+    ("subject", "named"),
+    [
+        ("mibm_mid", "MID"),
+        ("LOLPDM", "LOLPDRM"),
+        ("CDN", "E0361"),
+        ("FUELHH", None),
+        ("FUELHH", "FUELHH "),
+        ("FUELHH", "fuelinst"),
+    ],
+)
+def test_another_name_of_its_own_dataset_costs_no_record(subject, named):
+    record = {"dataset": named, "publishTime": HALF_HOUR["publishTime"]}
+    if subject == "mibm_mid":
+        record = {"dataset": named, "startTime": HALF_HOUR["startTime"]}
+    result = decode_body(body_of(record), subject)
+    assert (len(result.records), result.dead_letters) == (1, [])

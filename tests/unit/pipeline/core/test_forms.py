@@ -104,7 +104,7 @@ def test_an_answer_without_records_is_a_message_without_records(body):
         {"dataset": "FREQ", "note": "no more"},
         {"dataset": "FREQ", "frequency": None, "measurementTime": None},
         {},
-        {"dataset": "FUELINST", "fuelType": "WIND", "generation": 1},
+        {"dataset": "Frequency", "fuelType": "WIND", "generation": 1},
     ],
 )
 def test_an_object_of_which_no_column_is_known_is_a_dead_letter(value):

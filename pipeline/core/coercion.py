@@ -6,7 +6,8 @@ refused. Both give the same row and the same id.
 """
 
 import json
-from collections.abc import Callable, Sequence, Set
+import math
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,13 @@ from pipeline.core.identity import (
     canonical_json,
     hash_of,
     salt_of,
+)
+from pipeline.core.literals import (
+    Literal,
+    json_text,
+    may_change,
+    parsed,
+    plain_numbers,
 )
 from pipeline.core.paths import join
 from pipeline.core.reasons import Reason
@@ -41,6 +49,9 @@ UNREADABLE = (
 
 Record = dict[str, Any]
 Row = dict[str, Any]
+# Returns an element of a message with its numbers as they are written; None where they
+# are those of the parsed element.
+Written = Callable[[int], Any]
 
 
 class TypedRecord(Struct, gc=False):
@@ -96,11 +107,13 @@ class Refusal(NamedTuple):
         position: Its index.
         element: What was parsed.
         why: The reason.
+        written: The same with its numbers as they are written; None without need.
     """
 
     position: int
     element: Any
     why: RecordRefused
+    written: Any = None
 
 
 class Typed(NamedTuple):
@@ -143,12 +156,16 @@ class Coercer:
         has_name = DATASET_FIELD in self.columns
         self._name = self.structs.getter(DATASET_FIELD) if has_name else None
 
-    def coerce(self, record: Record, *, exact: bool) -> tuple[str, Row]:
+    def coerce(
+        self, record: Record, *, exact: bool, written: Record | None = None
+    ) -> tuple[str, Row]:
         """Makes the id and the row of one record, column by column.
 
         Args:
             record: A parsed JSON object; it is not changed.
             exact: Whether the parser kept every integer exactly.
+            written: The record with its numbers as they are written, for columns of
+                text and for `extra`; None where they are the same.
 
         Raises:
             RecordRefused: A value does not fit its column, or no column has a value.
@@ -157,11 +174,15 @@ class Coercer:
         """
         extra: dict[str, Any] = {}
         identity = None
+        if written is None:
+            written = record
         try:
             identity = hash_of(self._salt + canonical_json(record, exact=exact))
             self._refuse_other_dataset(record)
-            row = _convert_record(self._columns, record, "", extra)
+            row = _convert_record(self._columns, record, "", extra, written)
         except ValueRefused as refused:
+            if identity is None:
+                refused = _named(refused, record, written)
             raise RecordRefused(refused.reason, str(refused), identity) from None
         if not _says_anything(row):
             raise RecordRefused(
@@ -207,12 +228,15 @@ class Coercer:
         slow = [self._read_slowly(*one) for one in left]
         return _joined(self._typed(values, positions), slow)
 
-    def rows(self, records: list[Any], *, exact: bool) -> Typed:
+    def rows(
+        self, records: list[Any], *, exact: bool, written: Written | None = None
+    ) -> Typed:
         """Makes rows of the parsed elements of a message.
 
         Args:
             records: The elements; some may be a `BrokenLine`.
             exact: Whether the parser kept every integer exactly.
+            written: Returns an element with its numbers as they are written.
 
         Raises:
             InexactNumberError: Parse the message exactly and try again.
@@ -220,15 +244,21 @@ class Coercer:
         fitting = _fitting(self.structs.converted, () if exact else records)
         values, positions = _without(self._unproved(fitting[0]), *fitting)
         left = _left(positions, records)
-        slow = [self._slow(*one, exact=exact) for one in left]
+        slow = [
+            self._slow(*one, exact=exact, written=written and written(one[0]))
+            for one in left
+        ]
         return _joined(self._typed(values, positions), slow)
 
     def _unproved(self, values: Sequence[Struct]) -> set[int]:
         """Which structs take the slow path all the same, by position."""
         unproved = self.structs.unproved(values)
-        if self._name and not self._others.isdisjoint(map(self._name, values)):
-            names = enumerate(map(self._name, values))
-            unproved.update(i for i, name in names if name in self._others)
+        if self._name:
+            names = list(map(self._name, values))
+            # Comparing is faster than hashing, and most messages need no more.
+            if names.count(self.dataset.name) < len(names):
+                others = (i for i, name in enumerate(names) if name in self._others)
+                unproved.update(others)
         return unproved
 
     def _refuse_other_dataset(self, record: Record) -> None:
@@ -250,13 +280,17 @@ class Coercer:
 
     def _read_slowly(self, position: int, part: Any) -> TypedRecord | Refusal:
         """What becomes of one element of a text."""
+        text = bytes(part)
+        written = parsed(text) if may_change(text) else None
         try:
-            return self._slow(position, orjson.loads(memoryview(part)), exact=False)
+            element = orjson.loads(text)
+            return self._slow(position, element, exact=False, written=written)
         except InexactNumberError:
-            return self._slow(position, json.loads(bytes(part)), exact=True)
+            element = json.loads(text)
+            return self._slow(position, element, exact=True, written=written)
 
     def _slow(
-        self, position: int, element: Any, *, exact: bool
+        self, position: int, element: Any, *, exact: bool, written: Any = None
     ) -> TypedRecord | Refusal:
         """What becomes of one element, column by column."""
         try:
@@ -268,12 +302,12 @@ class Coercer:
                 raise RecordRefused(
                     Reason.NOT_AN_OBJECT, f"{shown(element)} is not an object"
                 )
-            identity, row = self.coerce(element, exact=exact)
+            identity, row = self.coerce(element, exact=exact, written=written)
         except RecordRefused as why:
-            return Refusal(position, element, why)
+            return Refusal(position, element, why, written)
         except RecursionError:
             too_deep = RecordRefused(Reason.INVALID_JSON, "nested too deeply")
-            return Refusal(position, element, too_deep)
+            return Refusal(position, element, too_deep, written)
         return self.typed(identity, row, position, element)
 
     def typed(
@@ -356,8 +390,34 @@ def _says_anything(row: Row) -> bool:
     )
 
 
+def _named(refused: ValueRefused, record: Record, written: Record) -> ValueRefused:
+    """A refusal of the whole record, with the field that is not finite."""
+    for path, value, text in _leaves(record, written, ""):
+        if type(value) is float and not math.isfinite(value):
+            number = text if type(text) is Literal else value
+            why = f"{path}: {number} is not a number that a column can hold"
+            return ValueRefused(refused.reason, why)
+    return refused
+
+
+def _leaves(value: Any, written: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The scalars of a record with their paths, and as they are written."""
+    if type(value) is dict:
+        for name, inner in value.items():
+            yield from _leaves(inner, written[name], join(path, name))
+    elif type(value) is list:
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, written[index], f"{path}[{index}]")
+    else:
+        yield path, value, written
+
+
 def _convert_record(
-    columns: dict[str, Column], record: Record, path: str, extra: dict[str, Any]
+    columns: dict[str, Column],
+    record: Record,
+    path: str,
+    extra: dict[str, Any],
+    written: Record,
 ) -> Row:
     """Converts the known fields and collects the unknown ones under their path."""
     row: Row = {}
@@ -368,14 +428,18 @@ def _convert_record(
                 continue
             column = columns.get(name)
             if column is None:
-                extra[join(path, name)] = value
+                extra[join(path, name)] = written[name]
             elif column.type == "RECORD":
-                row[name] = _convert_nested(column, value, join(path, name), extra)
+                place = join(path, name)
+                inner = written[name]
+                row[name] = _convert_nested(column, value, place, extra, inner)
             elif column.mode == "REPEATED":
                 convert = CONVERTERS[column.type]
                 row[name] = [convert(item) for item in _array(value)]
             else:
                 row[name] = CONVERTERS[column.type](value)
+                if column.type == "STRING" and type(written[name]) is Literal:
+                    row[name] = str(written[name])
     except ValueRefused as refused:
         if refused.is_placed:
             raise
@@ -384,17 +448,17 @@ def _convert_record(
 
 
 def _convert_nested(
-    column: Column, value: Any, path: str, extra: dict[str, Any]
+    column: Column, value: Any, path: str, extra: dict[str, Any], written: Any
 ) -> Row | list[Row]:
     fields = {field.name: field for field in column.fields}
     if column.mode != "REPEATED":
-        return _convert_record(fields, _object(value, path), path, extra)
-    return [
-        _convert_record(
-            fields, _object(item, f"{path}[{index}]"), f"{path}[{index}]", extra
-        )
-        for index, item in enumerate(_array(value))
-    ]
+        return _convert_record(fields, _object(value, path), path, extra, written)
+    rows = []
+    for index, item in enumerate(_array(value)):
+        place = f"{path}[{index}]"
+        record = _object(item, place)
+        rows.append(_convert_record(fields, record, place, extra, written[index]))
+    return rows
 
 
 def _array(value: Any) -> list[Any]:
@@ -412,6 +476,6 @@ def _object(value: Any, path: str) -> Record:
 
 def _json_text(value: dict[str, Any]) -> str:
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return json_text(value, sort_keys=True).decode()
     except TypeError:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return json.dumps(plain_numbers(value), sort_keys=True, separators=(",", ":"))

@@ -10,12 +10,13 @@ import gc
 import json
 import logging
 import zlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
+from pipeline.core import literals
 from pipeline.core.coercion import Coercer, RecordRefused, Row, Typed, TypedRecord
 from pipeline.core.forms import (
     BrokenLine,
@@ -25,6 +26,7 @@ from pipeline.core.forms import (
     opened,
 )
 from pipeline.core.identity import InexactNumberError, record_id
+from pipeline.core.literals import json_text, may_change
 from pipeline.core.reasons import Reason, Stage
 from pipeline.core.structs import Structs
 from pipeline.core.values import ValueRefused, shown, to_timestamp
@@ -223,11 +225,21 @@ def _text_inside(body: bytes) -> bytes | str:
 def _opened_and_typed(coercer: Coercer, body: bytes) -> tuple[Typed, bool]:
     """Makes rows of a body in any form; says whether it is an answer of the API."""
     found, exact = parse_quickly(body, coercer.columns)
+
+    @functools.cache
+    def literal_records() -> list[Any]:
+        if not may_change(body):
+            return []
+        return parse_exactly(body, coercer.columns, literals.parsed).records
+
+    def written(position: int) -> Any:
+        return literal_records()[position] if literal_records() else None
+
     try:
-        typed = coercer.rows(found.records, exact=exact)
+        typed = coercer.rows(found.records, exact=exact, written=written)
     except InexactNumberError:
         records = parse_exactly(body, coercer.columns).records
-        typed = coercer.rows(records, exact=True)
+        typed = coercer.rows(records, exact=True, written=written)
     return typed, found.is_answer
 
 
@@ -240,12 +252,22 @@ def _whole(
     return Decoded(dataset, dead_letters=[letter])
 
 
-def _letter(position: int, element: Any, why: RecordRefused) -> DeadLetter:
+def _letter(
+    position: int, element: Any, why: RecordRefused, written: Any
+) -> DeadLetter:
     is_line = type(element) is BrokenLine
-    payload = element.data if is_line else record_json(element)
+    payload = element.data if is_line else _as_written(element, written)
     return DeadLetter(
         Stage.COERCE, why.reason, str(why), position, payload, why.record_id
     )
+
+
+def _as_written(element: Any, written: Any) -> bytes:
+    """The JSON of an element, numbers as they were written where that is known."""
+    try:
+        return record_json(element) if written is None else json_text(written)
+    except TypeError:
+        return record_json(element)
 
 
 def identity_of(dataset: str, record: Any) -> str | None:
@@ -268,7 +290,9 @@ def record_json(record: Any) -> bytes:
 @functools.cache
 def _coercers() -> dict[str, Coercer]:
     registry = load_registry()
-    names = {alias for each in registry.values() for alias in (each.name, *each.aliases)}
+    names = {
+        alias for each in registry.values() for alias in (each.name, *each.aliases)
+    }
     coercers = {
         name: Coercer(each, names - {name, *each.aliases, *each.also_named})
         for name, each in registry.items()
@@ -429,35 +453,40 @@ def parse_quickly(body: bytes, columns: Set[str] = frozenset()) -> tuple[Opened,
     return _opened(value, columns), False
 
 
-def parse_exactly(body: bytes, columns: Set[str] = frozenset()) -> Opened:
+def _loads(text: bytes | str) -> Any:
+    # `json` would guess an encoding for bytes.
+    return json.loads(text.decode() if isinstance(text, bytes) else text)
+
+
+def parse_exactly(
+    body: bytes,
+    columns: Set[str] = frozenset(),
+    loads: Callable[[bytes | str], Any] = _loads,
+) -> Opened:
     """Parses slowly: integers of any size, and NaN and Infinity as floats.
 
     Args:
         body: JSON, or JSON lines.
         columns: Those of the dataset; see `forms.opened`.
+        loads: Parses a JSON text.
 
     Raises:
         MessageRefused: The body is neither JSON lines nor a JSON array or object.
     """
     text: bytes | str = body.removeprefix(_BYTE_ORDER_MARK)
     try:
-        value = _loads(text)
+        value = loads(text)
         while type(value) is str:
             # A file that begins with one has it inside when it is sent as IRIS does.
             text = value.removeprefix("\ufeff")
-            value = _loads(text)
+            value = loads(text)
     except RecursionError:
         raise MessageRefused(Reason.INVALID_JSON, "nested too deeply") from None
     except ValueError as error:  # a JSON or a UTF-8 error
-        if (found := lines_opened(text, _loads, columns)) is not None:
+        if (found := lines_opened(text, loads, columns)) is not None:
             return found
         raise MessageRefused(Reason.INVALID_JSON, str(error)) from None
     return _opened(value, columns)
-
-
-def _loads(text: bytes | str) -> Any:
-    # `json` would guess an encoding for bytes.
-    return json.loads(text.decode() if isinstance(text, bytes) else text)
 
 
 def _opened(value: Any, columns: Set[str]) -> Opened:

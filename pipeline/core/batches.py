@@ -16,6 +16,7 @@ from pipeline.core.decoding import (
     DeadLetter,
     Decoded,
     Message,
+    record_json,
     structs_of,
     typed_record,
 )
@@ -57,11 +58,15 @@ class RowBatch:
 
     @property
     def plain(self) -> tuple[Any, ...]:
-        """Plain values, of which `batch_of` makes the same again."""
+        """Plain values, of which `batch_of` makes the same again.
+
+        A record as it came is JSON: it may have half a surrogate pair, which Beam
+        cannot encode.
+        """
         records = [
             (each.record_id, each.row, each.position)
             if each.source is None
-            else (each.record_id, each.row, each.position, each.source)
+            else (each.record_id, each.row, each.position, record_json(each.source))
             for each in self.records
         ]
         return (
@@ -129,8 +134,16 @@ def batch_of(
     published_utc: str | None,
 ) -> RowBatch:
     """The batch of plain values, also of those that an earlier release wrote."""
-    typed = [typed_record(dataset, *record) for record in records]
+    typed = [
+        typed_record(dataset, *values, *map(_source, source))
+        for values, source in ((each[:3], each[3:]) for each in records)
+    ]
     return RowBatch(dataset, metadata, attributes, typed, published_utc)
+
+
+def _source(plain: Any) -> Any:
+    """A record as it came; format 1 has the record itself."""
+    return json.loads(plain) if type(plain) is bytes else plain
 
 
 class TableRow(NamedTuple):

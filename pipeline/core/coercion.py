@@ -395,7 +395,9 @@ def _named(refused: ValueRefused, record: Record, written: Record) -> ValueRefus
     for path, value, text in _leaves(record, written, ""):
         if type(value) is float and not math.isfinite(value):
             number = text if type(text) is Literal else value
-            why = f"{path}: {number} is not a number that a column can hold"
+            # A name of the feed may have half a surrogate pair.
+            place = path.encode(errors="backslashreplace").decode()
+            why = f"{place}: {number} is not a number that a column can hold"
             return ValueRefused(refused.reason, why)
     return refused
 

@@ -78,7 +78,8 @@ class RowBatchCoder(_VersionedCoder):
     """`RowBatch` as bytes; a record that is its own row is written once."""
 
     kind = RowBatch
-    readers = {1: lambda fields: batch_of(*fields)}  # noqa: RUF012 - a constant
+    # Format 1 has records as they came in Beam's encoding, format 2 as JSON.
+    readers = dict.fromkeys((1, 2), lambda fields: batch_of(*fields))
 
     def plain(self, value: RowBatch) -> Any:
         return value.plain

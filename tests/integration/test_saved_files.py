@@ -220,6 +220,23 @@ def test_what_is_no_record_is_a_dead_letter_and_never_a_row_of_nulls(run, tmp_pa
     assert "FUELINST" in letters["error.json"]["error"]
 
 
+def test_half_a_surrogate_pair_costs_neither_the_run_nor_its_record(run, tmp_path):
+    folder = tmp_path / "FUELINST"
+    folder.mkdir()
+    half = dumped({**WIND, "note": "\ud83d", "\ud83d": [1]})
+    (folder / "half.json").write_bytes(half)
+    (folder / "text.json").write_bytes(dumped({**WIND, "fuelType": "\ud83d"}))
+    (folder / "whole.json").write_bytes(dumped([PUMPED]))
+    run.load(tmp_path)
+    found = run.query("SELECT fuelType, extra FROM @bmrs_fuelinst_iris")
+    extra = {
+        row["fuelType"]: row["extra"] and json.loads(row["extra"]) for row in found
+    }
+    assert extra == {"WIND": {"note": "\ud83d", "\ud83d": [1]}, "PS": None}
+    (letter,) = run.letters()
+    assert (letter["reason"], letter["message_id"]) == ("WRONG_TYPE", "text.json")
+
+
 def test_files_whose_records_name_no_dataset_or_several_stay_unmapped(run, tmp_path):
     other = {"dataset": "FREQ", "measurementTime": "2026-05-06T08:30:00Z"}
     nameless = {name: WIND[name] for name in WIND if name != "dataset"}

@@ -96,6 +96,7 @@ def test_a_dead_letter_has_its_numbers_as_they_came(number):
         (of_freq("frequency", "1e400"), "frequency: 1e400 is not"),
         (of_freq("new", '{"a": [1, -1e999]}'), "new.a[1]: -1e999 is not"),
         (of_freq("frequency", "NaN"), "frequency: nan is not"),
+        (of_freq("\\ud800", "1e400"), "\\ud800: 1e400 is not"),
     ],
 )
 def test_what_is_not_finite_is_named_with_its_field(record, error):

@@ -97,6 +97,16 @@ def test_every_batch_comes_back_also_with_rows_of_another_registry(rows, attribu
     assert pickle.loads(pickle.dumps(batch)) == batch
 
 
+@pytest.mark.parametrize("field", ['"new": "\\ud83d"', '"\\ud83d": [1]'])
+def test_half_a_surrogate_pair_of_an_unknown_field_comes_back(field):
+    body = f'[{{"measurementTime": "2026-05-06T03:00:00Z", {field}}}]'.encode()
+    message = Message(body, {"dataset": "FREQ"})
+    batch = row_batch(message, decode(message, "2026-05-06T03:00:02Z"))
+    assert len(batch.records) == 1
+    assert RowBatchCoder().decode(RowBatchCoder().encode(batch)) == batch
+    assert pickle.loads(pickle.dumps(batch)) == batch
+
+
 @given(NAMES, NAMES, ROWS)
 def test_every_row_of_our_own_tables_comes_back(dataset, insert_id, values):
     row = TableRow(dataset, insert_id, values)

@@ -12,6 +12,7 @@ from google.pubsub_v1.services.publisher.transports import (
 )
 
 from bridge.envelope import Envelope
+from command import network
 from command.usage import UsageError
 
 # Pub/Sub accepts 1,000 messages and 10 MB a request. With one megabyte the round trip
@@ -23,8 +24,8 @@ MAX_REQUEST_BYTES = 1_000_000
 REQUEST_SECONDS = 60.0
 
 CHANNEL_OPTIONS = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
+    *network.GRPC_ANY_SIZE,
+    *network.GRPC_ASKS,
     # gRPC waits up to two minutes before it tries a refused server again.
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]

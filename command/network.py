@@ -14,6 +14,17 @@ from urllib.request import getproxies, getproxies_environment, proxy_bypass
 # A lookup and a connection take some 0.1 s; a lost packet is sent again after 1 s.
 ANSWER_SECONDS = 4.0
 THIS_MACHINE = ("127.0.0.1", "localhost")
+# A deadline ends a call of gRPC, and not its connection: if that has died unseen, all
+# later calls fail on it, too. So a connection with a call is asked every 30 s, as
+# Google's own client of Pub/Sub asks, and given up after 10 s without an answer. The
+# option for the second that one expects, `grpc.keepalive_timeout_ms`, changes nothing
+# (findings/grpc_ping_timeout.sh): 90 s in sum.
+GRPC_ASKS = [("grpc.keepalive_time_ms", 30_000), ("grpc.http2.ping_timeout_ms", 10_000)]
+# Google's own clients have no limit, either.
+GRPC_ANY_SIZE = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+]
 _USUAL_PORTS = {"http": 80, "https": 443}
 _OF_GRPC = "no_grpc_proxy"  # which knows it in small letters alone
 

@@ -13,6 +13,9 @@ from google.api_core.exceptions import Forbidden
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import (
+    BigQueryReadGrpcTransport,
+)
 
 from command import network
 from command.tables_path import DATASET, TablesPath, dataset_name, project_id
@@ -105,4 +108,8 @@ def _local_clients(
 
 @functools.cache
 def _google_clients(project: str) -> tuple[bigquery.Client, BigQueryReadClient | None]:
-    return bigquery.Client(project=project), BigQueryReadClient()
+    channel = BigQueryReadGrpcTransport.create_channel(
+        options=[*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
+    )
+    transport = BigQueryReadGrpcTransport(channel=channel)
+    return bigquery.Client(project=project), BigQueryReadClient(transport=transport)

@@ -31,6 +31,7 @@ from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from command import network
 from command.text import first_line
 from pipeline.core.decoding import MAX_UNPACKED_BYTES, Message, unpacked_size
 
@@ -368,7 +369,7 @@ def emulator_transport() -> SubscriberGrpcTransport | None:
     if not host:
         return None
     # The client's own channel to an emulator breaks at a response of 4 MB.
-    options = [("grpc.max_receive_message_length", -1)]
+    options = [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
     return SubscriberGrpcTransport(channel=grpc.insecure_channel(host, options=options))
 
 

@@ -13,6 +13,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
     BigQueryReadGrpcTransport,
 )
 
+from command import network
 from command.tables_path import (
     LOCAL_TABLES,
     TablesPath,
@@ -62,15 +63,15 @@ def client_of(options: argparse.Namespace) -> bigquery.Client:
 def connect_reader() -> BigQueryReadClient | None:
     """The client of the Storage Read API; None if its local port is not known."""
     host = os.environ.get("BIGQUERY_EMULATOR_HOST")
-    if not host:
-        return BigQueryReadClient()
     port = os.environ.get("BIGQUERY_GRPC_PORT")
-    if not port:
+    if host and not port:
         return None
-    server = urlsplit(host if "//" in host else f"//{host}").hostname
-    # As the transport of the service: a batch of rows may be large.
-    unlimited = [("grpc.max_receive_message_length", -1)]
-    channel = grpc.insecure_channel(f"{server}:{port}", options=unlimited)
+    options = [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
+    if host:
+        server = urlsplit(host if "//" in host else f"//{host}").hostname
+        channel = grpc.insecure_channel(f"{server}:{port}", options=options)
+    else:
+        channel = BigQueryReadGrpcTransport.create_channel(options=options)
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
 
 

@@ -13,6 +13,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
     BigQueryWriteGrpcTransport,
 )
 
+from command import network
 from command.usage import UsageError
 
 
@@ -62,10 +63,12 @@ def insert_all(
 @functools.cache
 def connect_writer() -> BigQueryWriteClient:
     """The client of the Storage Write API."""
-    host = local_grpc_host()
-    if not host:
-        return BigQueryWriteClient()
-    channel = grpc.insecure_channel(host)
+    host, options = local_grpc_host(), [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
+    channel = (
+        grpc.insecure_channel(host, options=options)
+        if host
+        else BigQueryWriteGrpcTransport.create_channel(options=options)
+    )
     return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
 
 

@@ -9,6 +9,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
 from bridge.settings import Destination
+from command import silence
 from command.tables_path import (
     DATASET,
     TablesPath,
@@ -97,12 +98,16 @@ def connect(path: TablesPath) -> bigquery.Client:
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)
         anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-        return bigquery.Client(project=path.project, credentials=anonymous)
+        client = bigquery.Client(project=path.project, credentials=anonymous)
+        silence.attend(client._http, host)
+        return client
     try:
-        return bigquery.Client(project=path.project)
+        client = bigquery.Client(project=path.project)
     except DefaultCredentialsError:
         raise UsageError(
             "no Google credentials: run `gcloud auth application-default login`, or "
             "set GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
             "BigQuery)"
         ) from None
+    silence.attend(client._http, None)
+    return client

@@ -7,12 +7,15 @@ each has a thread, which is left behind when its time is over.
 import os
 import socket
 import threading
+from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, getproxies_environment, proxy_bypass
 
 # A lookup and a connection take some 0.1 s; a lost packet is sent again after 1 s.
 ANSWER_SECONDS = 4.0
+# A statement of the local BigQuery may keep it from a small question for some seconds.
+BUSY_SECONDS = 15.0
 THIS_MACHINE = ("127.0.0.1", "localhost")
 # A deadline ends a call of gRPC, and not its connection: if that has died unseen, all
 # later calls fail on it, too. So a connection with a call is asked every 30 s, as
@@ -119,6 +122,35 @@ def failure(server: Server, seconds: float = ANSWER_SECONDS) -> OSError | None:
     attempt.start()
     attempt.join(seconds)
     return failures[0] if failures else TimeoutError()
+
+
+def at(address: str, usual_port: int = 80) -> Server:
+    """The server of an address, with or without `http://`.
+
+    Raises:
+        ValueError: It is not an address.
+    """
+    parts = urlsplit(address if "//" in address else f"//{address}")
+    return Server(parts.hostname or "", parts.port or usual_port)
+
+
+def answers(address: str, seconds: float) -> bool:
+    """Whether an HTTP server answers a question, whatever it says.
+
+    One that is frozen accepts connections: the kernel does it.
+    """
+    server = at(address)
+    connection = HTTPConnection(server.host, server.port, timeout=seconds)
+    try:
+        connection.request("GET", "/metrics")
+        connection.getresponse()
+    except HTTPException:
+        return True
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def why(error: OSError, seconds: float = ANSWER_SECONDS) -> str:

@@ -3,7 +3,6 @@
 import argparse
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from command import network
 from command.network import Server
@@ -65,7 +64,7 @@ def add_dataset_option(parser: argparse._ActionsContainer) -> None:
 
 
 def require_answer(host: str) -> None:
-    """Makes sure that a local BigQuery answers; Google's client tries for ten minutes.
+    """Makes sure that a local BigQuery answers; Google's client may wait forever.
 
     Args:
         host: What `BIGQUERY_EMULATOR_HOST` says, with or without `http://`.
@@ -73,9 +72,26 @@ def require_answer(host: str) -> None:
     Raises:
         UsageError: Nothing answers there.
     """
+    require_server(host)
+    if not network.answers(host, network.BUSY_SECONDS):
+        raise UsageError(
+            f"{host} (BIGQUERY_EMULATOR_HOST) accepts a connection, and answers "
+            f"nothing for {network.BUSY_SECONDS:.0f} s: its log says why; `make down` "
+            "and `make up` start it again"
+        )
+
+
+def require_server(host: str) -> None:
+    """Makes sure that a local BigQuery runs.
+
+    Args:
+        host: What `BIGQUERY_EMULATOR_HOST` says, with or without `http://`.
+
+    Raises:
+        UsageError: Nothing accepts a connection there.
+    """
     try:
-        address = urlsplit(host if "//" in host else f"//{host}")
-        server = Server(address.hostname or "", address.port or 80)
+        server = network.at(host)
     except ValueError:  # not an address
         server = Server("", 0)
     if network.failure(server):

@@ -17,7 +17,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
     BigQueryReadGrpcTransport,
 )
 
-from command import network
+from command import network, silence
 from command.tables_path import DATASET, TablesPath, dataset_name, project_id
 from command.usage import UsageError
 from gb_iris.local_reader import LocalReader
@@ -103,6 +103,7 @@ def _local_clients(
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth
         client_options={"api_endpoint": here.host},
     )
+    silence.attend(client._http, here.host)
     return client, LocalReader(here.grpc) if here.grpc else None
 
 
@@ -112,4 +113,6 @@ def _google_clients(project: str) -> tuple[bigquery.Client, BigQueryReadClient |
         options=[*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
     )
     transport = BigQueryReadGrpcTransport(channel=channel)
-    return bigquery.Client(project=project), BigQueryReadClient(transport=transport)
+    client = bigquery.Client(project=project)
+    silence.attend(client._http, None)
+    return client, BigQueryReadClient(transport=transport)

@@ -9,7 +9,7 @@ import os
 from typing import Any, NamedTuple
 
 from command import signals
-from command.tables_path import LOCAL_TABLES
+from command.tables_path import LOCAL_TABLES, require_answer
 from local.bigquery import emulator
 from local.data_folder import DataFolder, add_data_option
 
@@ -43,6 +43,7 @@ class OnTables(NamedTuple):
         prepared = command.prepare(options)
         with emulator.serving(data) as addresses:
             os.environ |= addresses
+            require_answer(addresses["BIGQUERY_EMULATOR_HOST"])
             # Without a state the server is that of this process.
             if self.owner and data.state() is None:
                 data.write_state(self.owner, addresses)

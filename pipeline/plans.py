@@ -15,7 +15,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
-from command.tables_path import TablesPath, require_answer
+from command.tables_path import TablesPath, require_server
 from command.text import first_line, listed
 from command.usage import UsageError
 from pipeline.away import AWAY, NotStartedError, UnreachableError
@@ -178,14 +178,14 @@ def _require_files(pattern: str) -> None:
 
 
 def _require_local_answer() -> None:
-    """Makes sure that a local BigQuery answers.
+    """Makes sure that a local BigQuery runs; whether it answers is seen soon after.
 
     Raises:
-        NotStartedError: Nothing answers at `BIGQUERY_EMULATOR_HOST`.
+        NotStartedError: Nothing listens at `BIGQUERY_EMULATOR_HOST`.
     """
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         try:
-            require_answer(host)
+            require_server(host)
         except UsageError as error:
             raise NotStartedError(str(error)) from None
 

@@ -13,17 +13,20 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
     BigQueryWriteGrpcTransport,
 )
 
-from command import network
+from command import network, silence
 from command.usage import UsageError
 
 
 @functools.cache
 def connect(project: str) -> bigquery.Client:
     """The client of inserts, jobs and tables; a local server needs no credentials."""
-    if os.environ.get("BIGQUERY_EMULATOR_HOST"):
+    if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-        return bigquery.Client(project=project, credentials=anonymous)
-    return bigquery.Client(project=project)
+        client = bigquery.Client(project=project, credentials=anonymous)
+    else:
+        client = bigquery.Client(project=project)
+    silence.attend(client._http, host)
+    return client
 
 
 def insert_all(

@@ -9,6 +9,7 @@ a run that is repeated, or was killed, adds nothing twice.
 import datetime as dt
 import logging
 import math
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,9 +48,9 @@ from pipeline.registry import Dataset
 
 # A staging table that a killed run leaves behind expires.
 STAGING_LIFE = dt.timedelta(days=1)
-# BigQuery answers at once; the local one answers when the job is done. After this time
-# the request is repeated. The client itself would wait forever, even on a connection
-# that is dead.
+# BigQuery answers at once, but for an upload; the local one answers when the job is
+# done. After this time the request is repeated. The client itself would wait forever,
+# even on a connection that is dead.
 JOB_TIMEOUT_SECONDS = 600
 # How often it is said that a job still runs.
 SAID_SECONDS = 60
@@ -335,7 +336,7 @@ def _append(client: bigquery.Client, table: str, files: Sequence[Spooled]) -> in
                 table,
                 job_id=job_id,
                 job_config=config,
-                timeout=JOB_TIMEOUT_SECONDS,
+                timeout=_start_seconds(),
             )
         with _opened(files[0].path) as upload:
             return client.load_table_from_file(
@@ -364,10 +365,16 @@ def _query(
             job_config=config,
             job_id=job_id,
             job_retry=None,
-            timeout=JOB_TIMEOUT_SECONDS,
+            timeout=_start_seconds(),
         )
 
     return run_job(client, start, table, waiting)
+
+
+def _start_seconds() -> float:
+    """How long to wait for the answer to the start of a job."""
+    is_local = bool(os.environ.get("BIGQUERY_EMULATOR_HOST"))
+    return JOB_TIMEOUT_SECONDS if is_local else REQUEST_TIMEOUT_SECONDS
 
 
 def _rows(job: Any, waiting: str) -> list[Any]:

@@ -1,14 +1,22 @@
 """The other end accepts and answers nothing, or a connection has died unseen."""
 
+import logging
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
-from command import network
+from command import network, silence
 from pipeline.bigquery import appends
 from pipeline.bigquery.client import connect_writer
 from pipeline.bigquery.inserts import Insert
@@ -16,8 +24,13 @@ from pipeline.bigquery.warehouse import Warehouse
 from pipeline.registry import load_registry
 from pipeline.subscription import PUBSUB_ERRORS, Subscription
 from sql.connection import connect_reader
+from tests.faults.machine_fixture import server_pid
 from tests.faults.silent_proxy import SilentProxy, silent_proxy
+from tests.integration.bigquery_fixture import connected, server
 from tests.integration.bridge_fixture import (
+    CLEAN,
+    ROOT,
+    TOPIC,
     Simulator,
     bridge_of,
     pubsub_with_topic,
@@ -167,3 +180,155 @@ def test_a_dead_connection_of_reads_is_replaced(
         reader.create_read_session(parent=f"projects/{PROJECT}", read_session=wanted)
         storage.fall_silent()
     assert storage.accepted > 1
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Lets a process answer nothing; it goes on at the end, whatever the test says."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+READ = "from gb_iris import read; read('FREQ')"
+ON_PROJECT = f"--project={PROJECT}"
+COMMANDS = (
+    ["-m", "sql", "apply", ON_PROJECT],
+    ["-m", "sql", "check", ON_PROJECT],
+    ["-m", "sql", "refresh", ON_PROJECT],
+    ["-m", "sql", "status", ON_PROJECT],
+    ["-m", "sql", "query", ON_PROJECT, "SELECT 1"],
+    ["-m", "sql", "tables", ON_PROJECT],
+    ["-m", "bridge", "replay", "--dry-run"],
+    ["-c", READ],
+)
+
+
+@pytest.mark.promise(
+    part="local BigQuery",
+    fault="it is frozen when a command or `gb_iris.read` starts",
+    happens="the command ends",
+    lost="0",
+    doubled="0",
+    recovery="run it again",
+    sees="`accepts a connection, and answers nothing for 15 s`, exit code not 0",
+)
+def test_commands_on_a_frozen_bigquery_end_and_say_so(tmp_path: Path) -> None:
+    with server(tmp_path / "data") as ready:
+        variables = {
+            "BIGQUERY_EMULATOR_HOST": ready["host"],
+            "BIGQUERY_GRPC_PORT": str(ready["grpc_port"]),
+            "PUBSUB_TOPIC": TOPIC,
+            "PYTHONPATH": str(ROOT),
+        }
+        with frozen(server_pid(tmp_path / "data")):
+            started = [
+                subprocess.Popen(
+                    [sys.executable, *command],
+                    env=CLEAN | variables,
+                    cwd=tmp_path,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+                for command in COMMANDS
+            ]
+            for process in started:
+                errors = process.communicate(timeout=120)[1]
+                assert "answers nothing for 15 s" in errors, process.args
+                assert process.returncode != 0
+
+
+@pytest.mark.promise(
+    part="local BigQuery",
+    fault="it is frozen while a command waits for its answer",
+    happens="the command waits",
+    lost="0",
+    doubled="0",
+    recovery="at once",
+    sees="`BigQuery at ADDRESS has not answered for N s: waiting for it`",
+)
+def test_a_bigquery_that_freezes_in_mid_statement_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(silence, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr(silence, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(network, "BUSY_SECONDS", 0.5)
+    with (
+        server(tmp_path / "data") as ready,
+        connected(ready["host"]) as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        with frozen(server_pid(tmp_path / "data")):
+            asked = thread.submit(client.query_and_wait, "SELECT 1 AS n")
+            wait_until(lambda: f"{ready['host']} has not answered for" in caplog.text)
+        (row,) = asked.result(timeout=60)
+        wait_until(lambda: "BigQuery answers again, after" in caplog.text)
+    assert row.n == 1
+
+
+def test_a_statement_that_takes_long_is_no_silence(
+    client: bigquery.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    looks: list[bool] = []
+
+    def answers(host: str, seconds: float) -> bool:
+        looks.append(network_answers(host, seconds))
+        return looks[-1]
+
+    network_answers = network.answers
+    monkeypatch.setattr(silence, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(silence, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(network, "answers", answers)
+    own = bigquery.Client(
+        PROJECT,
+        AnonymousCredentials(),  # type: ignore[no-untyped-call] # google-auth
+        client_options={"api_endpoint": os.environ["BIGQUERY_EMULATOR_HOST"]},
+    )
+    silence.attend(own._http, os.environ["BIGQUERY_EMULATOR_HOST"])
+    own.query_and_wait(
+        "DECLARE until TIMESTAMP DEFAULT "
+        "TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 2 SECOND); "
+        "WHILE CURRENT_TIMESTAMP() < until DO SELECT 1; END WHILE"
+    )
+    assert looks
+    assert all(looks)
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@pytest.mark.promise(
+    part="cloud",
+    fault="a command's connection to BigQuery has died unseen",
+    happens="its request ends after a minute, and is sent again",
+    lost="0",
+    doubled="0",
+    recovery="within 60 s",
+    sees="`BigQuery has not answered for N s: waiting for it`",
+)
+def test_a_dead_connection_of_the_services_client_is_replaced(
+    client: bigquery.Client,
+    dataset: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The service is the local BigQuery here; its client is that of the service."""
+    monkeypatch.setattr(silence, "SERVICE_SECONDS", 2.0)
+    monkeypatch.setattr(silence, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr(silence, "LOOK_SECONDS", 0.1)
+    host = os.environ["BIGQUERY_EMULATOR_HOST"].removeprefix("http://")
+    with silent_proxy(host) as proxy:
+        own = bigquery.Client(
+            PROJECT,
+            AnonymousCredentials(),  # type: ignore[no-untyped-call] # google-auth
+            client_options={"api_endpoint": f"http://{proxy.host}"},
+        )
+        silence.attend(own._http, None)
+        assert list(own.list_tables(dataset))
+        proxy.fall_silent()
+        assert list(own.list_tables(dataset))
+        assert proxy.accepted > 1
+    assert "BigQuery has not answered for" in caplog.text
+    assert "BigQuery answers again, after" in caplog.text

@@ -1,11 +1,20 @@
 """Where the tables are: plain names, and a server that answers."""
 
 import argparse
+import http.server
 import socket
+import threading
 
 import pytest
 
-from command.tables_path import TablesPath, dataset_name, project_id, require_answer
+from command import network
+from command.tables_path import (
+    TablesPath,
+    dataset_name,
+    project_id,
+    require_answer,
+    require_server,
+)
 from command.usage import UsageError
 
 
@@ -40,6 +49,25 @@ def test_a_server_that_does_not_answer_is_a_users_mistake(host):
 
 
 @pytest.mark.parametrize("scheme", ["", "http://"])
-def test_a_server_that_listens_is_enough(scheme):
+def test_a_server_with_any_answer_is_enough(scheme):
+    with http.server.HTTPServer(("127.0.0.1", 0), NotFound) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        require_answer(f"{scheme}127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+def test_a_server_that_only_accepts_is_not(monkeypatch):
+    monkeypatch.setattr(network, "BUSY_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        require_answer(f"{scheme}127.0.0.1:{server.getsockname()[1]}")
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        require_server(host)
+        with pytest.raises(UsageError, match=r"answers nothing for 0 s: its log"):
+            require_answer(host)
+
+
+class NotFound(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass

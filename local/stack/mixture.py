@@ -22,8 +22,8 @@ def refuse_mixture(plan: Plan) -> None:
     path = plan.data.path
     if not plan.simulator and (path / DEMO_STATE).exists():
         raise UsageError(
-            f"{path} has rows of the demo, whose market is invented: add DATA=.live (or "
-            "the name of another folder) to keep them apart, or remove the folder"
+            f"{path} has rows of the demo, whose market is invented: add DATA=.live "
+            "(or the name of another folder) to keep them apart, or remove the folder"
         )
     if plan.simulator and not plan.samples and (queue := _live_queue(plan.data)):
         raise UsageError(

@@ -30,7 +30,9 @@ def may_change(text: bytes) -> bool:
 
 
 def parsed(text: bytes | str) -> Any:
-    """What `json.loads` returns, with a `Literal` for each number that is not short.
+    """What `json.loads` returns, with a `Literal` for each number that may change.
+
+    Others stay numbers, so that a record is the same beside any other.
 
     Raises:
         ValueError: The text is not JSON, or not UTF-8.
@@ -38,7 +40,7 @@ def parsed(text: bytes | str) -> Any:
     """
     text = text.decode() if isinstance(text, bytes) else text
     return json.loads(
-        text, parse_float=Literal, parse_int=_integer, parse_constant=Literal
+        text, parse_float=_decimal, parse_int=_integer, parse_constant=Literal
     )
 
 
@@ -63,6 +65,10 @@ def plain_numbers(value: Any) -> Any:
 
 def _integer(digits: str) -> int | Literal:
     return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else Literal(digits)
+
+
+def _decimal(text: str) -> float | Literal:
+    return Literal(text) if may_change(text.encode()) else float(text)
 
 
 def _written(value: Any) -> orjson.Fragment:

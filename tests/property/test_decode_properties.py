@@ -12,8 +12,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.coercion import Coercer, RecordRefused
-from pipeline.core.decoding import Message, MessageRefused, decode, unpack
+from pipeline.core.decoding import Message, MessageRefused, coercer_of, decode, unpack
 from pipeline.core.identity import record_id
+from pipeline.core.literals import parsed
 from pipeline.core.reasons import Reason
 from pipeline.core.values import CONVERTERS, ValueRefused, to_timestamp
 from pipeline.registry import load_registry, parse_dataset
@@ -236,15 +237,14 @@ OF_DATASETS = st.sampled_from(NAMES).flatmap(
 )
 
 
-COERCERS = {name: Coercer(REGISTRY[name]) for name in NAMES}
-
-
 def slowly(name, text):
     """Ids and rows, and the reasons of the others, column by column."""
     rows, refused = [], []
+    written = parsed(text)
     for position, record in enumerate(json.loads(text)):
         try:
-            rows.append((*COERCERS[name].coerce(record, exact=True), position))
+            row = coercer_of(name).coerce(record, exact=True, written=written[position])
+            rows.append((*row, position))
         except RecordRefused as why:
             refused.append((position, why.reason, str(why), why.record_id))
     return rows, refused

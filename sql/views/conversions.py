@@ -169,8 +169,13 @@ def _json_field(value: str, field: Column) -> str:
 
 
 def _json(value: str, kind: str) -> str:
-    """The text if it is JSON of that kind, else NULL."""
-    return f"IF(JSON_TYPE(SAFE.PARSE_JSON({value})) = '{kind}', {value}, NULL)"
+    """The text if it is JSON of that kind, else NULL.
+
+    Only the kind is asked for: a number with more digits than a double must not make
+    the text unreadable, as it would by default.
+    """
+    parsed = f"SAFE.PARSE_JSON({value}, wide_number_mode => 'round')"
+    return f"IF(JSON_TYPE({parsed}) = '{kind}', {value}, NULL)"
 
 
 def with_extra(column: Column) -> str:

@@ -152,9 +152,13 @@ class Coercer:
         self._columns = {column.name: column for column in dataset.columns}
         self.columns = self._columns.keys()
         # A record that has its time says something.
-        self.structs = Structs(dataset.columns, required=dataset.event_time)
-        has_name = DATASET_FIELD in self.columns
-        self._name = self.structs.getter(DATASET_FIELD) if has_name else None
+        self.structs = Structs(
+            dataset.columns,
+            required=dataset.event_time,
+            texts={
+                DATASET_FIELD: (dataset.name, *dataset.aliases, *dataset.also_named)
+            },
+        )
 
     def coerce(
         self, record: Record, *, exact: bool, written: Record | None = None
@@ -218,7 +222,7 @@ class Coercer:
         except msgspec.ValidationError:
             parts = elements(text)
             values, positions = _fitting(self.structs.read, parts)
-        unproved = self._unproved(values)
+        unproved = self.structs.unproved(values)
         if not (parts or unproved):
             return _new_typed(Typed, (self._typed(values, positions), []))
         values, positions = _without(unproved, values, positions)
@@ -242,24 +246,13 @@ class Coercer:
             InexactNumberError: Parse the message exactly and try again.
         """
         fitting = _fitting(self.structs.converted, () if exact else records)
-        values, positions = _without(self._unproved(fitting[0]), *fitting)
+        values, positions = _without(self.structs.unproved(fitting[0]), *fitting)
         left = _left(positions, records)
         slow = [
             self._slow(*one, exact=exact, written=written and written(one[0]))
             for one in left
         ]
         return _joined(self._typed(values, positions), slow)
-
-    def _unproved(self, values: Sequence[Struct]) -> set[int]:
-        """Which structs take the slow path all the same, by position."""
-        unproved = self.structs.unproved(values)
-        if self._name:
-            names = list(map(self._name, values))
-            # Comparing is faster than hashing, and most messages need no more.
-            if names.count(self.dataset.name) < len(names):
-                others = (i for i, name in enumerate(names) if name in self._others)
-                unproved.update(others)
-        return unproved
 
     def _refuse_other_dataset(self, record: Record) -> None:
         name = record.get(DATASET_FIELD)

@@ -10,10 +10,11 @@ parser reads alike. What else there is to prove, `Structs.unproved` looks at: ti
 canonical text, and that there is a value at all. Any other record is not read here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from operator import attrgetter
-from typing import Annotated, Any, NamedTuple, Optional
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, Optional
 
 import msgspec
 from msgspec import Meta, Struct
@@ -98,21 +99,29 @@ class Structs:
     Args:
         columns: Those of a dataset, or of a RECORD.
         required: A column of times without which a record is not read here.
+        texts: For some columns, the only texts that are read here.
 
     Attributes:
         names: The names of the columns, in the order of the fields.
         type: The type of the structs.
     """
 
-    def __init__(self, columns: Iterable[Column], required: str | None = None) -> None:
+    def __init__(
+        self,
+        columns: Iterable[Column],
+        required: str | None = None,
+        texts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         columns = tuple(columns)
         ordered = sorted(columns, key=lambda column: column.name)
         fields = [_field(number, column) for number, column in enumerate(ordered)]
+        types = {field.column.name: field.type for field in fields}
+        types |= {name: Literal[texts[name]] for name in types.keys() & texts}
         self.names = tuple(column.name for column in ordered)
         self.type = msgspec.defstruct(
             "Values",
             # `None` alone where the slow path reads the column.
-            [(field.name, Optional[field.type], None) for field in fields],  # noqa: UP045
+            [(each.name, Optional[types[each.column.name]], None) for each in fields],  # noqa: UP045
             rename=dict(zip((field.name for field in fields), self.names, strict=True)),
             namespace={"order": tuple(column.name for column in columns)},
             forbid_unknown_fields=True,

@@ -59,7 +59,7 @@ class Pulse:
         self._warehouse = warehouse
         self._least_seconds, self._clock = least_seconds, clock
         self._beats: dict[str, Beat] | None = None
-        self._not_before = 0.0
+        self._not_before, self._began = 0.0, 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def look(self, patience_seconds: float) -> None:
@@ -69,9 +69,14 @@ class Pulse:
             patience_seconds: How long to wait for the answer.
         """
         if self._task is None and time.monotonic() >= self._not_before:
+            self._began = time.monotonic()
             self._task = asyncio.create_task(self._refresh())
         if self._task:
             await asyncio.wait({self._task}, timeout=patience_seconds)
+
+    def waits_seconds(self) -> float:
+        """How long its query has been running; 0 if none is."""
+        return time.monotonic() - self._began if self._task else 0.0
 
     def news(self, datasets: Iterable[str]) -> Hashable:
         """Changes with each message of the datasets; None if nothing is known."""

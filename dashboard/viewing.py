@@ -102,9 +102,24 @@ class Viewing:
         warning = budget.warning() if budget else ""
         return {
             "tiles": tiles,
-            "banner": _banner(tiles.values()) or warning,
+            "banner": self._banner(tiles.values()) or warning,
             "billed": budget.text() if budget else "",
         }
+
+    def _banner(self, tiles: Collection[dict[str, Any]]) -> str:
+        """What the whole page should know."""
+        # Without news no tile asks for a while.
+        is_slow = self._pulse.waits_seconds() > SLOW_SECONDS
+        if any(tile["away"] for tile in tiles):
+            said = "BigQuery does not answer. The page tries again by itself."
+        elif is_slow or any(tile["slow"] for tile in tiles):
+            said = "BigQuery takes long to answer."
+        else:
+            return ""
+        asked = [tile["asked"] for tile in tiles if tile["asked"]]
+        if not asked:
+            return said
+        return f"{said} The page shows what it said until {_london_clock(max(asked))}."
 
     async def rows(
         self, ending: str, texts: Mapping[str, str]
@@ -174,20 +189,6 @@ def drawn(
     if drawing and found.sql:
         drawing = replace(drawing, sql=found.sql)
     return drawing, found.billed_bytes, found.seconds
-
-
-def _banner(tiles: Collection[dict[str, Any]]) -> str:
-    """What the whole page should know."""
-    if any(tile["away"] for tile in tiles):
-        said = "BigQuery does not answer. The page tries again by itself."
-    elif any(tile["slow"] for tile in tiles):
-        said = "BigQuery takes long to answer."
-    else:
-        return ""
-    asked = [tile["asked"] for tile in tiles if tile["asked"]]
-    if not asked:
-        return said
-    return f"{said} The page shows what it said until {_london_clock(max(asked))}."
 
 
 def _london_clock(at: int) -> str:

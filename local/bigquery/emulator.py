@@ -166,7 +166,9 @@ def _running(data: DataFolder) -> dict[str, str] | None:
 def _answer(client: bigquery.Client) -> bool | None:
     """Sends a query; None while nothing listens."""
     try:
-        client.query_and_wait("SELECT 1", retry=None, job_retry=None)
-    except requests.ConnectionError:
+        client.query_and_wait(
+            "SELECT 1", retry=None, job_retry=None, api_timeout=START_SECONDS
+        )
+    except (requests.ConnectionError, requests.Timeout):
         return None
     return True

@@ -30,6 +30,7 @@ from local.stack.monitor import HTTP_SECONDS, Monitor
 from local.stack.plan import Plan
 from local.stack.progress import Progress
 from local.stack.services import Services, starting_text
+from local.stack.silence import Silence
 from local.stack.snapshot import Snapshot
 from local.stack.summary import Counts, summarize, total
 
@@ -70,6 +71,7 @@ class Run:
         self._pipeline: Child | None = None
         self._monitor: Monitor | None = None
         self._refresh: asyncio.Task[None] | None = None
+        self._silence: asyncio.Task[None] | None = None
         self._drained = False
         self._dashboard = ""
         self._complaint = ""
@@ -151,6 +153,8 @@ class Run:
             works.append(self._start_dashboard(health_url))
         await together(*works)
         self._refresh = asyncio.create_task(refresh.now_and_then(self._tables))
+        silence = Silence(self.services, self._progress.say)
+        self._silence = asyncio.create_task(silence.watch())
         self.is_ready = True
         self._progress.say("ready; stop with Ctrl-C")
         if self._dashboard:
@@ -262,6 +266,8 @@ class Run:
 
     async def _stop_flow(self) -> None:
         """Stops the bridge, then the pipeline, which finishes what was published."""
+        if self._silence:
+            self._silence.cancel()
         await self._stop(self._bridge, BRIDGE_STOP_SECONDS)
         if self._bridge and self._monitor:
             end = self._bridge.logged("bridge stopped") or {}

@@ -175,6 +175,10 @@ class Services:
         self._waits[child.name] = wait
         await wait()
 
+    def is_ready(self, child: Child) -> bool:
+        """Whether a part has started, and is not being started again."""
+        return child.name in self._waits and child.name not in self._tasks
+
     def check(self) -> None:
         """Makes sure that all of them run.
 

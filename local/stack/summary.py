@@ -10,6 +10,8 @@ from google.cloud.bigquery import Client, QueryJobConfig, ScalarQueryParameter
 
 from pipeline.core.reasons import UNMAPPED, Reasons
 
+# A frozen BigQuery would hold the end of a run forever.
+ANSWER_SECONDS = 30.0
 # The table holds partial counts: any number of rows a minute and dataset.
 LEDGER_SQL = """
 SELECT IFNULL(dataset, 'unknown') AS dataset,
@@ -130,7 +132,9 @@ def _mean(seconds: float, count: int) -> float | None:
 
 def read_ledger(client: Client) -> Ledger:
     """Reads the counts of every dataset since the tables were made."""
-    rows = client.query_and_wait(LEDGER_SQL, retry=None, job_retry=None)
+    rows = client.query_and_wait(
+        LEDGER_SQL, retry=None, job_retry=None, api_timeout=ANSWER_SECONDS
+    )
     counted = (dict(row) for row in rows)
     return {
         row.pop("dataset"): Counts(**{name: int(n or 0) for name, n in row.items()})
@@ -143,7 +147,11 @@ def read_delays(client: Client, started: datetime) -> Mapping[str, Delays]:
     parameter = ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC))
     config = QueryJobConfig(query_parameters=[parameter])
     rows = client.query_and_wait(
-        DELAYS_SQL, job_config=config, retry=None, job_retry=None
+        DELAYS_SQL,
+        job_config=config,
+        retry=None,
+        job_retry=None,
+        api_timeout=ANSWER_SECONDS,
     )
     found = ({k: v for k, v in row.items() if v is not None} for row in rows)
     return {each.pop("dataset"): Delays(**each) for each in found}
@@ -158,7 +166,11 @@ def read_reasons(client: Client, started: datetime) -> Reasons:
         ]
     )
     rows = client.query_and_wait(
-        HELD_SQL, job_config=config, retry=None, job_retry=None
+        HELD_SQL,
+        job_config=config,
+        retry=None,
+        job_retry=None,
+        api_timeout=ANSWER_SECONDS,
     )
     return {(row.reason, row.dataset): row.held for row in rows}
 

@@ -1,11 +1,12 @@
 """The other end accepts and answers nothing, or a connection has died unseen."""
 
+import asyncio
 import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +18,23 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.types import DataFormat, ReadSession
 
 from command import network, silence
+from command.tables_path import TablesPath
+from dashboard import viewing
+from dashboard import warehouse as dashboard_warehouse
+from dashboard.pages import PAGES
+from dashboard.viewing import Viewing
+from local.bigquery import emulator
+from local.stack import summary
+from local.stack.monitor import Monitor
 from pipeline.bigquery import appends
 from pipeline.bigquery.client import connect_writer
 from pipeline.bigquery.inserts import Insert
 from pipeline.bigquery.warehouse import Warehouse
 from pipeline.registry import load_registry
 from pipeline.subscription import PUBSUB_ERRORS, Subscription
+from sql.apply import apply_tables, apply_views
 from sql.connection import connect_reader
+from sql.tables import all_tables
 from tests.faults.machine_fixture import server_pid
 from tests.faults.silent_proxy import SilentProxy, silent_proxy
 from tests.integration.bigquery_fixture import connected, server
@@ -38,6 +49,7 @@ from tests.integration.bridge_fixture import (
     wait_until,
     write_samples,
 )
+from tests.integration.history_fixture import registry_of
 from tests.integration.pubsub_fixture import Clients, PubsubServer
 from tests.unit.pipeline.bigquery.rows_fixture import generated_rows
 
@@ -266,6 +278,62 @@ def test_a_bigquery_that_freezes_in_mid_statement_is_named(
         (row,) = asked.result(timeout=60)
         wait_until(lambda: "BigQuery answers again, after" in caplog.text)
     assert row.n == 1
+
+
+def test_a_run_ends_while_bigquery_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it asks at its end, for the last counts, has a limit."""
+    with server(tmp_path / "data") as ready:
+        client = emulator.connect(ready["host"])
+        client.create_dataset(emulator.DATASET)
+        tables = list(all_tables(registry_of("FREQ")))
+        apply_tables(client, emulator.DATASET, tables, "EU")
+        monitor = Monitor(client, "", None, backlog=7)
+        monkeypatch.setattr(summary, "ANSWER_SECONDS", 0.5)
+        with frozen(server_pid(tmp_path / "data")):
+            assert monitor.finish().backlog == 7
+
+
+@pytest.mark.promise(
+    part="one machine",
+    fault="BigQuery is frozen while somebody looks at the dashboard",
+    happens="pages stay, with what they have; no more than four queries wait",
+    lost="0",
+    doubled="0",
+    recovery="within 10 s",
+    sees="after 12 s `BigQuery takes long to answer`, then that it does not answer",
+)
+def test_a_page_says_that_bigquery_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewing, "SLOW_SECONDS", 0.5)
+    page = PAGES["now"]
+
+    async def until(condition: Callable[[dict[str, Any]], bool]) -> None:
+        async with asyncio.timeout(120):
+            while not condition(await shown.state(page, {})):
+                await asyncio.sleep(0.1)  # the state is the condition waited for
+
+    async def scenario() -> None:
+        # From here on only the ledger is asked, for news.
+        await until(lambda state: all(x["asked"] for x in state["tiles"].values()))
+        with frozen(server_pid(tmp_path / "data")):
+            await until(lambda state: "takes long to answer" in state["banner"])
+        await until(lambda state: state["banner"] == "")
+
+    with server(tmp_path / "data") as ready:
+        client = emulator.connect(ready["host"])
+        client.create_dataset(emulator.DATASET)
+        tables = list(all_tables(load_registry()))
+        apply_tables(client, emulator.DATASET, tables, "EU")
+        apply_views(client, emulator.DATASET, load_registry())
+        path = TablesPath(PROJECT, emulator.DATASET)
+        shown = Viewing(
+            dashboard_warehouse.Warehouse(client, path, is_local=True), lambda: 0.1
+        )
+        asyncio.run(scenario())
+        shown.close()
 
 
 def test_a_statement_that_takes_long_is_no_silence(

@@ -447,6 +447,68 @@ def test_ctrl_c_writes_what_waits_in_pubsub_before_the_run_ends(
     assert (summary["waiting"], summary["lost"]) == (0, 0)
 
 
+@pytest.mark.promise(
+    part="one machine",
+    fault="parts are frozen: they run, and answer nothing",
+    happens="the others wait for them; Ctrl-C ends the run all the same",
+    lost="0",
+    doubled="0 in `_unified`",
+    recovery="at once when they go on; `kill -9` lets one be started again",
+    sees="within 30 s `PART runs, and does not answer`",
+)
+def test_a_run_names_parts_that_are_frozen(tmp_path):
+    count = len(write_samples(tmp_path / "samples", 3_000))
+    data = tmp_path / "data"
+    command = [*STACK, "run", "--data", str(data), "--dashboard", "0"]
+    command += ["--samples", str(tmp_path / "samples"), "--pubsub", "embedded"]
+    parts = {
+        "-m local simulator": "IRIS simulator",
+        "-m bridge": "bridge",
+        "-m local pubsub": "Pub/Sub",
+        "-m pipeline": "pipeline",
+        "patched_server.py": "BigQuery",
+    }
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as run:
+        wait_for_line(run, f"  {count:,} messages (")
+        frozen = {name: child_of(run.pid, part) for part, name in parts.items()}
+        try:
+            for pid in frozen.values():
+                os.kill(pid, signal.SIGSTOP)
+            wait_for_lines(
+                run,
+                {
+                    f"{name} runs, and does not answer": f"kill -9 {pid}"
+                    for name, pid in frozen.items()
+                },
+            )
+        finally:
+            for pid in frozen.values():
+                os.kill(pid, signal.SIGCONT)
+        wait_for_lines(run, {f"{name} answers again": "" for name in parts.values()})
+        run.send_signal(signal.SIGINT)
+        end = run.communicate(timeout=RUN_SECONDS)[0]
+    assert run.returncode == 0, end
+    summary = summary_of(data)
+    assert (summary["messages"], summary["balanced"]) == (count, True)
+
+
+def wait_for_lines(run: subprocess.Popen, expected: dict[str, str]) -> None:
+    """Waits for lines with each of these beginnings, in any order.
+
+    Args:
+        run: The run.
+        expected: What else is in the line, by its beginning.
+    """
+    missing = set(expected)
+    while missing:
+        assert run.stdout is not None
+        line = run.stdout.readline()
+        assert line, f"the run has ended without {missing}"
+        for text in [text for text in missing if line.startswith(text)]:
+            assert expected[text] in line
+            missing.remove(text)
+
+
 def published(health_port: str) -> float:
     url = f"http://127.0.0.1:{health_port}/metrics"
     with urlopen(url, timeout=DEADLINE_SECONDS) as answer:

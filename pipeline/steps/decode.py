@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from command.text import printable
 from pipeline.core.batches import dead_letter_row, row_batch, unmapped_row
 from pipeline.core.decoding import (
     Decoded,
@@ -97,7 +98,7 @@ def _report_unknown_fields(decoded: Decoded) -> None:
             log.warning(
                 "%s has an unknown field %s: `extra` keeps it; %s. `python -m sql "
                 "drift` shows its values, and how to make it a column",
-                decoded.dataset, path, _suggestion(value),
+                decoded.dataset, printable(path), printable(_suggestion(value)),
             )  # fmt: skip
 
 

@@ -24,8 +24,7 @@ MAX_REQUEST_BYTES = 1_000_000
 REQUEST_SECONDS = 60.0
 
 CHANNEL_OPTIONS = [
-    *network.GRPC_ANY_SIZE,
-    *network.GRPC_ASKS,
+    *network.grpc_options(),
     # gRPC waits up to two minutes before it tries a refused server again.
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]

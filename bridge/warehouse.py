@@ -98,16 +98,13 @@ def connect(path: TablesPath) -> bigquery.Client:
     if host := os.environ.get("BIGQUERY_EMULATOR_HOST"):
         require_answer(host)
         anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth
-        client = bigquery.Client(project=path.project, credentials=anonymous)
-        silence.attend(client._http, host)
-        return client
+        local = bigquery.Client(project=path.project, credentials=anonymous)
+        return silence.attended(local, host)
     try:
-        client = bigquery.Client(project=path.project)
+        return silence.attended(bigquery.Client(project=path.project), None)
     except DefaultCredentialsError:
         raise UsageError(
             "no Google credentials: run `gcloud auth application-default login`, or "
             "set GOOGLE_APPLICATION_CREDENTIALS (BIGQUERY_EMULATOR_HOST for a local "
             "BigQuery)"
         ) from None
-    silence.attend(client._http, None)
-    return client

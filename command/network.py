@@ -23,11 +23,6 @@ THIS_MACHINE = ("127.0.0.1", "localhost")
 # option for the second that one expects, `grpc.keepalive_timeout_ms`, changes nothing
 # (findings/grpc_ping_timeout.sh): 90 s in sum.
 GRPC_ASKS = [("grpc.keepalive_time_ms", 30_000), ("grpc.http2.ping_timeout_ms", 10_000)]
-# Google's own clients have no limit, either.
-GRPC_ANY_SIZE = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-]
 _USUAL_PORTS = {"http": 80, "https": 443}
 _OF_GRPC = "no_grpc_proxy"  # which knows it in small letters alone
 
@@ -122,6 +117,13 @@ def failure(server: Server, seconds: float = ANSWER_SECONDS) -> OSError | None:
     attempt.start()
     attempt.join(seconds)
     return failures[0] if failures else TimeoutError()
+
+
+def grpc_options() -> list[tuple[str, int]]:
+    """The options of a gRPC channel: it is asked, and messages have any size."""
+    # Google's own clients have no limit, either.
+    sizes = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
+    return [*((size, -1) for size in sizes), *GRPC_ASKS]
 
 
 def at(address: str, usual_port: int = 80) -> Server:

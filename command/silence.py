@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from command import network
 
@@ -23,16 +23,20 @@ LOOK_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
+Client = TypeVar("Client")
 
-def attend(session: Any, host: str | None) -> None:
-    """Says in the log when BigQuery has long not answered a request of a session.
+
+def attended(client: Client, host: str | None) -> Client:
+    """The client, which says in the log when BigQuery has long not answered a request.
 
     Args:
-        session: The one of a client, as the library requests has it.
+        client: Google's client of BigQuery.
         host: What `BIGQUERY_EMULATOR_HOST` says; None for the service, whose requests
             then have a limit, too.
     """
+    session: Any = client._http  # type: ignore[attr-defined] # there is no public way
     session.request = _Attended(session.request, host).request
+    return client
 
 
 class _Attended:
@@ -66,7 +70,7 @@ class _Attended:
 
     def _watch(self) -> None:
         while True:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)  # nobody waits for this thread
             oldest = min(list(self._open.values()), default=None)
             if oldest is None or self._silent_since is not None:
                 continue

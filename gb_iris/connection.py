@@ -103,16 +103,13 @@ def _local_clients(
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]  # google-auth
         client_options={"api_endpoint": here.host},
     )
-    silence.attend(client._http, here.host)
+    silence.attended(client, here.host)
     return client, LocalReader(here.grpc) if here.grpc else None
 
 
 @functools.cache
 def _google_clients(project: str) -> tuple[bigquery.Client, BigQueryReadClient | None]:
-    channel = BigQueryReadGrpcTransport.create_channel(
-        options=[*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
-    )
+    channel = BigQueryReadGrpcTransport.create_channel(options=network.grpc_options())
     transport = BigQueryReadGrpcTransport(channel=channel)
-    client = bigquery.Client(project=project)
-    silence.attend(client._http, None)
+    client = silence.attended(bigquery.Client(project=project), None)
     return client, BigQueryReadClient(transport=transport)

@@ -369,8 +369,8 @@ def emulator_transport() -> SubscriberGrpcTransport | None:
     if not host:
         return None
     # The client's own channel to an emulator breaks at a response of 4 MB.
-    options = [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
-    return SubscriberGrpcTransport(channel=grpc.insecure_channel(host, options=options))
+    channel = grpc.insecure_channel(host, options=network.grpc_options())
+    return SubscriberGrpcTransport(channel=channel)
 
 
 def request_parts(ack_ids: list[str]) -> Iterator[list[str]]:

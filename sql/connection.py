@@ -3,9 +3,7 @@
 import argparse
 import functools
 import os
-from urllib.parse import urlsplit
 
-import grpc
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
@@ -22,7 +20,7 @@ from command.tables_path import (
     require_answer,
 )
 from command.usage import UsageError
-from pipeline.bigquery.client import connect
+from pipeline.bigquery.client import connect, storage_channel
 
 # Reading the schema of a table is one short request each.
 PARALLEL_REQUESTS = 8
@@ -66,12 +64,8 @@ def connect_reader() -> BigQueryReadClient | None:
     port = os.environ.get("BIGQUERY_GRPC_PORT")
     if host and not port:
         return None
-    options = [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
-    if host:
-        server = urlsplit(host if "//" in host else f"//{host}").hostname
-        channel = grpc.insecure_channel(f"{server}:{port}", options=options)
-    else:
-        channel = BigQueryReadGrpcTransport.create_channel(options=options)
+    local = f"{network.at(host).host}:{port}" if host else None
+    channel = storage_channel(BigQueryReadGrpcTransport, local)
     return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
 
 

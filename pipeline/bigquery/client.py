@@ -3,7 +3,6 @@
 import functools
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
@@ -25,8 +24,7 @@ def connect(project: str) -> bigquery.Client:
         client = bigquery.Client(project=project, credentials=anonymous)
     else:
         client = bigquery.Client(project=project)
-    silence.attend(client._http, host)
-    return client
+    return silence.attended(client, host)
 
 
 def insert_all(
@@ -66,13 +64,21 @@ def insert_all(
 @functools.cache
 def connect_writer() -> BigQueryWriteClient:
     """The client of the Storage Write API."""
-    host, options = local_grpc_host(), [*network.GRPC_ANY_SIZE, *network.GRPC_ASKS]
-    channel = (
-        grpc.insecure_channel(host, options=options)
-        if host
-        else BigQueryWriteGrpcTransport.create_channel(options=options)
-    )
+    channel = storage_channel(BigQueryWriteGrpcTransport, local_grpc_host())
     return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+
+
+def storage_channel(transport: Any, local: str | None) -> grpc.Channel:
+    """A channel to one of the Storage APIs.
+
+    Args:
+        transport: The class of the API's transport.
+        local: `host:port` of the local BigQuery's gRPC; None for the service.
+    """
+    options = network.grpc_options()
+    if local:
+        return grpc.insecure_channel(local, options=options)
+    return transport.create_channel(options=options)
 
 
 def local_grpc_host() -> str | None:
@@ -90,4 +96,4 @@ def local_grpc_host() -> str | None:
             "--write_method STORAGE_WRITE_API: BIGQUERY_EMULATOR_HOST is set, but "
             "BIGQUERY_GRPC_PORT is not: set it to the gRPC port of the local BigQuery"
         )
-    return f"{urlsplit(server).hostname}:{port}"
+    return f"{network.at(server).host}:{port}"

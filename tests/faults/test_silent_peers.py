@@ -356,7 +356,7 @@ def test_a_statement_that_takes_long_is_no_silence(
         AnonymousCredentials(),  # type: ignore[no-untyped-call] # google-auth
         client_options={"api_endpoint": os.environ["BIGQUERY_EMULATOR_HOST"]},
     )
-    silence.attend(own._http, os.environ["BIGQUERY_EMULATOR_HOST"])
+    silence.attended(own, os.environ["BIGQUERY_EMULATOR_HOST"])
     own.query_and_wait(
         "DECLARE until TIMESTAMP DEFAULT "
         "TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 2 SECOND); "
@@ -393,7 +393,7 @@ def test_a_dead_connection_of_the_services_client_is_replaced(
             AnonymousCredentials(),  # type: ignore[no-untyped-call] # google-auth
             client_options={"api_endpoint": f"http://{proxy.host}"},
         )
-        silence.attend(own._http, None)
+        silence.attended(own, None)
         assert list(own.list_tables(dataset))
         proxy.fall_silent()
         assert list(own.list_tables(dataset))

@@ -172,3 +172,10 @@ def test_a_local_bigquery_without_the_port_is_a_users_mistake(monkeypatch, capsy
     monkeypatch.delenv("BIGQUERY_GRPC_PORT", raising=False)
     with pytest.raises(UsageError, match="BIGQUERY_GRPC_PORT"):
         local_grpc_host()
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_local_bigquery_is_found_with_and_without_a_scheme(monkeypatch, scheme):
+    monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"{scheme}127.0.0.1:1")
+    monkeypatch.setenv("BIGQUERY_GRPC_PORT", "2")
+    assert local_grpc_host() == "127.0.0.1:2"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from google.cloud.bigquery import Client, QueryJobConfig, ScalarQueryParameter
+from google.cloud.bigquery.table import RowIterator
 
 from pipeline.core.reasons import UNMAPPED, Reasons
 
@@ -130,11 +131,24 @@ def _mean(seconds: float, count: int) -> float | None:
     return round(seconds / count, 3) if count else None
 
 
+def _since(started: datetime) -> ScalarQueryParameter:
+    return ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC))
+
+
+def _rows(client: Client, statement: str, *given: ScalarQueryParameter) -> RowIterator:
+    """The rows of a statement, which is asked once; who calls tries again."""
+    return client.query_and_wait(
+        statement,
+        job_config=QueryJobConfig(query_parameters=given),
+        retry=None,
+        job_retry=None,
+        api_timeout=ANSWER_SECONDS,
+    )
+
+
 def read_ledger(client: Client) -> Ledger:
     """Reads the counts of every dataset since the tables were made."""
-    rows = client.query_and_wait(
-        LEDGER_SQL, retry=None, job_retry=None, api_timeout=ANSWER_SECONDS
-    )
+    rows = _rows(client, LEDGER_SQL)
     counted = (dict(row) for row in rows)
     return {
         row.pop("dataset"): Counts(**{name: int(n or 0) for name, n in row.items()})
@@ -144,34 +158,15 @@ def read_ledger(client: Client) -> Ledger:
 
 def read_delays(client: Client, started: datetime) -> Mapping[str, Delays]:
     """Reads the delays of every dataset that was counted since a time."""
-    parameter = ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC))
-    config = QueryJobConfig(query_parameters=[parameter])
-    rows = client.query_and_wait(
-        DELAYS_SQL,
-        job_config=config,
-        retry=None,
-        job_retry=None,
-        api_timeout=ANSWER_SECONDS,
-    )
+    rows = _rows(client, DELAYS_SQL, _since(started))
     found = ({k: v for k, v in row.items() if v is not None} for row in rows)
     return {each.pop("dataset"): Delays(**each) for each in found}
 
 
 def read_reasons(client: Client, started: datetime) -> Reasons:
     """Reads why records and messages did not become rows since a time."""
-    config = QueryJobConfig(
-        query_parameters=[
-            ScalarQueryParameter("started", "TIMESTAMP", started.astimezone(UTC)),
-            ScalarQueryParameter("unmapped", "STRING", UNMAPPED),
-        ]
-    )
-    rows = client.query_and_wait(
-        HELD_SQL,
-        job_config=config,
-        retry=None,
-        job_retry=None,
-        api_timeout=ANSWER_SECONDS,
-    )
+    unmapped = ScalarQueryParameter("unmapped", "STRING", UNMAPPED)
+    rows = _rows(client, HELD_SQL, _since(started), unmapped)
     return {(row.reason, row.dataset): row.held for row in rows}
 
 

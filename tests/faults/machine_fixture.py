@@ -36,6 +36,16 @@ def full_disk(data: Path, free_bytes: int = 100) -> Iterator[None]:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (ALL, ALL))
 
 
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Lets a process answer nothing; it goes on at the end, whatever the test says."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def kill_server(data: Path) -> None:
     pid = server_pid(data)
     os.kill(pid, signal.SIGKILL)

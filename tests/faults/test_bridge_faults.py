@@ -1,6 +1,5 @@
 """What fails around the bridge, or the bridge itself: nothing is ever lost."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.in_flight import MAX_BATCH_BYTES, MAX_BYTES, MAX_MESSAGES
+from tests.faults.machine_fixture import frozen
 from tests.integration.bridge_fixture import (
     PubSub,
     Simulator,
@@ -47,16 +47,6 @@ def simulator_of(folder: Path, *options: str) -> Any:
     return running(Simulator("--samples", str(folder / "samples"), *options))
 
 
-@contextlib.contextmanager
-def frozen(pubsub: PubSub) -> Iterator[None]:
-    """Lets it answer nothing; it goes on at the end, whatever the test says."""
-    pubsub.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        pubsub.process.send_signal(signal.SIGCONT)
-
-
 def is_still(count: Callable[[], int]) -> bool:
     """Whether the count stays what it is for a second."""
     before = count()
@@ -86,11 +76,11 @@ def ids_of(messages: list[Any]) -> set[str]:
 def test_killed_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) -> None:
     with simulator_of(tmp_path, "--lock-seconds", "3") as simulator:
         with bridge_of(simulator, pubsub, tmp_path) as bridge:
-            wait_until(lambda: completed(simulator) > 500)
+            wait_until(lambda: simulator.completed() > 500)
             bridge.end(signal.SIGKILL)
         with bridge_of(simulator, pubsub, tmp_path) as bridge:
             messages = pubsub.pull(COUNT)
-            wait_until(lambda: completed(simulator) == COUNT)
+            wait_until(lambda: simulator.completed() == COUNT)
     assert ids_of(messages) == ids
     # At most what was in flight when it was killed.
     assert len(messages) - COUNT <= MAX_MESSAGES
@@ -115,7 +105,7 @@ def test_pubsub_stopped_in_mid_run(
         simulator_of(tmp_path) as simulator,
         bridge_of(simulator, pubsub, tmp_path) as bridge,
     ):
-        wait_until(lambda: completed(simulator) > 500)
+        wait_until(lambda: simulator.completed() > 500)
         pubsub.stop()
         wait_until(lambda: bridge.logged("publish failed; trying again"))
         # Two batches; the queue has more of them.
@@ -125,7 +115,7 @@ def test_pubsub_stopped_in_mid_run(
         assert bridge.get("/healthz")[0] == 200
         pubsub.start()
         messages = pubsub.pull(MANY)
-        wait_until(lambda: completed(simulator) == MANY)
+        wait_until(lambda: simulator.completed() == MANY)
         assert simulator.stats()["queue"]["abandoned"] == 0
     assert ids_of(messages) == many_ids
 
@@ -139,7 +129,7 @@ def test_large_messages_are_received_while_others_wait_for_pubsub(
         simulator_of(tmp_path) as simulator,
         bridge_of(simulator, pubsub, tmp_path) as bridge,
     ):
-        wait_until(lambda: completed(simulator) > 100)
+        wait_until(lambda: simulator.completed() > 100)
         pubsub.stop()
         # More than one batch, and no more than fits.
         wait_until(lambda: bridge.metric("in_hand") * size_bytes > MAX_BATCH_BYTES)
@@ -147,7 +137,7 @@ def test_large_messages_are_received_while_others_wait_for_pubsub(
         assert bridge.metric("in_hand") * size_bytes <= MAX_BYTES
         pubsub.start()
         messages = pubsub.pull(count)
-        wait_until(lambda: completed(simulator) == count)
+        wait_until(lambda: simulator.completed() == count)
         assert simulator.stats()["queue"]["abandoned"] == 0
     assert ids_of(messages) == ids
 
@@ -168,11 +158,11 @@ def test_a_slow_pubsub_is_outlasted_by_renewing_locks(
         simulator_of(tmp_path, "--lock-seconds", "10") as simulator,
         bridge_of(simulator, pubsub, tmp_path) as bridge,
     ):
-        wait_until(lambda: completed(simulator) > 500)
-        with frozen(pubsub):
+        wait_until(lambda: simulator.completed() > 500)
+        with frozen(pubsub.process.pid):
             time.sleep(12)  # more than a lock
         messages = pubsub.pull(COUNT)
-        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: simulator.completed() == COUNT)
         assert bridge.metric("renewed_total") > 0
         assert bridge.metric("lock_lost_total") == 0
         assert simulator.stats()["queue"]["lock_expired"] == 0
@@ -195,15 +185,15 @@ def test_links_lost_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) ->
         bridge_of(simulator, pubsub, tmp_path) as bridge,
     ):
         for fault in ("/drop", "/detach", "/close"):
-            floor = completed(simulator) + 300
-            wait_until(lambda n=floor: completed(simulator) > n)
+            floor = simulator.completed() + 300
+            wait_until(lambda n=floor: simulator.completed() > n)
             simulator.control(fault)
-            wait_until(lambda n=floor: completed(simulator) > n + 300)
+            wait_until(lambda n=floor: simulator.completed() > n + 300)
             # Hundreds of completes were in flight: none may open a link of its own. The
             # one connection may not be back yet: some were done before the fault.
             wait_until(lambda: simulator.stats()["connections"] == 1)
         messages = pubsub.pull(COUNT)
-        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: simulator.completed() == COUNT)
         wait_until(lambda: bridge.metric("in_hand") == 0)
         assert bridge.metric("sessions_total") == 4
         # What is on its way as the wire is cut comes when its lock has ended; what came
@@ -228,12 +218,12 @@ def test_a_mute_queue_in_mid_run(pubsub: PubSub, ids: set[str], tmp_path: Path) 
         simulator_of(tmp_path) as simulator,
         bridge_of(simulator, pubsub, tmp_path),
     ):
-        wait_until(lambda: completed(simulator) > 500)
+        wait_until(lambda: simulator.completed() > 500)
         simulator.control("/set?mute=true")
         time.sleep(4)  # longer than completes may take
         simulator.control("/set?mute=false")
         messages = pubsub.pull(COUNT)
-        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: simulator.completed() == COUNT)
     assert ids_of(messages) == ids
 
 
@@ -260,7 +250,7 @@ def test_a_mute_queue_without_a_message_in_flight(
         bridge_of(simulator, pubsub, tmp_path) as bridge,
     ):
         assert ids_of(pubsub.pull(COUNT)) == ids
-        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: simulator.completed() == COUNT)
         failures = bridge.metric("session_failures_total")
         simulator.control("/set?mute=true")
         simulator.put(b"[{}]", "FREQ_202605080003_1.json", "FREQ")
@@ -284,7 +274,7 @@ def test_sigterm_in_mid_run_leaves_nothing_locked(
 ) -> None:
     with simulator_of(tmp_path) as simulator:
         with bridge_of(simulator, pubsub, tmp_path) as bridge:
-            wait_until(lambda: completed(simulator) > 500)
+            wait_until(lambda: simulator.completed() > 500)
             assert bridge.end() == 0
         queue = simulator.stats()["queue"]
         assert queue["locked"] == 0
@@ -292,21 +282,17 @@ def test_sigterm_in_mid_run_leaves_nothing_locked(
         assert len(pubsub.pull(queue["completed"])) == queue["completed"]
 
 
-def completed(simulator: Simulator) -> int:
-    return int(simulator.stats()["queue"]["completed"])
-
-
 def test_sigterm_while_pubsub_is_still_completes_nothing_that_it_lacks(
     pubsub: PubSub, many_ids: set[str], tmp_path: Path
 ) -> None:
     with simulator_of(tmp_path, "--lock-seconds", "3") as simulator:
         with bridge_of(simulator, pubsub, tmp_path) as bridge:
-            wait_until(lambda: completed(simulator) > 200)
-            with frozen(pubsub):
+            wait_until(lambda: simulator.completed() > 200)
+            with frozen(pubsub.process.pid):
                 # Answers that were on their way have come once it is full and nothing
                 # moves.
                 wait_until(lambda: bridge.metric("in_hand") == MAX_MESSAGES)
-                wait_until(lambda: is_still(lambda: completed(simulator)))
+                wait_until(lambda: is_still(lambda: simulator.completed()))
                 assert bridge.end() == 0
             assert bridge.logged(
                 "stopped with messages in flight; the queue delivers them again"

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +33,7 @@ from pipeline.subscription import PUBSUB_ERRORS, Subscription
 from sql.apply import apply_tables, apply_views
 from sql.connection import connect_reader
 from sql.tables import all_tables
-from tests.faults.machine_fixture import server_pid
+from tests.faults.machine_fixture import frozen, server_pid
 from tests.faults.silent_proxy import SilentProxy, silent_proxy
 from tests.integration.bigquery_fixture import connected, server
 from tests.integration.bridge_fixture import (
@@ -99,20 +97,16 @@ def test_a_dead_connection_of_the_bridge_is_replaced(tmp_path: Path) -> None:
         running(Simulator("--samples", str(tmp_path / "samples"))) as simulator,
         bridge_of(simulator, cast(Any, proxy), tmp_path) as bridge,
     ):
-        wait_until(lambda: completed(simulator) == COUNT)
+        wait_until(lambda: simulator.completed() == COUNT)
         proxy.fall_silent()
         simulator.put(b"[{}]", "FREQ_202605080003_1.json", "FREQ")
-        wait_until(lambda: completed(simulator) == COUNT + 1)
+        wait_until(lambda: simulator.completed() == COUNT + 1)
         assert bridge.logged("publish failed; trying again")
         assert bridge.metric("lock_lost_total") == 0
         messages = pubsub.pull(COUNT + 1)
     found = [message.attributes["message_id"] for message in messages]
     assert sorted(found) == sorted({*ids, "FREQ_202605080003_1.json"})
     assert proxy.accepted > 1
-
-
-def completed(simulator: Simulator) -> int:
-    return int(simulator.stats()["queue"]["completed"])
 
 
 @pytest.mark.promise(
@@ -192,16 +186,6 @@ def test_a_dead_connection_of_reads_is_replaced(
         reader.create_read_session(parent=f"projects/{PROJECT}", read_session=wanted)
         storage.fall_silent()
     assert storage.accepted > 1
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Lets a process answer nothing; it goes on at the end, whatever the test says."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 READ = "from gb_iris import read; read('FREQ')"

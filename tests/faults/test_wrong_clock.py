@@ -93,15 +93,12 @@ def test_with_a_clock_that_is_ahead_each_message_is_published_and_completed_once
 def test_a_clock_that_jumps_ahead_and_back_in_mid_run_costs_nothing(
     simulator: Simulator, pubsub: PubSub, ids: set[str], tmp_path: Path
 ) -> None:
-    def completed() -> int:
-        return int(simulator.stats()["queue"]["completed"])
-
     with bridge_of(simulator, pubsub, tmp_path) as bridge:
         all_is_completed_once(simulator, pubsub, ids)
         for count, clock_seconds in ((COUNT + 1, -300), (COUNT + 2, 0)):
             simulator.control(f"/set?clock_seconds={clock_seconds}")
             simulator.put(b"[]", f"FREQ_202605080002_{count}.json", "FREQ")
-            wait_until(lambda n=count: completed() == n)
+            wait_until(lambda n=count: simulator.completed() == n)
             is_ahead = clock_seconds < 0
             assert (bridge.metric("clock_ahead_seconds") > 0) == is_ahead
         assert len(pubsub.pull(2)) == 2

@@ -85,6 +85,10 @@ class Simulator(Server):
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)
 
+    def completed(self) -> int:
+        """How many messages of the queue are completed."""
+        return int(self.stats()["queue"]["completed"])
+
     def put(self, body: bytes, message_id: str | None, subject: str | None) -> None:
         text = base64.b64encode(body).decode()
         message = {"body": text, "message_id": message_id, "subject": subject}
